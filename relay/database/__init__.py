@@ -1,0 +1,53 @@
+"""Where the relay keeps what must survive: one interface, a file for each kind of database.
+
+Work is handed in as a function of a `Connection`; what it does is one transaction, and when the awaited call returns, a
+write is on the disk. Nothing above this package knows which database it is, or imports a driver.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
+
+
+class StorageError(Exception):
+    """The database refused: the message says which file or server, why, and what to do next."""
+
+
+class StorageFullError(StorageError):
+    """No room left on the device: the work was rolled back and can be tried again when there is room."""
+
+
+class Cursor(Protocol):
+    """The part of a DB-API cursor (PEP 249) that we use."""
+
+    @property
+    def rowcount(self) -> int: ...
+    @property
+    def lastrowid(self) -> int | None: ...
+    def fetchone(self) -> Any: ...
+    def fetchall(self) -> list[Any]: ...
+
+
+class Connection(Protocol):
+    """What a piece of work may do inside its transaction; `?` marks a parameter."""
+
+    def execute(self, sql: str, parameters: Sequence[Any] = (), /) -> Cursor: ...
+    def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> Cursor: ...
+
+
+class Database(Protocol):
+    """A database that is open."""
+
+    async def write(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in a transaction; return once it is durable. Raises StorageError, or what `work` raised.
+
+        Work must be safe to run twice: a batch in which one piece failed is rolled back and run again piece by piece.
+        """
+        ...
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` on a consistent snapshot, beside the writes."""
+        ...
+
+    async def close(self) -> None: ...

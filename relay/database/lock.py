@@ -1,0 +1,53 @@
+"""One `serve` for each database: a lock file beside it, held as long as the process lives."""
+
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from relay.database import StorageError
+
+
+class LockFile:
+    """An advisory lock that the operating system lets go of when the process ends, however it ends."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Take the lock, or raise StorageError naming the process that has it."""
+        file = self._path.open("a+", encoding="ascii")
+        try:
+            _lock(file)
+        except OSError as error:
+            file.seek(0)
+            owner = file.read(20).strip()
+            file.close()
+            raise StorageError(
+                f"another relay (process {owner or 'unknown'}) is already serving {self._path.parent}: "
+                "stop it first, or give this one another state_folder"
+            ) from error
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Let go of the lock. The file stays: removing it would let two processes lock different files."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[str]) -> None:
+        file.seek(0x7FFF0000)  # far behind the process id, which stays readable for the error
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: IO[str]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,127 @@
+"""SQLite as the relay uses it: durable, grouped, and clear when it cannot."""
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from relay.database import Connection, StorageError
+from relay.database.lock import LockFile
+from relay.database.sqlite import SqliteDatabase
+
+
+def count(connection: Connection) -> int:
+    number: int = connection.execute("SELECT count(*) FROM note").fetchone()[0]
+    return number
+
+
+def add(text: str) -> Callable[[Connection], int | None]:
+    def work(connection: Connection) -> int | None:
+        return connection.execute("INSERT INTO note VALUES (?)", (text,)).lastrowid
+
+    return work
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    database = SqliteDatabase(tmp_path / "relay.db")
+    await database.write(lambda connection: connection.execute("CREATE TABLE note (text TEXT NOT NULL UNIQUE)"))
+    yield database
+    await database.close()
+
+
+async def test_what_was_written_is_there_for_a_second_connection(database: SqliteDatabase, tmp_path: Path) -> None:
+    await database.write(add("one"))
+    with sqlite3.connect(tmp_path / "relay.db") as other:
+        assert other.execute("SELECT text FROM note").fetchall() == [("one",)]
+
+
+async def test_many_writes_at_once_share_commits_and_all_arrive(database: SqliteDatabase) -> None:
+    await asyncio.gather(*(database.write(add(str(number))) for number in range(1000)))
+    assert await database.read(count) == 1000
+
+
+async def test_one_failing_write_harms_no_other_in_its_batch(database: SqliteDatabase) -> None:
+    results = await asyncio.gather(
+        *(database.write(add(text)) for text in ("a", "b", "a", "c", "b")), return_exceptions=True
+    )
+    assert [isinstance(result, sqlite3.IntegrityError) for result in results] == [False, False, True, False, True]
+    assert await database.read(count) == 3
+
+
+async def test_a_cancelled_writer_does_not_stop_the_others(database: SqliteDatabase) -> None:
+    cancelled = asyncio.create_task(database.write(add("x")))
+    await asyncio.sleep(0)
+    cancelled.cancel()
+    await database.write(add("y"))
+    assert await database.read(count) == 2
+    assert cancelled.cancelled()
+
+
+async def test_durability_is_on(database: SqliteDatabase) -> None:
+    pragmas = await database.write(
+        lambda connection: [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        ]
+    )
+    assert pragmas == ["wal", 2, 1]
+
+
+async def test_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "relay.db"
+    await SqliteDatabase(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    with pytest.raises(StorageError, match=r"relay\.db was written by a newer relay \(schema 99"):
+        SqliteDatabase(path)
+
+
+async def test_commands_do_not_migrate(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="start `relay serve` once"):
+        SqliteDatabase(tmp_path / "relay.db", migrate=False)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "relay.db"
+    path.write_bytes(b"This is not a database at all.\n" * 100)
+    with pytest.raises(StorageError, match=r"relay\.db.*move it away"):
+        SqliteDatabase(path)
+    assert path.read_bytes().startswith(b"This is not")
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="check that the folder exists"):
+        SqliteDatabase(tmp_path / "missing" / "relay.db")
+
+
+async def test_a_full_database_says_so_and_takes_writes_again_when_there_is_room(database: SqliteDatabase) -> None:
+    pages = await database.write(lambda connection: connection.execute("PRAGMA page_count").fetchone()[0])
+    await database.write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages + 2}").fetchone())
+    with pytest.raises(StorageError, match=r"no room left for .*free some space"):
+        await database.write(add("x" * 100_000))
+    await database.write(lambda connection: connection.execute("PRAGMA max_page_count = 1000000").fetchone())
+    await database.write(add("x" * 100_000))
+    assert await database.read(count) == 1
+
+
+def test_a_second_lock_names_the_first_process(tmp_path: Path) -> None:
+    first, second = LockFile(tmp_path / "relay.lock"), LockFile(tmp_path / "relay.lock")
+    first.acquire()
+    with pytest.raises(StorageError, match=r"another relay \(process \d+\) is already serving"):
+        second.acquire()
+    first.release()
+    second.acquire()
+    second.release()
+
+
+async def test_a_copy_made_while_it_runs_opens(database: SqliteDatabase, tmp_path: Path) -> None:
+    await database.write(add("kept"))
+    for suffix in ("", "-wal"):
+        shutil.copy(tmp_path / f"relay.db{suffix}", tmp_path / f"copy.db{suffix}")
+    copy = SqliteDatabase(tmp_path / "copy.db")
+    assert await copy.read(count) == 1
+    await copy.close()
