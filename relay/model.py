@@ -169,3 +169,15 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStatus:
+    """How one identity is doing: what the page shows of it. Times are seconds since the epoch."""
+
+    identity: str
+    accounts: tuple[str, ...]
+    active: int
+    paused_until: float
+    trouble: str
+    last_sent_at: float | None

@@ -1,0 +1,123 @@
+"""Statements that look at the queue as a whole: for the page, for start-up and for housekeeping."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from relay.database import Connection
+
+_REMOVED = "its account is not in the configuration: put it back, or drop the message"
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """Counts by (account, state), and how old the oldest waiting message is."""
+
+    counts: dict[tuple[str, str], int]
+    oldest_waiting: float | None
+
+    def total(self, state: str) -> int:
+        return sum(count for (_, of_state), count in self.counts.items() if of_state == state)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One message as a list shows it."""
+
+    id: str
+    state: str
+    reason: str
+    account: str
+    sender: str
+    recipients: tuple[str, ...]
+    subject: str
+    size: int
+    attempts: int
+    received_at: float
+    next_at: float
+    reply: str
+    """What the upstream said last, of any recipient."""
+
+
+def overview(connection: Connection) -> Overview:
+    counts = connection.execute("SELECT account, state, count(*) FROM message GROUP BY account, state").fetchall()
+    oldest = connection.execute("SELECT min(received_at) FROM message WHERE state = 'queued'").fetchone()[0]
+    return Overview({(account, state): count for account, state, count in counts}, oldest)
+
+
+def recent(connection: Connection, limit: int) -> list[Summary]:
+    rows = connection.execute(
+        """SELECT seq, id, state, reason, account, sender, subject, body_size + coalesce(length(headers) + 2, 0),
+               attempts, received_at, next_at FROM message ORDER BY seq DESC LIMIT ?""",
+        (limit,),
+    ).fetchall()
+    found = []
+    for seq, identifier, state, reason, account, sender, subject, size, attempts, received_at, next_at in rows:
+        people = connection.execute(
+            "SELECT address, code, status, text FROM recipient WHERE message = ? ORDER BY position", (seq,)
+        ).fetchall()
+        replies = [f"{code} {status} {text}" for _, code, status, text in people if code]
+        found.append(
+            Summary(
+                id=identifier,
+                state=state,
+                reason=reason,
+                account=account,
+                sender=sender,
+                recipients=tuple(address for address, *_ in people),
+                subject=subject,
+                size=size,
+                attempts=attempts,
+                received_at=received_at,
+                next_at=next_at,
+                reply=replies[-1] if replies else "",
+            )
+        )
+    return found
+
+
+def next_due(connection: Connection, accounts: Sequence[str]) -> float | None:
+    marks = ", ".join("?" * len(accounts))
+    row = connection.execute(
+        f"SELECT min(next_at) FROM message WHERE state = 'queued' AND account IN ({marks})",  # noqa: S608 (only marks)
+        accounts,
+    ).fetchone()
+    due: float | None = row[0]
+    return due
+
+
+def adopted(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Which of these body files belong to a message that still needs its body."""
+    found: set[str] = set()
+    for start in range(0, len(names), _BATCH):
+        part = names[start : start + _BATCH]
+        marks = ", ".join("?" * len(part))
+        rows = connection.execute(
+            f"SELECT id FROM message WHERE id IN ({marks}) AND body_file = 1 AND state <> 'sent'",  # noqa: S608
+            part,
+        ).fetchall()
+        found.update(identifier for (identifier,) in rows)
+    return found
+
+
+def hold_unknown(connection: Connection, accounts: Sequence[str]) -> int:
+    marks = ", ".join("?" * len(accounts))
+    connection.execute(
+        f"UPDATE message SET state = 'queued', reason = '' WHERE state = 'held' AND reason = ? AND account IN ({marks})",  # noqa: S608, E501
+        (_REMOVED, *accounts),
+    )
+    return connection.execute(
+        f"UPDATE message SET state = 'held', reason = ? WHERE state = 'queued' AND account NOT IN ({marks})",  # noqa: S608
+        (_REMOVED, *accounts),
+    ).rowcount
+
+
+def prune(connection: Connection, sent_before: float, failed_before: float) -> list[str]:
+    """Delete done messages; the names of the body files that nobody needs any more."""
+    rows = connection.execute(
+        """SELECT seq, id, body_file FROM message WHERE done_at IS NOT NULL
+           AND ((state = 'sent' AND done_at < ?) OR (state = 'failed' AND done_at < ?)) LIMIT ?""",
+        (sent_before, failed_before, _BATCH),
+    ).fetchall()
+    connection.executemany("DELETE FROM message WHERE seq = ?", [(seq,) for seq, _, _ in rows])
+    return [identifier for _, identifier, in_file in rows if in_file]

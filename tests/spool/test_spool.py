@@ -1,0 +1,255 @@
+"""The queue on a real SQLite file: nothing is lost, nothing is claimed twice."""
+
+import asyncio
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from relay.model import Outcome, Result
+from relay.spool import Claim, Settled, Spool
+from relay.spool.upload import SMALL, new_id
+from tests.support.clock import FakeClock
+from tests.support.spool import HEADERS, opened, put, submission
+
+SENT = Result(Outcome.SENT, 250, "2.0.0", "OK")
+LATER = Result(Outcome.DEFERRED, 451, "4.3.0", "busy")
+NEVER = Result(Outcome.FAILED, 550, "5.1.1", "no such user")
+
+
+def settled(results: dict[str, Result], next_at: float | None = None, *, counted: bool = True) -> Settled:
+    return Settled(results, next_at, counted, "because", 1.0, 2.0)
+
+
+async def content(claim: Claim) -> bytes:
+    return b"".join([chunk async for chunk in claim.message.body.chunks()])
+
+
+async def claim_one(spool: Spool) -> Claim:
+    (claimed,) = await spool.claim(["office"], 1)
+    return claimed
+
+
+def sql(folder: Path, statement: str) -> list[tuple[object, ...]]:
+    with contextlib.closing(sqlite3.connect(folder / "relay.db")) as connection, connection:
+        return connection.execute(statement).fetchall()
+
+
+@pytest.mark.parametrize("size", [0, 7, SMALL, SMALL + 1, 700_000])
+async def test_a_message_comes_back_as_it_was_put(tmp_path: Path, size: int) -> None:
+    body = (b".line\r\n" * (size // 7 + 1))[:size]
+    async with opened(tmp_path) as spool:
+        identifier = await put(spool, submission("a@example.org", "b@example.org"), body)
+        claimed = await claim_one(spool)
+        assert await content(claimed) == body
+        message = claimed.message
+        assert (message.id, message.headers, message.attempt) == (identifier, HEADERS, 1)
+        assert message.envelope.recipients == ("a@example.org", "b@example.org")
+        assert message.body.dots == body.count(b".")
+        assert (tmp_path / "bodies" / identifier).exists() is (size > SMALL)
+
+
+async def test_a_sent_message_leaves_its_history_and_no_body(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        await put(spool, submission(), b"x" * 100_000)
+        claimed = await claim_one(spool)
+        assert await spool.finish(claimed, settled({"a@example.org": SENT})) == "sent"
+        assert list((tmp_path / "bodies").iterdir()) == []
+        (summary,) = await spool.recent()
+        assert (summary.state, summary.reply) == ("sent", "250 2.0.0 OK")
+    assert sql(tmp_path, "SELECT headers, body FROM message") == [(None, None)]
+    assert sql(tmp_path, "SELECT number, started_at, ended_at FROM attempt") == [(1, 1.0, 2.0)]
+
+
+async def test_only_the_deferred_recipients_are_tried_again_and_at_their_time(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        await put(spool, submission("a@x.org", "b@x.org", "c@x.org", now=clock.time()))
+        claimed = await claim_one(spool)
+        results = {"a@x.org": SENT, "b@x.org": LATER, "c@x.org": NEVER}
+        assert await spool.finish(claimed, settled(results, clock.time() + 60)) == "queued"
+        assert await spool.claim(["office"], 5) == []
+        assert await spool.next_due(["office"]) == clock.time() + 60
+        await clock.advance(61)
+        again = await claim_one(spool)
+        assert again.message.envelope.recipients == ("b@x.org",)
+        assert again.message.attempt == 2
+        assert await spool.finish(again, settled({"b@x.org": SENT})) == "failed"
+        (summary,) = await spool.recent()
+        assert summary.recipients == ("a@x.org", "b@x.org", "c@x.org")
+
+
+async def test_a_failed_message_keeps_its_content(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        await put(spool, submission(), b"precious\r\n")
+        assert await spool.finish(await claim_one(spool), settled({"a@example.org": NEVER})) == "failed"
+    assert sql(tmp_path, "SELECT state, body FROM message") == [("failed", b"precious\r\n")]
+
+
+async def test_an_attempt_given_back_does_not_count(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        await put(spool, submission(now=clock.time()))
+        for _ in range(3):
+            claimed = await claim_one(spool)
+            assert claimed.message.attempt == 1
+            await spool.finish(claimed, settled({"a@example.org": LATER}, clock.time(), counted=False))
+
+
+async def test_nothing_is_claimed_twice(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        names = {await put(spool, submission()) for _ in range(20)}
+        batches = await asyncio.gather(*(spool.claim(["office"], 7) for _ in range(5)))
+        claimed = [claim.message.id for batch in batches for claim in batch]
+        assert sorted(claimed) == sorted(names)
+
+
+async def test_oldest_first_and_only_the_accounts_asked_for(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        expected = []
+        for _ in range(3):
+            expected.append(await put(spool, submission(now=clock.time())))
+            await put(spool, submission(account="other", now=clock.time()))
+            await clock.advance(1)
+        assert [claim.message.id for claim in await spool.claim(["office"], 10)] == expected
+
+
+async def test_a_claim_of_a_dead_process_is_due_again_after_the_delay(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        await put(spool, submission(now=clock.time()))
+        await claim_one(spool)
+    async with opened(tmp_path, clock) as spool:
+        assert await spool.claim(["office"], 1) == []
+        await clock.advance(61)
+        assert (await claim_one(spool)).message.attempt == 2
+
+
+async def test_a_result_under_a_lost_lease_is_not_taken(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        await put(spool, submission(now=clock.time()))
+        first = await claim_one(spool)
+        await spool.release([first])
+        second = await claim_one(spool)
+        assert await spool.finish(first, settled({"a@example.org": NEVER})) is None
+        assert await spool.finish(second, settled({"a@example.org": SENT})) == "sent"
+
+
+async def test_a_put_goes_through_when_its_caller_is_cancelled(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        upload = spool.upload()
+        await upload.write(b"x" * 200_000, 0)
+        task = asyncio.create_task(spool.put(upload, submission()))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    async with opened(tmp_path) as spool:
+        assert len(await content(await claim_one(spool))) == 200_000
+
+
+async def test_bodies_that_no_message_adopted_are_swept_at_the_start(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        kept = await put(spool, submission(), b"x" * 100_000)
+        abandoned = spool.upload()
+        await abandoned.write(b"y" * 100_000, 0)
+        await abandoned.seal()
+        assert len(list((tmp_path / "bodies").iterdir())) == 2
+    async with opened(tmp_path):
+        assert [path.name for path in (tmp_path / "bodies").iterdir()] == [kept]
+
+
+async def test_a_discarded_upload_leaves_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        upload = spool.upload()
+        await upload.write(b"y" * 300_000, 0)
+        await upload.discard()
+        assert list((tmp_path / "bodies").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        ("UPDATE message SET headers = NULL", "header block is missing"),
+        ("UPDATE message SET body = x'00'", "not the size"),
+        ("UPDATE message SET origin = '{'", "origin cannot be read"),
+        ("UPDATE message SET body_file = 1", "is missing"),
+        ("DELETE FROM recipient", "no recipient"),
+    ],
+)
+async def test_a_damaged_row_is_set_aside_and_the_next_is_served(tmp_path: Path, damage: str, reason: str) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        broken = await put(spool, submission(now=clock.time()))
+        sql(tmp_path, damage)
+        good = await put(spool, submission(now=clock.time()))
+        claimed = [claim.message.id for _ in range(2) for claim in await spool.claim(["office"], 1)]
+        assert claimed == [good]
+        states = {summary.id: (summary.state, summary.reason) for summary in await spool.recent()}
+        assert states[broken][0] == "corrupt"
+        assert reason in states[broken][1]
+
+
+async def test_a_truncated_body_file_is_set_aside(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        identifier = await put(spool, submission(), b"x" * 100_000)
+        (tmp_path / "bodies" / identifier).write_bytes(b"short")
+        assert await spool.claim(["office"], 1) == []
+        (summary,) = await spool.recent()
+        assert "5 of 100000 octets" in summary.reason
+
+
+async def test_what_waits_too_long_fails_with_its_last_reason(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        await put(spool, submission(now=clock.time(), max_age=100))
+        claimed = await claim_one(spool)
+        await spool.finish(claimed, settled({"a@example.org": LATER}, clock.time() + 60))
+        await clock.advance(101)
+        assert await spool.expire() == 1
+        (summary,) = await spool.recent()
+        assert summary.state == "failed"
+        assert summary.reply == "554 5.4.7 expired in the queue; last: because"
+
+
+async def test_mail_of_a_removed_account_is_held_until_it_is_back(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        await put(spool, submission(account="gone"))
+        assert await spool.hold_unknown(["office"]) == 1
+        (summary,) = await spool.recent()
+        assert (summary.state, "not in the configuration" in summary.reason) == ("held", True)
+        assert await spool.hold_unknown(["office", "gone"]) == 0
+        assert len(await spool.claim(["gone"], 5)) == 1
+
+
+async def test_history_is_pruned_by_age_and_state(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        for result in (SENT, NEVER):
+            await put(spool, submission(now=clock.time()), b"x" * 100_000)
+            await spool.finish(
+                await claim_one(spool), Settled({"a@example.org": result}, None, True, "", 0.0, clock.time())
+            )
+        await clock.advance(1000)
+        await spool.prune(keep_sent=500, keep_failed=5000)
+        assert [summary.state for summary in await spool.recent()] == ["failed"]
+        await spool.prune(keep_sent=500, keep_failed=500)
+        assert await spool.recent() == []
+        assert list((tmp_path / "bodies").iterdir()) == []
+
+
+def test_ids_sort_by_time_and_differ() -> None:
+    ids = [new_id(1_700_000_000 + step / 1000) for step in range(200)]
+    assert ids == sorted(ids)
+    assert all(len(identifier) == 16 and identifier.isalnum() for identifier in ids)
+    assert len({new_id(5.0) for _ in range(1000)}) == 1000
+
+
+async def test_the_state_is_private(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        identifier = await put(spool, submission(), b"x" * 100_000)
+        assert (tmp_path / "bodies").stat().st_mode & 0o777 == 0o700
+        assert (tmp_path / "bodies" / identifier).stat().st_mode & 0o777 == 0o600
