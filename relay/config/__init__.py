@@ -1,0 +1,32 @@
+"""The configuration: read strictly, checked whole, and told in words.
+
+`load()` makes `Settings` of a TOML file and the environment, or raises `ConfigError` with every problem at once.
+"""
+
+from relay.config.describe import describe
+from relay.config.findings import ConfigError, Problem
+from relay.config.load import load
+from relay.config.network import Bind
+from relay.config.secret import Secret, SecretError, read_together
+from relay.config.settings import Account, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Web
+
+__all__ = [
+    "Account",
+    "Bind",
+    "Client",
+    "ConfigError",
+    "Http",
+    "Listener",
+    "Log",
+    "OAuth",
+    "Problem",
+    "Queue",
+    "Secret",
+    "SecretError",
+    "Settings",
+    "Sink",
+    "Web",
+    "describe",
+    "load",
+    "read_together",
+]

@@ -1,0 +1,223 @@
+"""Accounts: what each provider presets, and what makes sense for it."""
+
+import re
+from typing import Any
+
+from relay import providers
+from relay.config import network, tls
+from relay.config.files import Tree
+from relay.config.findings import Findings, KeyPath, nearest
+from relay.config.settings import Account
+from relay.config.tables import make
+
+LOCAL_PROVIDERS = frozenset({"sink", "discard", "fail"})
+BUILT_IN: Tree = {"sink": {"provider": "sink"}}
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+
+_CREDENTIALS = {"username", "password", "oauth"}
+_CONNECTION = {"host", "port", "tls", "min_tls", "server_name", "ca_file", "certificate", "key"}
+_MICROSOFT_ONLY = {"tenant", "cloud", "mail_endpoint"}
+_TIMES = {"connect_timeout", "timeout", "write_timeout"}
+
+
+def accounts(raw: Tree, findings: Findings) -> dict[str, Account]:
+    """The accounts that can be made of the `accounts` table, defaults filled in."""
+    found = {name: _account(name, table, raw, findings) for name, table in raw.items()}
+    return {name: one for name, one in found.items() if one is not None}
+
+
+def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Account | None:
+    path = ("accounts", name)
+    if "provider" not in table and not findings.has_problem((*path, "provider")):
+        findings.problem((*path, "provider"), _provider_missing(name, others))
+    _check_keys(table, path, findings)
+    _check_needs(table, path, findings)
+    made = make(Account, _preset(table), path, findings)
+    if made is not None:
+        _check_credentials(made, path, findings)
+        _check_server(made, table, path, findings)
+        tls.check_account(made, path, findings)
+    return made
+
+
+def _provider_missing(name: str, others: Tree) -> str:
+    """Most often a variable or a header with a misspelt name has made a second account."""
+    near = nearest(name, (other for other, table in others.items() if other != name and "provider" in table))
+    meant = f", or did you mean the account {near}?" if near else ""
+    return f'is missing: add provider = "microsoft", "smtp", "sink", "discard" or "fail"{meant}'
+
+
+def _preset(table: Tree) -> Tree:
+    """`table` with what its provider presets; what is written wins."""
+    provider = _word(table, "provider")
+    if provider == "microsoft":
+        return _microsoft(table)
+    filled = dict(table)
+    if provider in LOCAL_PROVIDERS:
+        return {"tls": "off", **filled}
+    filled.setdefault("port", _port(filled.get("tls", "starttls")))
+    if "password" in filled or "oauth" in filled:
+        _set_default(filled, "username", filled.get("mailbox"))
+    return filled
+
+
+def _port(encryption: object) -> int:
+    if encryption == "implicit":
+        return providers.IMPLICIT_TLS_PORT
+    return providers.SUBMISSION_PORT if encryption == "starttls" else providers.SMTP_PORT
+
+
+def _microsoft(table: Tree) -> Tree:
+    filled = dict(table)
+    cloud = next((facts for name, facts in providers.CLOUDS.items() if name == table.get("cloud")), None)
+    cloud = cloud or providers.CLOUDS["global"]
+    graph = _uses_graph(table)
+    if graph:
+        filled.setdefault("mail_endpoint", cloud.graph_root)
+        filled.setdefault("concurrency", providers.GRAPH_CONCURRENCY)
+    else:
+        filled.setdefault("host", cloud.smtp_host)
+        filled.setdefault("port", _port(filled.get("tls", "starttls")))
+        filled.setdefault("concurrency", providers.EXCHANGE_CONCURRENCY)
+        _set_default(filled, "username", filled.get("mailbox"))
+    if isinstance(filled.get("oauth"), dict):
+        oauth = filled["oauth"] = dict(filled["oauth"])
+        tenant = filled.get("tenant") or "TENANT"
+        oauth.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
+        oauth.setdefault("scopes", [cloud.graph_scope if graph else cloud.smtp_scope])
+    return filled
+
+
+def _word(table: Tree, key: str) -> str:
+    """A value that is compared with words, whatever was written."""
+    value = table.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _set_default(table: Tree, key: str, value: Any) -> None:
+    if value is not None:
+        table.setdefault(key, value)
+
+
+def _uses_graph(table: Tree) -> bool:
+    return table.get("via") == ["graph"]
+
+
+def _check_keys(table: Tree, path: KeyPath, findings: Findings) -> None:
+    """A key that the provider or the way has no use for is a mistake, not a decoration."""
+    provider = _word(table, "provider")
+    if provider in LOCAL_PROVIDERS:
+        useless = _CREDENTIALS | _CONNECTION | _MICROSOFT_ONLY | _TIMES | {"via"}
+        why = f'has no meaning with provider = "{provider}", which sends nothing: remove it, or change the provider'
+    elif provider == "smtp":
+        useless = _MICROSOFT_ONLY
+        why = 'has no meaning with provider = "smtp": remove it, or write provider = "microsoft"'
+        if _uses_graph(table):
+            findings.problem((*path, "via"), '["graph"] needs provider = "microsoft"')
+    elif provider == "microsoft" and _uses_graph(table):
+        useless = _CONNECTION | {"username", "password"}
+        why = 'has no meaning with via = ["graph"], which sends by HTTPS with a token: remove it'
+    else:
+        useless = {"mail_endpoint"} if provider == "microsoft" else set()
+        why = 'is used only with via = ["graph"]: remove it, or add that'
+    for key in table:
+        if key in useless:
+            findings.problem((*path, key), why)
+
+
+def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
+    provider = _word(table, "provider")
+    if provider == "microsoft":
+        _check_microsoft(table, path, findings)
+    if provider == "smtp":
+        if "host" not in table:
+            _missing(findings, path, "host", 'add the smarthost, like host = "smtp.example.com"')
+        if isinstance(table.get("oauth"), dict) and "token_endpoint" not in table["oauth"]:
+            add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token"'
+            _missing(findings, (*path, "oauth"), "token_endpoint", add)
+    if provider in {"smtp", "microsoft"}:
+        _check_logins(table, path, findings)
+
+
+def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
+    if "mailbox" not in table:
+        _missing(findings, path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@contoso.com"')
+    password = _given(table, "password", path, findings)
+    if "oauth" not in table and not password:
+        _missing(findings, path, "oauth", f"add [{'.'.join(path)}.oauth] with client_id and client_secret")
+    if "tenant" not in table:
+        if "oauth" in table or not password:
+            add = 'add the directory (tenant) ID, or a domain of it, like tenant = "contoso.onmicrosoft.com"'
+            _missing(findings, path, "tenant", add)
+    elif isinstance(table["tenant"], str):
+        _check_tenant(table["tenant"], (*path, "tenant"), findings)
+
+
+def _check_tenant(tenant: str, path: KeyPath, findings: Findings) -> None:
+    if tenant.lower() in providers.TENANTS_WITHOUT_APPS:
+        findings.problem(
+            path,
+            f'"{tenant}" stands for every tenant, and client_credentials is about one: an application\'s own token '
+            "comes only from a tenant named by its ID (Entra > Overview) or by a domain of it",
+        )
+    elif not _GUID.fullmatch(tenant):
+        try:
+            if "." not in network.domain(tenant):
+                raise ValueError
+        except ValueError:
+            findings.problem(
+                path, f'"{tenant}" is neither a tenant ID nor a domain: write like "contoso.onmicrosoft.com"'
+            )
+
+
+def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
+    """How it authenticates: by token, by password, or not at all."""
+    oauth, password = "oauth" in table, _given(table, "password", path, findings)
+    if oauth and password:
+        findings.problem((*path, "password"), f"and [{'.'.join(path)}.oauth] are both given: keep one")
+    if (oauth or password) and "username" not in table and "mailbox" not in table:
+        _missing(findings, path, "username", "add the login at the server, or mailbox when that is the same")
+    if "username" in table and not (oauth or password):
+        findings.problem((*path, "username"), "has neither a password nor [oauth] with it: add one, or remove it")
+    inner, inside = table.get("oauth"), (*path, "oauth")
+    if isinstance(inner, dict):
+        if not _given(inner, "client_id", inside, findings):
+            _missing(findings, inside, "client_id", "add the Application (client) ID of the app registration")
+        if not _given(inner, "client_secret", inside, findings):
+            add = 'add client_secret_file = "...", a file that holds the secret (at Microsoft its Value, not its ID)'
+            _missing(findings, inside, "client_secret", add)
+
+
+def _given(table: Tree, key: str, path: KeyPath, findings: Findings) -> bool:
+    """Whether a secret was written, even one that could not be used: that has been said already."""
+    return key in table or findings.has_problem((*path, key)) or findings.has_problem((*path, f"{key}_file"))
+
+
+def _missing(findings: Findings, path: KeyPath, key: str, add: str) -> None:
+    if not findings.has_problem((*path, key)):
+        findings.problem((*path, key), f"is missing: {add}")
+
+
+def _check_credentials(made: Account, path: KeyPath, findings: Findings) -> None:
+    if (made.password or made.oauth) and made.via == ("smtp",) and made.tls in {"off", "opportunistic"}:
+        findings.problem(
+            (*path, "tls"),
+            f'"{made.tls}" could send the password or token readable: write "starttls" or "implicit", '
+            "or remove the credentials",
+        )
+    at_exchange = made.provider == "microsoft" or (made.host or "").lower() in providers.BASIC_RETIRING_HOSTS
+    if made.password and at_exchange:
+        findings.warn(
+            (*path, "password"),
+            f"Exchange Online turns Basic authentication off by default at the {providers.BASIC_OFF_BY_DEFAULT} and "
+            f"announces its final removal in the {providers.BASIC_REMOVAL_ANNOUNCED} ({providers.BASIC_SOURCE}): "
+            f"use [{'.'.join(path)}.oauth]",
+        )
+
+
+def _check_server(made: Account, table: Tree, path: KeyPath, findings: Findings) -> None:
+    if made.provider == "microsoft" and made.tls == "implicit" and "host" not in table:
+        findings.problem((*path, "tls"), 'Exchange Online does not offer implicit TLS (port 465): write "starttls"')
+    if made.server_name and made.tls == "off":
+        findings.problem((*path, "server_name"), 'has no meaning with tls = "off": remove it')

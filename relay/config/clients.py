@@ -1,0 +1,153 @@
+"""Clients: how each is recognised, what it uses, and that no two of them can be mistaken for each other."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+from relay.config import network
+from relay.config.files import Tree
+from relay.config.findings import Findings, KeyPath, suggestion
+from relay.config.settings import Account, Client, Listener
+from relay.config.tables import make
+
+LOCAL = "local"
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What clients refer to: `accounts` and `listeners` as written, `made` and `opened` what of it is sound."""
+
+    accounts: Tree
+    made: dict[str, Account]
+    listeners: list[str]
+    opened: dict[str, Listener]
+
+
+def clients(raw: Tree, known: Known, findings: Findings) -> dict[str, Client]:
+    """The clients that can be made of the `clients` table, or the built-in one when there is none."""
+    if not raw:
+        return _built_in(known, findings)
+    found: dict[str, Client] = {}
+    for name, table in raw.items():
+        path = ("clients", name)
+        _check_recognition(table, path, findings)
+        _check_listeners(table, known.listeners, path, findings)
+        filled = {"listeners": known.listeners, **table, "account": _account(table, known.accounts, path, findings)}
+        if "password" in table or "password_hash" in table:
+            filled.setdefault("login", name)
+        if client := _made(filled, known, path, findings):
+            found[name] = client
+            _check_sender(client, known.made, path, findings)
+    _check_ambiguous(found, findings)
+    return found
+
+
+def _built_in(known: Known, findings: Findings) -> dict[str, Client]:
+    """`local`: this machine, any login, the only account. With a sink, everyone who reaches a listener.
+
+    A sink's listener may be bound anywhere (in a container it must be), and nothing can leave through it.
+    """
+    if len(known.accounts) > 1:
+        findings.problem(
+            ("clients",),
+            f"is missing: there are several accounts ({', '.join(sorted(known.accounts))}), so write [clients.NAME] "
+            "with account = one of them for each app",
+        )
+        return {}
+    name = next(iter(known.accounts))
+    account = known.made.get(name)
+    if account is None:
+        return {}
+    beyond = any(not bind.loopback for listener in known.opened.values() for bind in listener.bind)
+    networks = network.EVERYWHERE if beyond and not account.is_real else network.LOOPBACK
+    raw = {"account": name, "listeners": known.listeners, "networks": [str(one) for one in networks]}
+    client = _made(raw, known, ("clients", LOCAL), findings)
+    return {LOCAL: client.model_copy(update={"any_login": True})} if client else {}
+
+
+def _made(filled: Tree, known: Known, path: KeyPath, findings: Findings) -> Client | None:
+    """The client with the defaults that come from its account."""
+    name = filled["account"]
+    account = known.made.get(name) if isinstance(name, str) else None
+    if account is None:
+        # Its account has problems of its own; these let the rest of the client be checked.
+        stand_in = {"senders": ["*"], **filled, "account": name or next(iter(known.accounts))}
+        return make(Client, stand_in, path, findings)
+    if "senders" not in filled and account.is_real and not account.mailbox:
+        findings.problem(
+            (*path, "senders"),
+            f"is missing, and the account {name} has no mailbox to take for it: add the addresses that may send, "
+            f'like senders = ["noreply@example.com"], or mailbox in [accounts.{name}]',
+        )
+    defaults: Tree = {"senders": [account.mailbox] if account.is_real and account.mailbox else ["*"]}
+    if not account.is_real:
+        defaults["reply"] = "delivered"
+    return make(Client, {**defaults, **filled}, path, findings)
+
+
+def _account(table: Tree, accounts: Tree, path: KeyPath, findings: Findings) -> Any:
+    """The account's name; None after a problem."""
+    written = table.get("account")
+    if written is None:
+        if len(accounts) == 1:
+            return next(iter(accounts))
+        names = ", ".join(sorted(accounts))
+        findings.problem((*path, "account"), f"is missing: there are several accounts, write one of {names}")
+        return None
+    if isinstance(written, str) and written and written not in accounts:
+        findings.problem((*path, "account"), f'there is no account "{written}": {suggestion(written, accounts)}')
+        return None
+    return written
+
+
+def _check_listeners(table: Tree, names: list[str], path: KeyPath, findings: Findings) -> None:
+    written = table.get("listeners")
+    for name in written if isinstance(written, list) else ():
+        if isinstance(name, str) and name not in names:
+            findings.problem((*path, "listeners"), f'there is no listener "{name}": {suggestion(name, names)}')
+
+
+def _check_recognition(table: Tree, path: KeyPath, findings: Findings) -> None:
+    """Who it is: a login, a network, or both."""
+    said = any(
+        findings.has_problem((*path, key))
+        for key in ("password", "password_file", "password_hash", "password_hash_file")
+    )
+    if "password" in table and "password_hash" in table:
+        findings.problem((*path, "password"), "and password_hash are both given: keep one")
+    if "password" in table or "password_hash" in table or said:
+        return
+    if "login" in table:
+        findings.problem((*path, "login"), "has no password with it: add password_hash or password, or remove login")
+    elif "networks" not in table:
+        findings.problem(
+            path,
+            "does not say how it is recognised: add password_hash or password for a login, or networks for the "
+            'addresses it comes from, like networks = ["192.0.2.0/24"]',
+        )
+
+
+def _check_sender(client: Client, made: dict[str, Account], path: KeyPath, findings: Findings) -> None:
+    account = made.get(client.account)
+    if client.sender != "keep" and account is not None and account.own_address is None:
+        findings.problem(
+            (*path, "sender"),
+            f'"{client.sender}" needs an address to write: add from_address or mailbox to [accounts.{client.account}]',
+        )
+
+
+def _check_ambiguous(found: dict[str, Client], findings: Findings) -> None:
+    """Two clients that nobody could tell apart."""
+    for (one, first), (other, second) in itertools.combinations(found.items(), 2):
+        if first.login is not None and first.login == second.login:
+            findings.problem(
+                ("clients", other, "login"), f'"{first.login}" is also the login of [clients.{one}]: rename one'
+            )
+        if first.has_login or second.has_login or not set(first.listeners) & set(second.listeners):
+            continue
+        for same in sorted(map(str, set(first.networks) & set(second.networks))):
+            findings.problem(
+                ("clients", other, "networks"),
+                f"{same} is also a network of [clients.{one}] on the same listener, and neither has a login: keep it "
+                "in one, or write a narrower one",
+            )

@@ -1,0 +1,133 @@
+"""What a checked configuration means, in words: the text of `relay check`. Never a secret's value."""
+
+from relay.config.secret import Secret
+from relay.config.settings import Account, Client, Listener, Settings
+from relay.config.units import show_duration, show_size
+from relay.log import clean
+
+
+def describe(settings: Settings) -> list[str]:
+    """What will run, line by line: listeners, clients, accounts, the queue, the page, then the warnings."""
+    lines = [f"configuration: {settings.source or 'built-in defaults (no file)'}", f"hostname: {settings.hostname}"]
+    for name, listener in settings.listeners.items():
+        lines += ["", *_listener(name, listener, settings)]
+    for name, client in settings.clients.items():
+        lines += ["", *_client(name, client, settings)]
+    for name, account in settings.accounts.items():
+        lines += ["", *_account(name, account, settings)]
+    lines += ["", *_queue(settings), *_rest(settings)]
+    return [clean(line) for line in [*lines, *(f"warning: {text}" for text in settings.warnings)]]
+
+
+def _listener(name: str, listener: Listener, settings: Settings) -> list[str]:
+    encryption = {"off": "no TLS", "starttls": "STARTTLS", "implicit": "TLS from the first byte"}[listener.tls]
+    if listener.tls != "off":
+        encryption += f" {listener.min_tls} or newer, certificate {listener.certificate}"
+    users = settings.reaches(name)
+    login = any(settings.clients[user].has_login or settings.clients[user].any_login for user in users)
+    auth = _auth(listener) if login else ""
+    return [
+        f"listener {name}: {', '.join(map(_bind, listener.bind))}",
+        f"  {encryption}{auth}",
+        f"  messages up to {show_size(listener.max_message_size)}, {listener.max_recipients} recipients",
+        f"  may be used by: {', '.join(users) or 'nobody'}",
+    ]
+
+
+def _auth(listener: Listener) -> str:
+    if listener.tls == "implicit" or listener.require_tls:
+        return ", logins only under TLS"
+    if listener.tls == "starttls":
+        return ", logins with or without TLS"
+    here = all(bind.loopback for bind in listener.bind)
+    return ", logins stay on this machine" if here else ", logins are readable on the way"
+
+
+def _bind(bind: object) -> str:
+    return f"{bind} (if the machine has it)" if getattr(bind, "optional", False) else str(bind)
+
+
+def _client(name: str, client: Client, settings: Settings) -> list[str]:
+    built_in = " (built in)" if client.any_login else ""
+    lines = [
+        f"client {name}{built_in}: {_recognised(client)}",
+        f"  sends through account {client.account}, as {_patterns(client.senders)}, to {_patterns(client.recipients)}",
+        f"  hears 250 when the message is {client.reply}",
+    ]
+    if client.sender != "keep":
+        address = settings.accounts[client.account].own_address
+        when = "always" if client.sender == "force" else "when the app's own is not allowed"
+        lines.append(f"  sender is rewritten to {address} {when}")
+    return lines
+
+
+def _recognised(client: Client) -> str:
+    networks = ", ".join(map(str, client.networks))
+    if client.any_login:
+        return f"anyone at {networks}, any user and password or none"
+    if not client.has_login:
+        return f"without login, by its address: {networks}"
+    secret = client.password_hash or client.password
+    what = "password hash" if client.password_hash else "password"
+    return f'by login "{client.login}", {what} {_masked(secret)}' + (f", only from {networks}" if networks else "")
+
+
+def _patterns(patterns: tuple[str, ...]) -> str:
+    return "anyone" if "*" in patterns else ", ".join(patterns)
+
+
+def _account(name: str, account: Account, settings: Settings) -> list[str]:
+    users = [user for user, client in settings.clients.items() if client.account == name]
+    lines = [f"account {name}: {_way(account)}"]
+    if account.mailbox:
+        lines.append(f"  mailbox {account.mailbox}")
+    if account.oauth:
+        oauth = account.oauth
+        lines.append(f"  token from {oauth.token_endpoint} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
+        lines.append(f"  client_id {_masked(oauth.client_id)}, client_secret {_masked(oauth.client_secret)}")
+    if account.password:
+        lines.append(f"  login {account.username}, password {_masked(account.password)}")
+    if account.is_real:
+        lines.append(f"  {account.concurrency} at a time")
+    return [*lines, f"  used by: {', '.join(users) or 'nobody'}"]
+
+
+def _way(account: Account) -> str:
+    if account.provider == "sink":
+        return "sink: keeps mail here, sends nothing"
+    if account.provider == "discard":
+        return "discard: accepts mail and throws it away"
+    if account.provider == "fail":
+        return "fail: refuses every message"
+    if account.via == ("graph",):
+        return f"{account.provider}, by Microsoft Graph at {account.mail_endpoint}"
+    encryption = {
+        "starttls": f"STARTTLS, TLS {account.min_tls} or newer",
+        "implicit": f"TLS {account.min_tls} or newer from the first byte",
+        "opportunistic": "TLS where the server offers it, unverified",
+        "off": "no TLS",
+    }[account.tls]
+    return f"{account.provider}, by SMTP to {account.host}:{account.port} ({encryption})"
+
+
+def _masked(secret: Secret | None) -> str:
+    return "none" if secret is None else f"*** ({secret.origin})"
+
+
+def _queue(settings: Settings) -> list[str]:
+    queue = settings.queue
+    waits = ", ".join(map(show_duration, queue.retry))
+    return [
+        f"queue: sqlite:///{settings.database_file}",
+        f"  tried again after {waits}, then at the last interval; given up after {show_duration(queue.max_age)}",
+        f"  kept: sent {show_duration(queue.keep_sent)}, failed {show_duration(queue.keep_failed)}",
+    ]
+
+
+def _rest(settings: Settings) -> list[str]:
+    pages = ", ".join(f"http://{bind}/" for bind in settings.web.bind) or "off"
+    lines = [f"page: {pages}"]
+    if settings.http.proxy:
+        lines.append(f"proxy: {_masked(settings.http.proxy)}")
+    where = settings.log.file or "standard error"
+    return [*lines, f"log: {settings.log.format} from {settings.log.level} to {where}"]

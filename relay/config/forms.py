@@ -1,0 +1,238 @@
+"""Forms: how the value of a key is written, and what it becomes.
+
+Every field of the settings carries one. When a file is read (a validation `context` is given), the form turns what
+was written into the value, or says what is wrong with it; a model that is built in code takes finished values as they
+are. `environment` turns the text of a variable into what a file would have held.
+"""
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import GetCoreSchemaHandler, ValidationInfo
+from pydantic_core import CoreSchema, core_schema
+
+from relay.config import network, units
+from relay.config.findings import UnusableError, suggestion
+
+WRITTEN = {"written": True}
+"""The validation context for values as a file or variable holds them."""
+
+
+class Kind(Enum):
+    """What a file holds for a key."""
+
+    PLAIN = "plain"
+    SECRET = "secret"  # noqa: S105 (the name of a kind)
+    """Text that is never shown; `k_file` is its twin."""
+    PATH = "path"
+    """Relative to the folder of the file that it is written in."""
+    TABLE = "table"
+    """Keys that the user chooses, with texts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One way to write a value; `parse` raises ValueError with a sentence for people."""
+
+    parse: Callable[[Any], Any]
+    environment: Callable[[str], Any] = str
+    kind: Kind = Kind.PLAIN
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.with_info_before_validator_function(self._read, handler(source))
+
+    def _read(self, value: Any, info: ValidationInfo) -> Any:
+        return value if info.context is None else self.parse(value)
+
+
+def need_text(value: Any) -> str:
+    """`value` if it is a text that can be written out as UTF-8. Raises ValueError, which quotes nothing."""
+    if not isinstance(value, str):
+        raise UnusableError("must be text: put it into quotes")
+    if any(0xD800 <= ord(char) < 0xE000 for char in value):
+        raise UnusableError("is not text in UTF-8")
+    return value
+
+
+def text(check: Callable[[str], Any] = str, *, empty: bool = False, kind: Kind = Kind.PLAIN) -> Form:
+    """A text without control characters that `check` accepts or converts."""
+
+    def parse(value: Any) -> Any:
+        found = need_text(value)
+        if not found and not empty:
+            raise UnusableError("is empty: write a value, or leave the key out")
+        if not found.isprintable():
+            raise UnusableError("holds a control character or an invisible one: remove it")
+        return check(found)
+
+    return Form(parse, kind=kind)
+
+
+def path() -> Form:
+    return text(Path, kind=Kind.PATH)
+
+
+def secret() -> Form:
+    """The value arrives as a Secret: its text and its twin are put together before the models see them."""
+    return Form(lambda value: value, kind=Kind.SECRET)
+
+
+def listing(item: Callable[[str], Any], *, empty: bool = False, example: str) -> Form:
+    """A list of texts; a variable holds it separated by commas, or as JSON."""
+
+    def parse(value: Any) -> tuple[Any, ...]:
+        if isinstance(value, str):
+            raise UnusableError(f"must be a list: write [{json.dumps(value, ensure_ascii=False)}]")
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise UnusableError(f"must be a list of texts: write it like {example}")
+        if not value and not empty:
+            raise UnusableError(f"is an empty list: write it like {example}, or leave the key out")
+        found = tuple(item(need_text(one)) for one in value)
+        if len(set(found)) < len(found):
+            raise UnusableError("holds the same entry twice: remove one")
+        return found
+
+    return Form(parse, environment=split_list)
+
+
+def binds(*, empty: bool = False) -> Form:
+    """A list of addresses to listen on."""
+    entries = listing(network.bind, empty=empty, example='["127.0.0.1:2525", "[::1]:2525"]')
+
+    def parse(value: Any) -> tuple[network.Bind, ...]:
+        found = tuple(itertools.chain.from_iterable(entries.parse(value)))
+        for one, other in itertools.combinations(found, 2):
+            if one.port and (one.host, one.port) == (other.host, other.port):
+                raise UnusableError(f"holds {one} twice: remove one")
+        return found
+
+    return Form(parse, environment=split_list)
+
+
+def ways(choices: Any) -> Form:
+    """The ways of an account: exactly one for now."""
+    word = one_of(choices)
+    entries = listing(word.parse, example='["smtp"]')
+
+    def parse(value: Any) -> tuple[str, ...]:
+        found = entries.parse(value)
+        if len(found) != 1:
+            raise UnusableError('must hold exactly one way: write ["smtp"] or ["graph"]')
+        return tuple(found)
+
+    return Form(parse, environment=split_list)
+
+
+def split_list(value: str) -> list[Any]:
+    """What a list looks like in a variable: `a, b` or `["a", "b"]`."""
+    try:
+        found = json.loads(value)
+    except ValueError:
+        found = None  # Not JSON: "[::1]:2525,127.0.0.1:2525" begins like it and is not.
+    if isinstance(found, list):
+        return found
+    return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def one_of(choices: Any, normal: Callable[[str], str] = str) -> Form:
+    """One of the words of a Literal."""
+    words = get_args(choices)
+
+    def parse(value: Any) -> str:
+        found = normal(need_text(value))
+        if found in words:
+            return found
+        allowed = " or ".join(f'"{normal(word)}"' for word in words)
+        raise UnusableError(f'"{value}" is not possible: write {allowed} ({suggestion(found, words)})')
+
+    return Form(parse)
+
+
+def count(low: int, high: int) -> Form:
+    """A whole number."""
+
+    def parse(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            shown = f"{value!r} is no whole number" if isinstance(value, float) else "is no whole number"
+            raise UnusableError(f"{shown}: write one from {low} to {high}, without quotes")
+        if not low <= value <= high:
+            raise UnusableError(f"{value} is out of range: write a number from {low} to {high}")
+        return value
+
+    def from_text(value: str) -> int | str:
+        digits = value.strip().removeprefix("-")
+        return int(value) if digits.isascii() and digits.isdigit() and len(digits) < 20 else value
+
+    return Form(parse, environment=from_text)
+
+
+def flag() -> Form:
+    """A switch: true or false."""
+
+    def parse(value: Any) -> bool:
+        if not isinstance(value, bool):
+            raise UnusableError("must be true or false, without quotes")
+        return value
+
+    words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
+    return Form(parse, environment=lambda value: words.get(value.strip().lower(), value))
+
+
+def duration(*, zero: bool = False) -> Form:
+    return Form(lambda value: units.duration(value, zero=zero))
+
+
+def durations() -> Form:
+    """A list of durations."""
+
+    def parse(value: Any) -> tuple[float, ...]:
+        if not isinstance(value, list) or not value:
+            raise UnusableError('must be a list of durations: write it like ["1m", "5m", "30m"]')
+        return tuple(units.duration(one) for one in value)
+
+    return Form(parse, environment=split_list)
+
+
+def size() -> Form:
+    return Form(units.size)
+
+
+def scopes() -> Form:
+    """A list of texts, or one text with spaces in between. Empty asks for none."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        found = value.split() if isinstance(value, str) else value
+        if not isinstance(found, list) or not all(isinstance(one, str) and one and one.isprintable() for one in found):
+            raise UnusableError(
+                'must be a list of texts, or one text: write it like ["https://api.example.com/.default"]'
+            )
+        return tuple(found)
+
+    return Form(parse, environment=lambda value: split_list(value) if value.lstrip().startswith("[") else value)
+
+
+def parameters(reserved: dict[str, str]) -> Form:
+    """A table of texts with names that the user chooses, except those that another key sets. Never quoted."""
+
+    def parse(value: Any) -> dict[str, str]:
+        if not isinstance(value, dict):
+            raise UnusableError('must be a table of texts: write it like { resource = "https://mail.example.com" }')
+        for name, content in value.items():
+            if other := reserved.get(name):
+                raise UnusableError(f"{name} is not set here: use {other}")
+            if not isinstance(content, str):
+                raise UnusableError(f"{name} must be text: put it into quotes")
+        return dict(value)
+
+    def from_text(value: str) -> Any:
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+    return Form(parse, environment=from_text, kind=Kind.TABLE)

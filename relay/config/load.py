@@ -1,0 +1,105 @@
+"""The way from files and environment to settings: everything is checked, then all problems are told at once."""
+
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from relay.config import accounts, clients, environment, files, listeners, network, places, secrets, tls
+from relay.config.files import Files, Tree
+from relay.config.findings import BUILT_IN, ConfigError, Findings, Place
+from relay.config.forms import split_list
+from relay.config.schema import shape
+from relay.config.settings import Http, Log, Queue, Settings, Sink, Table, Web
+from relay.config.tables import joined, make, resolved
+
+
+def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
+    """Read and check the configuration: `path`, or the file that is found without one, then the RELAY_* variables.
+
+    Without any file the built-in defaults are a test-mail sink. Raises ConfigError with every problem that was found.
+    """
+    findings = Findings()
+    source, named_by = files.find(path, environ)
+    findings.main = Place(str(source), Path.cwd(), source) if source else BUILT_IN
+    tree = resolved(_read(source, named_by, environ, findings), findings)
+    settings = _settings(tree, source, environ, findings)
+    if findings.problems or settings is None:
+        raise ConfigError(findings.problems)
+    return settings
+
+
+def _read(source: Path | None, named_by: str, environ: Mapping[str, str], findings: Findings) -> Tree:
+    """Both sources as one tree, in which only keys that exist are left."""
+    here = Place("RELAY_INCLUDE", Path.cwd())
+    chosen = environ.get("RELAY_INCLUDE")
+    read = Files(findings)
+    if source is not None:
+        read.read(source, named_by=named_by, nested=chosen is None)
+    if chosen is not None:
+        read.include(split_list(chosen), here)
+    variables = environment.read(environ, read.tree, findings, here)
+    variables.pop("include", None)
+    return joined(variables, files.remove_unknown(read.tree, findings))
+
+
+def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findings: Findings) -> Settings | None:
+    """The settings of a tree; None, or incomplete ones, when there are problems."""
+    written = tree["accounts"] or accounts.BUILT_IN
+    doors = tree["listeners"] or listeners.BUILT_IN
+    made = accounts.accounts(written, findings)
+    opened = listeners.listeners(doors, findings)
+    known = clients.Known(accounts=written, made=made, listeners=list(doors), opened=opened)
+    people = clients.clients(tree["clients"], known, findings)
+    opened = listeners.complete(doors, opened, people, made, findings)
+    parts = _parts(tree, findings)
+    web, http = parts["web"], parts["http"]
+    listeners.check_addresses(opened, web if isinstance(web, Web) else None, findings)
+    if isinstance(http, Http) and http.ca_file:
+        tls.check_authority(http.ca_file, ("http", "ca_file"), findings)
+    _warn(written, people, web, made, findings)
+    secrets.check(tree, findings)
+    top = _top(tree, environ, findings)
+    if findings.problems:
+        return None
+    return Settings(
+        listeners=opened,
+        clients=people,
+        accounts=made,
+        source=source,
+        warnings=tuple(findings.warnings),
+        **top,
+        **parts,
+    )
+
+
+def _parts(tree: Tree, findings: Findings) -> dict[str, Any]:
+    """The tables that there is one of."""
+    models: dict[str, type[Table]] = {"queue": Queue, "sink": Sink, "web": Web, "http": Http, "log": Log}
+    return {name: make(model, tree.get(name, {}), (name,), findings) for name, model in models.items()}
+
+
+def _top(tree: Tree, environ: Mapping[str, str], findings: Findings) -> dict[str, Any]:
+    """The keys above all tables. The machine's own name is asked of the machine, never of a name server."""
+    found: dict[str, Any] = {
+        "hostname": network.usable_hostname(socket.gethostname()),
+        "state_folder": places.state_folder(environ),
+    }
+    for key in found.keys() & tree.keys():
+        try:
+            found[key] = shape().keys[key].parse(tree[key])
+        except ValueError as error:
+            findings.problem((key,), str(error))
+    return found
+
+
+def _warn(written: Tree, people: Mapping[str, Any], web: Any, made: Mapping[str, Any], findings: Findings) -> None:
+    used = {client.account for client in people.values()}
+    for name in written:
+        if name not in used and not findings.problems:
+            findings.warn(("accounts", name), "no client uses it: name it as account in a [clients.NAME], or remove it")
+    real = any(account.is_real for account in made.values())
+    if real and isinstance(web, Web) and not listeners.is_loopback(web.bind):
+        findings.warn(
+            ("web", "bind"), "everyone who can reach it sees the status page: bind to 127.0.0.1 to keep it here"
+        )

@@ -1,0 +1,238 @@
+"""The settings: every key that the relay knows, its type, its default and the form in which a file holds it.
+
+The models are strict, frozen and closed. What depends on more than one key (a provider's host, a client's senders) is
+filled in before a model is made, so the rest of the relay meets only complete values. Durations are seconds, sizes
+octets.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from relay import providers
+from relay.config import addresses, forms, network, places
+from relay.config.network import Bind, Network
+from relay.config.secret import Secret
+
+Provider = Literal["microsoft", "smtp", "sink", "discard", "fail"]
+Way = Literal["smtp", "graph"]
+ListenerTls = Literal["off", "starttls", "implicit"]
+UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
+TlsVersion = Literal["1.2", "1.3"]
+SenderRule = Literal["keep", "force", "if_not_allowed"]
+Reply = Literal["queued", "delivered"]
+Grant = Literal["client_credentials"]
+AuthMethod = Literal["client_secret_post", "client_secret_basic"]
+
+Text = Annotated[str, forms.text()]
+HostName = Annotated[str, forms.text(network.host)]
+Url = Annotated[str, forms.text(network.https_url)]
+MailAddress = Annotated[str, forms.text(addresses.address)]
+File = Annotated[Path, forms.path()]
+Hidden = Annotated[Secret, forms.secret()]
+Duration = Annotated[float, forms.duration()]
+DurationOrZero = Annotated[float, forms.duration(zero=True)]
+Size = Annotated[int, forms.size()]
+Flag = Annotated[bool, forms.flag()]
+Port = Annotated[int, forms.count(1, 65535)]
+Count = Annotated[int, forms.count(1, 1_000_000)]
+Patterns = Annotated[tuple[str, ...], forms.listing(addresses.pattern, example='["noreply@example.com"]')]
+
+# What the relay itself sends to the token endpoint, with the key that sets it.
+_RESERVED_PARAMETERS = {
+    "grant_type": "grant",
+    "client_id": "client_id",
+    "client_secret": "client_secret",
+    "scope": "scopes",
+}
+
+
+class Table(BaseModel):
+    """What all tables have in common."""
+
+    model_config = ConfigDict(
+        strict=True, frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True
+    )
+
+
+class Listener(Table):
+    """`[listeners.NAME]`: where mail comes in."""
+
+    bind: Annotated[tuple[Bind, ...], forms.binds()]
+    tls: Annotated[ListenerTls, forms.one_of(ListenerTls)] = "off"
+    certificate: File | None = None
+    key: File | None = None
+    key_password: Hidden | None = None
+    min_tls: Annotated[TlsVersion, forms.one_of(TlsVersion)] = "1.2"
+    require_tls: Flag = False
+    """AUTH is offered and taken only under TLS."""
+    max_message_size: Size = 35 * 1024 * 1024
+    max_recipients: Annotated[int, forms.count(1, 100_000)] = 1000
+    max_connections: Count = 500
+    max_connections_per_client: Count = 100
+    timeout: Duration = 600.0
+
+
+class Client(Table):
+    """`[clients.NAME]`: who may send, how it is recognised, and what it may do."""
+
+    login: Text | None = None
+    password: Hidden | None = None
+    password_hash: Hidden | None = None
+    networks: Annotated[tuple[Network, ...], forms.listing(network.network, example='["192.0.2.0/24"]')] = ()
+    listeners: Annotated[tuple[str, ...], forms.listing(str, example='["default"]')]
+    account: Text
+    senders: Patterns
+    recipients: Patterns = ("*",)
+    max_message_size: Size | None = None
+    max_age: Duration | None = None
+    sender: Annotated[SenderRule, forms.one_of(SenderRule)] = "keep"
+    from_name: Annotated[str, forms.text(empty=True)] | None = None
+    reply_to: Annotated[str, forms.text(addresses.reply_to, empty=True)] | None = None
+    reply: Annotated[Reply, forms.one_of(Reply)] = "queued"
+    reply_timeout: Duration = 25.0
+    any_login: bool = False
+    """AUTH is accepted with any user and password: only for the built-in `local`, so it has no form."""
+
+    @property
+    def has_login(self) -> bool:
+        """Whether it is recognised by a login of its own."""
+        return self.password is not None or self.password_hash is not None
+
+
+class OAuth(Table):
+    """`[accounts.NAME.oauth]`: where the account's tokens come from."""
+
+    grant: Annotated[Grant, forms.one_of(Grant)] = "client_credentials"
+    client_id: Hidden
+    client_secret: Hidden | None = None
+    token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
+    token_endpoint: Url
+    scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
+    scope_delimiter: Annotated[str, forms.text()] = " "
+    extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
+    refresh_margin: DurationOrZero | None = None
+
+
+class Account(Table):
+    """`[accounts.NAME]`: a way out. What a provider presets is filled in when a file is read."""
+
+    provider: Annotated[Provider, forms.one_of(Provider)]
+    via: Annotated[tuple[Way, ...], forms.ways(Way)] = ("smtp",)
+    mailbox: MailAddress | None = None
+    username: Text | None = None
+    password: Hidden | None = None
+    from_address: MailAddress | None = None
+    tenant: Text | None = None
+    cloud: Annotated[providers.CloudName, forms.one_of(providers.CloudName)] = "global"
+    host: HostName | None = None
+    port: Port = providers.SUBMISSION_PORT
+    tls: Annotated[UpstreamTls, forms.one_of(UpstreamTls)] = "starttls"
+    min_tls: Annotated[TlsVersion, forms.one_of(TlsVersion)] = "1.2"
+    server_name: HostName | None = None
+    ca_file: File | None = None
+    certificate: File | None = None
+    key: File | None = None
+    mail_endpoint: Url | None = None
+    """The address in front of `/v1.0/users/...` of a Graph service."""
+    concurrency: Annotated[int, forms.count(1, 1000)] = providers.SMARTHOST_CONCURRENCY
+    max_message_size: Size | None = None
+    connect_timeout: Duration = 30.0
+    timeout: Duration = 300.0
+    write_timeout: DurationOrZero = 300.0
+    """0 turns it off; the deadline of the whole attempt remains."""
+    oauth: OAuth | None = None
+
+    @property
+    def is_real(self) -> bool:
+        """Whether mail leaves through it: a sink, discard or fail keeps everything here."""
+        return self.provider in {"microsoft", "smtp"}
+
+    @property
+    def own_address(self) -> str | None:
+        """What `sender = "force"` writes."""
+        return self.from_address or self.mailbox
+
+
+class Queue(Table):
+    """`[queue]`: how long mail waits and is kept."""
+
+    database: Annotated[str, forms.text(places.database)] | None = None
+    """None: `relay.db` in the state folder."""
+    retry: Annotated[tuple[float, ...], forms.durations()] = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0)
+    """Waits between attempts; the last one repeats until `max_age`."""
+    max_age: Duration = 5 * 86400.0
+    keep_sent: DurationOrZero = 86400.0
+    keep_failed: DurationOrZero = 14 * 86400.0
+    drain_timeout: DurationOrZero = 20.0
+
+
+class Sink(Table):
+    """`[sink]`: what sink accounts do with mail."""
+
+    log: Annotated[Literal["summary", "full"], forms.one_of(Literal["summary", "full"])] = "summary"
+
+
+class Web(Table):
+    """`[web]`: the status page. Without an address there is none."""
+
+    bind: Annotated[tuple[Bind, ...], forms.binds(empty=True)] = (Bind("127.0.0.1", 8025),)
+    hosts: Annotated[tuple[str, ...], forms.listing(network.host, empty=True, example='["relay.example.com"]')] = ()
+    """Names, besides its addresses and the machine's own, under which a browser may ask for the page."""
+
+
+class Http(Table):
+    """`[http]`: how token endpoints and Graph are reached."""
+
+    proxy: Hidden | None = None
+    no_proxy: Annotated[tuple[str, ...], forms.listing(forms.text().parse, empty=True, example='["example.com"]')] = ()
+    ca_file: File | None = None
+    timeout: Duration = 30.0
+
+
+class Log(Table):
+    """`[log]`: what is told, how, and where."""
+
+    format: Annotated[Literal["text", "json"], forms.one_of(Literal["text", "json"])] = "text"
+    level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
+        forms.one_of(Literal["DEBUG", "INFO", "WARNING", "ERROR"], str.upper),
+    ] = "INFO"
+    file: File | None = None
+
+
+class Settings(Table):
+    """The whole configuration, complete and checked."""
+
+    hostname: Annotated[str, forms.text(network.ehlo_name)]
+    state_folder: File
+    listeners: dict[str, Listener]
+    clients: dict[str, Client]
+    accounts: dict[str, Account]
+    queue: Queue = Queue()
+    sink: Sink = Sink()
+    web: Web = Web()
+    http: Http = Http()
+    log: Log = Log()
+    source: Path | None = None
+    """The file that it came from."""
+    warnings: tuple[str, ...] = ()
+    """What works but should not stay as it is."""
+
+    @property
+    def database_file(self) -> Path:
+        """The file of the SQLite database."""
+        return (
+            Path(self.queue.database.removeprefix("sqlite:///"))
+            if self.queue.database
+            else (self.state_folder / "relay.db")
+        )
+
+    def reaches(self, listener: str) -> list[str]:
+        """The names of the clients that may use a listener."""
+        return [name for name, client in self.clients.items() if listener in client.listeners]
+
+
+INCLUDE = forms.listing(forms.text().parse, empty=True, example='["conf.d/*.toml"]')
+"""The form of `include`, which is used up while the files are read."""

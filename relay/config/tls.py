@@ -1,0 +1,110 @@
+"""Certificates and keys: loaded once while the configuration is checked, so that a wrong file shows before any client.
+
+The files are read with the same functions that the listener and the upstreams use later.
+"""
+
+import ssl
+from pathlib import Path
+
+from relay.config.findings import Findings, KeyPath
+from relay.config.secret import Secret, SecretError
+from relay.config.secrets import warn_if_open
+from relay.config.settings import Account, Listener
+
+
+def check_listener(listener: Listener, path: KeyPath, findings: Findings) -> None:
+    """A listener's own certificate. Problems name the key and the next step."""
+    if listener.tls == "off":
+        if listener.certificate:
+            findings.warn((*path, "certificate"), 'is not used while tls = "off": write tls = "starttls" to offer TLS')
+        return
+    for key, holds in (("certificate", "the certificate and its chain"), ("key", "the private key")):
+        if getattr(listener, key) is None and not findings.has_problem((*path, key)):
+            findings.problem((*path, key), f'is missing: tls = "{listener.tls}" needs the PEM file that holds {holds}')
+    if listener.certificate and listener.key:
+        check_pair(listener.certificate, listener.key, listener.key_password, path, findings)
+
+
+def check_account(account: Account, path: KeyPath, findings: Findings) -> None:
+    """An account's client certificate and certificate authority."""
+    if account.certificate and account.key:
+        check_pair(account.certificate, account.key, None, path, findings)
+    elif account.certificate or account.key:
+        there, other = ("certificate", "key") if account.certificate else ("key", "certificate")
+        findings.problem((*path, other), f"is missing: a client certificate is {there} and {other} together")
+    if account.ca_file:
+        check_authority(account.ca_file, (*path, "ca_file"), findings)
+
+
+def check_authority(file: Path, path: KeyPath, findings: Findings) -> None:
+    """A file of certificate authorities."""
+    if (content := _text(file, path, findings)) is None:
+        return
+    if not _is_certificate(content):
+        findings.problem(path, f"{file}: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
+
+
+def check_pair(certificate: Path, key: Path, password: Secret | None, path: KeyPath, findings: Findings) -> None:
+    """A certificate and its key: both readable, both PEM, one for the other, and the password right."""
+    certificate_text = _text(certificate, (*path, "certificate"), findings)
+    key_text = _text(key, (*path, "key"), findings)
+    if certificate_text is None or key_text is None:
+        return
+    if not _is_certificate(certificate_text):
+        text = f"{certificate}: holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)"
+        findings.problem((*path, "certificate"), text)
+    elif "PRIVATE KEY-----" not in key_text:
+        findings.problem((*path, "key"), f"{key}: holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)")
+    else:
+        warn_if_open(key, (*path, "key"), findings)
+        _check_match(certificate, key, password, path, findings)
+
+
+def _check_match(certificate: Path, key: Path, password: Secret | None, path: KeyPath, findings: Findings) -> None:
+    asked = False
+
+    def answer() -> str:
+        # Also called without a password to give: OpenSSL would otherwise ask on the terminal.
+        nonlocal asked
+        asked = True
+        return password.read() if password else ""
+
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, answer)
+    except SecretError:
+        return  # Told with all other secrets.
+    except (ssl.SSLError, OSError, ValueError) as error:
+        if getattr(error, "reason", None) == "KEY_VALUES_MISMATCH":
+            findings.problem((*path, "key"), f"{key}: is not the key of the certificate {certificate}: name its own")
+        elif asked and password:
+            findings.problem((*path, "key_password"), f"does not open {key}: correct it ({password.origin})")
+        elif asked:
+            findings.problem(
+                (*path, "key"), f"{key}: is encrypted: add key_password_file, or store it without password"
+            )
+        else:
+            reason = getattr(error, "reason", None) or error.strerror if isinstance(error, OSError) else error
+            findings.problem((*path, "key"), f"{key}: cannot be used ({reason}): check that the file is whole")
+
+
+def _is_certificate(content: str) -> bool:
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(cadata=content)
+    except (ssl.SSLError, ValueError):
+        return False
+    return "-----BEGIN CERTIFICATE-----" in content
+
+
+def _text(file: Path, path: KeyPath, findings: Findings) -> str | None:
+    try:
+        return file.read_text("utf-8", errors="replace").encode("ascii", "replace").decode()
+    except FileNotFoundError:
+        findings.problem(path, f"{file}: does not exist: correct the path")
+    except IsADirectoryError:
+        findings.problem(path, f"{file}: is a folder: name the PEM file in it")
+    except PermissionError:
+        findings.problem(path, f"{file}: may not be read by this user: give the relay's user the right to read it")
+    except (OSError, ValueError) as error:
+        findings.problem(path, f"{file}: cannot be read: {getattr(error, 'strerror', None) or error}")
+    return None

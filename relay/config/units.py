@@ -1,0 +1,95 @@
+"""Durations and sizes as people write them: `30s`, `1h30m`, `35MiB`. Seconds are floats, sizes are octets."""
+
+import re
+
+_SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,8})m)?(?:([0-9]{1,9})s)?")
+_LONGEST = 3650 * 86400
+_LOOSE_DURATION = re.compile(
+    r"\s*([0-9]{1,9})\s*(?:([dhms])|(days?|hours?|hrs?|mins?|minutes?|secs?|seconds?))\s*", re.IGNORECASE
+)
+
+_OCTETS = {"GiB": 1024**3, "GB": 1000**3, "MiB": 1024**2, "MB": 1000**2, "KiB": 1024, "KB": 1000, "kB": 1000, "B": 1}
+_SIZE = re.compile(r"([0-9]{1,15})(GiB|GB|MiB|MB|KiB|KB|kB|B)")
+_LOOSE_SIZE = re.compile(r"\s*([0-9]{1,15})\s*([kmg]?)(i?)(b?|bytes?|octets?)\s*", re.IGNORECASE)
+_LARGEST = 1024**4
+
+
+def duration(value: object, *, zero: bool = False) -> float:
+    """Seconds from `30s`, `5m`, `2h`, `5d` or `1h30m`; 0 needs no unit where it is allowed. Raises ValueError."""
+    if zero and value in (0, "0") and not isinstance(value, bool):
+        return 0.0
+    match = _DURATION.fullmatch(value) if isinstance(value, str) and value else None
+    if match is None:
+        raise ValueError(_duration_hint(value))
+    seconds = sum(int(digits or 0) * unit for digits, unit in zip(match.groups(), _SECONDS.values(), strict=True))
+    if not seconds and not zero:
+        raise ValueError(f'"{value}" is no time at all: write how long, like "30s"')
+    if seconds > _LONGEST:
+        raise ValueError(f'"{value}" is too long: "3650d" is the most')
+    return float(seconds)
+
+
+def show_duration(seconds: float) -> str:
+    """The shortest way to write it: `90.0` is `1m30s`."""
+    rest = int(seconds)
+    if rest != seconds:
+        return f"{seconds:g}s"
+    text = ""
+    for unit, length in _SECONDS.items():
+        count, rest = divmod(rest, length)
+        text += f"{count}{unit}" if count else ""
+    return text or "0s"
+
+
+def _duration_hint(value: object) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        whole = int(value) if 0 < value < 1e9 else 30
+        return f'{value} is a bare number: write "{whole}s" (or m, h, d)'
+    if not isinstance(value, str):
+        return 'a duration is needed: text like "30s", "5m", "2h", "5d"'
+    if value.isascii() and value.isdigit():
+        return f'"{value}" is a bare number: write "{value}s" (or m, h, d)'
+    if match := _LOOSE_DURATION.fullmatch(value):
+        unit = (match[2] or match[3])[0].lower()
+        return f'"{value}" is no duration: write "{match[1]}{unit}"'
+    return f'"{value}" is no duration: write it like "30s", "5m", "2h", "5d" or "1h30m"'
+
+
+def size(value: object) -> int:
+    """Octets from `35MiB`, `64KiB`, `10MB`. Raises ValueError."""
+    match = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(_size_hint(value))
+    octets = int(match[1]) * _OCTETS[match[2]]
+    if not octets:
+        raise ValueError(f'"{value}" leaves room for nothing: write a size like "35MiB"')
+    if octets > _LARGEST:
+        raise ValueError(f'"{value}" is too large: "1024GiB" is the most')
+    return octets
+
+
+def show_size(octets: int) -> str:
+    """The largest unit that divides it: `36700160` is `35MiB`."""
+    for unit in ("GiB", "GB", "MiB", "MB", "KiB", "KB"):
+        if octets and octets % _OCTETS[unit] == 0:
+            return f"{octets // _OCTETS[unit]}{unit}"
+    return f"{octets}B"
+
+
+def _size_hint(value: object) -> str:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f'{value} is a bare number: write "{_probable_size(value)}"'
+    if not isinstance(value, str):
+        return 'a size is needed: text like "35MiB", "64KiB" or "10MB"'
+    if value.isascii() and value.isdigit() and len(value) < 16:
+        return f'"{value}" is a bare number: write "{_probable_size(int(value))}"'
+    if (match := _LOOSE_SIZE.fullmatch(value)) and match[2]:
+        letter, binary = match[2].upper(), "i" if match[3] or not match[4] else ""
+        return f'"{value}" is no size: write "{match[1]}{letter}{binary}B"'
+    return f'"{value}" is no size: write it like "35MiB", "64KiB" or "10MB"'
+
+
+def _probable_size(number: int) -> str:
+    """A small bare number means MiB, a large one octets."""
+    return f"{number}MiB" if 0 < number < 1024 else show_size(number) if number > 0 else "35MiB"

@@ -1,0 +1,119 @@
+"""Facts about providers, as data: endpoints, scopes, hosts, limits, dates. Nothing here decides anything.
+
+Where a fact is marked `unverified`, nobody could point at the provider's own text for it: it is a default that a key
+of the account overrides, and no test or message depends on it.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+CloudName = Literal["global", "us-gov", "us-dod", "china"]
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """One of Microsoft's separate clouds. GCC (not High) uses the worldwide one.
+
+    `authority` and `smtp_host` are host names; `graph_root` is the address in front of `/v1.0`; a scope is what an
+    application asks for with client_credentials: one resource and `/.default`.
+    """
+
+    authority: str
+    smtp_host: str
+    smtp_scope: str
+    graph_root: str
+    graph_scope: str
+
+
+# Authorities: learn.microsoft.com "National clouds". Graph: "National cloud deployments". SMTP scopes outside the
+# worldwide cloud: sasl-xoauth2 README, not Microsoft's own pages.
+CLOUDS: Final[dict[CloudName, Cloud]] = {
+    "global": Cloud(
+        authority="login.microsoftonline.com",
+        smtp_host="smtp.office365.com",
+        smtp_scope="https://outlook.office365.com/.default",
+        graph_root="https://graph.microsoft.com",
+        graph_scope="https://graph.microsoft.com/.default",
+    ),
+    # GCC High.
+    "us-gov": Cloud(
+        authority="login.microsoftonline.us",
+        smtp_host="smtp.office365.us",  # unverified
+        smtp_scope="https://outlook.office365.us/.default",
+        graph_root="https://graph.microsoft.us",
+        graph_scope="https://graph.microsoft.us/.default",
+    ),
+    "us-dod": Cloud(
+        authority="login.microsoftonline.us",
+        smtp_host="smtp.office365.us",  # unverified: other sources name an outlook-dod host
+        smtp_scope="https://outlook.office365.us/.default",  # unverified: other sources say webmail.apps.mil
+        graph_root="https://dod-graph.microsoft.us",
+        graph_scope="https://dod-graph.microsoft.us/.default",
+    ),
+    # Operated by 21Vianet. The Azure SDK has login.chinacloudapi.cn for the same authority.
+    "china": Cloud(
+        authority="login.partner.microsoftonline.cn",
+        smtp_host="smtp.partner.outlook.cn",  # unverified
+        smtp_scope="https://partner.outlook.cn/.default",
+        graph_root="https://microsoftgraph.chinacloudapi.cn",
+        graph_scope="https://microsoftgraph.chinacloudapi.cn/.default",
+    ),
+}
+
+TENANTS_WITHOUT_APPS: Final = frozenset({"common", "organizations", "consumers"})
+"""Paths of the authority that stand for no tenant: an application's own token cannot come from them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeLimits:
+    """What Exchange Online allows one mailbox that submits by SMTP ("Exchange Online limits")."""
+
+    messages_per_minute: int = 30
+    connections: int = 3
+    recipients_per_day: int = 10_000
+    recipients_per_message: int = 500
+    """The default; an administrator can set 1 to 1000 for a mailbox."""
+    message_size: int = 35 * 1024 * 1024
+    """The default; an administrator can allow up to `advertised_size`."""
+    advertised_size: int = 157_286_400
+    """What EHLO says, whatever the mailbox allows: proves nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphLimits:
+    """What Microsoft Graph allows."""
+
+    request_size: int = 4 * 1024 * 1024
+    mime_size: int = 3_145_728
+    """The largest message whose base64 form, unwrapped, fits into a request."""
+    requests_per_app: int = 4
+    """At a time. Older text says for each mailbox, newer text says in all: the stricter is used."""
+
+
+EXCHANGE: Final = ExchangeLimits()
+GRAPH: Final = GraphLimits()
+
+# The default pace stays below the limits: other programs use the same mailbox.
+EXCHANGE_MESSAGES_PER_MINUTE: Final = 25
+EXCHANGE_BURST: Final = 5
+EXCHANGE_CONCURRENCY: Final = 2
+GRAPH_CONCURRENCY: Final = 2
+SMARTHOST_CONCURRENCY: Final = 20
+
+# RFC 6409 3.1 (submission), RFC 8314 3.3 (implicit TLS), RFC 5321 (relay).
+SUBMISSION_PORT: Final = 587
+IMPLICIT_TLS_PORT: Final = 465
+SMTP_PORT: Final = 25
+
+# The retirement of Basic authentication for SMTP AUTH at Exchange Online: Message Center MC786329, updated
+# 27 January 2026, and the Exchange team's blog of that day. It replaces every earlier date.
+BASIC_OFF_BY_DEFAULT: Final = "end of December 2026"
+BASIC_REMOVAL_ANNOUNCED: Final = "second half of 2027"
+BASIC_SOURCE: Final = "MC786329"
+
+BASIC_RETIRING_HOSTS: Final = (
+    "smtp.office365.com",
+    "smtp-legacy.office365.com",
+    "smtp-mail.outlook.com",
+)
+"""Hosts of Exchange Online that a plain smarthost account may name; High Volume Email has dates of its own."""
