@@ -1,0 +1,101 @@
+"""Entra's errors: number, HTTP status, RFC 6749's name and the text as Entra words it (PROVIDERS 1.1, 1.13)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One kind of error; the text's braces are filled with the facts of the case."""
+
+    status: int
+    error: str
+    text: str
+
+
+_NOT_INSTALLED = (
+    " This can happen if the application has not been installed by the administrator of the tenant or consented to by"
+    " any user in the tenant. You {modal} have sent your authentication request to the wrong tenant."
+)
+
+KNOWN: Mapping[int, Known] = {
+    50059: Known(
+        400,
+        "invalid_request",
+        "No tenant-identifying information found in either the request or implied by any provided credentials.",
+    ),
+    70003: Known(400, "unsupported_grant_type", "The app requested an unsupported grant type '{grant_type}'."),
+    70011: Known(
+        400,
+        "invalid_scope",
+        "The provided request must include a 'scope' input parameter. The provided value for the input parameter"
+        " 'scope' is not valid. The scope {scope} is not valid.",
+    ),
+    90002: Known(
+        400,
+        "invalid_request",
+        "Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID and are signing into the"
+        " correct cloud. Check with your subscription administrator, this may happen if there are no active"
+        " subscriptions for the tenant.",
+    ),
+    90055: Known(429, "temporarily_unavailable", "Tenant throttled: there are too many incoming requests."),
+    500011: Known(
+        400,
+        "invalid_resource",
+        "The resource principal named {resource} was not found in the tenant named {tenant}."
+        + _NOT_INSTALLED.format(modal="might"),
+    ),
+    700016: Known(
+        400,
+        "unauthorized_client",
+        "Application with identifier '{client_id}' was not found in the directory '{tenant}'."
+        + _NOT_INSTALLED.format(modal="may"),
+    ),
+    900023: Known(
+        400,
+        "invalid_request",
+        "Specified tenant identifier '{tenant}' is neither a valid DNS name, nor a valid external domain.",
+    ),
+    900144: Known(400, "invalid_request", "The request body must contain the following parameter: '{parameter}'."),
+    900561: Known(400, "invalid_request", "The endpoint only accepts POST requests. Received a {method} request."),
+    1002012: Known(
+        400,
+        "invalid_scope",
+        "The provided value for scope {scope} is not valid. Client credential flows must have a scope value with"
+        " /.default suffixed to the resource identifier (application ID URI).",
+    ),
+    7000215: Known(
+        401,
+        "invalid_client",
+        "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not"
+        " the client secret ID, for a secret added to app '{client_id}'.",
+    ),
+    7000216: Known(
+        401,
+        "invalid_client",
+        "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
+    ),
+    7000222: Known(
+        401,
+        "invalid_client",
+        "The provided client secret keys for app '{client_id}' are expired. Visit the Azure portal to create new keys"
+        " for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security:"
+        " https://aka.ms/certCreds.",
+    ),
+    9000411: Known(
+        400, "invalid_request", "The request is not properly formatted. The parameter '{parameter}' is duplicated."
+    ),
+    9002313: Known(400, "invalid_request", "Invalid request. Request is malformed or invalid."),
+}
+
+
+class EntraError(Exception):
+    """An answer that is no token."""
+
+    def __init__(self, number: int, **facts: str) -> None:
+        known = KNOWN[number]
+        self.number = number
+        self.status = known.status
+        self.error = known.error
+        self.text = known.text.format(**facts)
+        super().__init__(self.text)

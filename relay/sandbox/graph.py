@@ -1,0 +1,202 @@
+"""Microsoft Graph's `POST /v1.0/users/{id}/sendMail` (PROVIDERS 4.1 to 4.7)."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from relay import log
+from relay.model import Clock
+from relay.sandbox import mail
+from relay.sandbox.faults import Fault, Faults
+from relay.sandbox.graph_message import GraphError, Submission, from_json, from_mime
+from relay.sandbox.http import general_fault, hang_up, json_bytes, read_body, retry_after, truncated
+from relay.sandbox.mailbox import Mailbox, Mailboxes
+from relay.sandbox.received import Received, ReceivedList
+from relay.sandbox.settings import MIB, SandboxSettings, object_id
+from relay.sandbox.tokens import GRAPH, TokenRefusedError, Tokens
+
+_LARGEST_REQUEST = 4 * MIB
+_TOKEN_REFUSALS = {
+    "malformed": "IDX14100: JWT is not well formed, there are no dots (.).",
+    "signature": "Invalid token: signature validation failed.",
+    "expired": "Lifetime validation failed, the token is expired.",
+    "audience": "Access token validation failure. Invalid audience.",
+}
+_CHALLENGE = (
+    'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize",'
+    ' client_id="00000003-0000-0000-c000-000000000000"'
+)
+_THROTTLED = {
+    "ApplicationThrottled": "Application is over its MailboxConcurrency limit.",
+    "TooManyRequests": "Please retry again later.",
+}
+_TOO_LARGE = (
+    "<html><head><title>413 Request Entity Too Large</title></head><body>Request Entity Too Large</body></html>"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Takes mail for the tenant's mailboxes."""
+
+    settings: SandboxSettings
+    mailboxes: Mailboxes
+    tokens: Tokens
+    received: ReceivedList
+    faults: Faults
+    clock: Clock
+
+    def routes(self) -> list[BaseRoute]:
+        return [
+            Route("/v1.0/users/{user}/sendMail", self.send_mail, methods=["POST"]),
+            Route("/v1.0/me/sendMail", self.me, methods=["POST"]),
+        ]
+
+    async def me(self, request: Request) -> Response:
+        """An application has no "me"."""
+        text = "/me request is only valid with delegated authentication flow."
+        return self._error(request, GraphError(HTTPStatus.BAD_REQUEST, "BadRequest", text))
+
+    async def send_mail(self, request: Request) -> Response:
+        """Answer one request; a fault ordered at `graph` strikes before anything is taken."""
+        user = request.path_params["user"]
+        fault = await self.faults.at("graph", mailbox=user)
+        if fault is not None:
+            return await self._faulty(request, fault)
+        try:
+            mailbox = self._authorised(request, user)
+            answer = await self._within_concurrency(request, mailbox)
+        except GraphError as error:
+            log.sandbox_refused("graph", user, (), f"{error.status} {error.code}: {error.text}")
+            answer = self._error(request, error)
+        return answer
+
+    async def _faulty(self, request: Request, fault: Fault) -> Response:
+        if (answer := await general_fault(request, fault)) is not None:
+            return answer
+        if fault.kind == "truncated_json":
+            return truncated(self._error(request, GraphError(HTTPStatus.SERVICE_UNAVAILABLE, "UnknownError", "")))
+        code = fault.code or "TooManyRequests"
+        text = _THROTTLED.get(code, "Please retry again later.")
+        answer = self._error(request, GraphError(HTTPStatus.TOO_MANY_REQUESTS, code, text))
+        answer.headers.update(retry_after(fault))
+        return answer
+
+    def _authorised(self, request: Request, user: str) -> Mailbox:
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
+        try:
+            claims = self.tokens.check(token.strip(), GRAPH)
+        except TokenRefusedError as error:
+            text = _TOKEN_REFUSALS[error.reason]
+            raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", text) from None
+        if "Mail.Send" not in claims.get("roles", ()):
+            text = "Access is denied. Check credentials and try again."
+            raise GraphError(HTTPStatus.FORBIDDEN, "ErrorAccessDenied", text)
+        mailbox = self._mailbox(user)
+        if mailbox is None:
+            raise GraphError(HTTPStatus.NOT_FOUND, "ErrorInvalidUser", f"The requested user '{user}' is invalid.")
+        return mailbox
+
+    def _mailbox(self, user: str) -> Mailbox | None:
+        by_id = (mailbox for mailbox in self.mailboxes if object_id(mailbox.address) == user.lower())
+        return self.mailboxes.find(user) or next(by_id, None)
+
+    async def _within_concurrency(self, request: Request, mailbox: Mailbox) -> Response:
+        limit = self.settings.graph_concurrency
+        if limit is not None and mailbox.graph_requests >= limit:
+            text = _THROTTLED["ApplicationThrottled"]
+            answer = self._error(request, GraphError(HTTPStatus.TOO_MANY_REQUESTS, "ApplicationThrottled", text))
+            answer.headers["retry-after"] = "10"
+            return answer
+        mailbox.graph_requests += 1
+        try:
+            return await self._submit(request, mailbox)
+        finally:
+            mailbox.graph_requests -= 1
+
+    async def _submit(self, request: Request, mailbox: Mailbox) -> Response:
+        body = await read_body(request, _LARGEST_REQUEST)
+        if body is None:
+            log.sandbox_refused("graph", mailbox.address, (), "413 Request Entity Too Large")
+            return Response(_TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._ids(request), "text/html")
+        content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        submission = from_mime(body) if content_type == "text/plain" else from_json(body, mailbox.address)
+        self._check(submission, mailbox)
+        self._take(submission, mailbox)
+        fault = await self.faults.at("graph_taken", mailbox=mailbox.address)
+        if fault is not None and fault.kind == "disconnect":
+            return await hang_up(request)
+        if fault is not None and (answer := await general_fault(request, fault)) is not None:
+            return answer
+        return Response(status_code=HTTPStatus.ACCEPTED, headers=self._ids(request))
+
+    def _check(self, submission: Submission, mailbox: Mailbox) -> None:
+        largest = self.settings.max_message_size
+        if largest is not None and len(submission.raw) > largest:
+            text = "The message exceeds the maximum supported size."
+            raise GraphError(HTTPStatus.BAD_REQUEST, "ErrorMessageSizeExceeded", text)
+        limit = self.settings.recipients
+        if limit is not None and len(submission.recipients) > limit:
+            text = "The message has more recipients than this mailbox may address."
+            raise GraphError(HTTPStatus.BAD_REQUEST, "ErrorExceededMaxRecipientLimit", text)
+        if submission.sender and not mailbox.may_send_as(submission.sender):
+            text = (
+                "The user account which was used to submit this request does not have the right to send mail on behalf"
+                " of the specified sending account., Cannot submit message."
+            )
+            raise GraphError(HTTPStatus.FORBIDDEN, "ErrorSendAsDenied", text)
+
+    def _take(self, submission: Submission, mailbox: Mailbox) -> None:
+        fields = mail.fields(submission.raw)
+        message_id = mail.message_id(fields)
+        self.received.add(
+            Received(
+                number=self.received.next_number,
+                way="graph",
+                at=self.clock.time(),
+                mailbox=mailbox.address,
+                sender=submission.sender or mailbox.address,
+                recipients=submission.recipients,
+                raw=submission.raw,
+                subject=mail.subject(fields),
+                message_id=message_id,
+                new_message_id=message_id or f"<{uuid.uuid4().hex.upper()}@AM0PR06MB5188.eurprd06.prod.outlook.com>",
+                reply="202 Accepted",
+                dropped_fields=self._dropped(fields),
+            )
+        )
+
+    def _dropped(self, fields: list[mail.Field]) -> frozenset[str]:
+        """Bcc is the envelope here and never delivered; the rest is what PROVIDERS 4.5 has seen vanish."""
+        lost = (
+            {}
+            if self.settings.graph_keeps_headers
+            else {field.name for field in fields if field.name == "auto-submitted" or field.name.startswith("x-")}
+        )
+        return frozenset({"bcc", *lost})
+
+    def _error(self, request: Request, error: GraphError) -> Response:
+        ids = self._ids(request)
+        when = datetime.fromtimestamp(self.clock.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S")
+        inner: dict[str, Any] = {"date": when, **ids}
+        body = {"error": {"code": error.code, "message": error.text, "innerError": inner}}
+        if error.status == HTTPStatus.TOO_MANY_REQUESTS:
+            inner |= {"code": "429", "message": "Please retry after", "status": "429"}
+        headers: Mapping[str, str] = ids | {"content-type": "application/json"}
+        answer = Response(json_bytes(body), error.status, headers)
+        if error.status == HTTPStatus.UNAUTHORIZED:
+            answer.headers["www-authenticate"] = _CHALLENGE
+        return answer
+
+    def _ids(self, request: Request) -> dict[str, str]:
+        number = str(uuid.uuid4())
+        return {"request-id": number, "client-request-id": request.headers.get("client-request-id", number)}

@@ -1,0 +1,48 @@
+"""Sockets to listen on."""
+
+import contextlib
+import errno
+import os
+import socket
+
+from relay.sandbox.settings import Bind
+
+_BACKLOG = 1024
+_TRIES = 20
+
+
+def listen(bind: Bind) -> list[socket.socket]:
+    """Listening sockets for `bind`; `localhost` gets 127.0.0.1 and, where it exists, ::1 on the same port.
+
+    Both are needed: a client that tries ::1 first must not find somebody else's server there. Raises OSError.
+    """
+    host, port = bind
+    if host != "localhost":
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return [_listening(family, host, port)]
+    for _ in range(_TRIES):
+        first = _listening(socket.AF_INET, "127.0.0.1", port)
+        try:
+            return [first, _listening(socket.AF_INET6, "::1", first.getsockname()[1])]
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                return [first]
+            first.close()
+            if port:
+                raise
+    raise OSError(errno.EADDRINUSE, "no port is free on both 127.0.0.1 and ::1")
+
+
+def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+        if os.name == "posix":
+            # Elsewhere it means something else: that two servers may share the port.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(_BACKLOG)
+        sock.setblocking(False)
+        stack.pop_all()
+    return sock
