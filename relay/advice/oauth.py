@@ -1,0 +1,103 @@
+"""What an error of a token endpoint means and what to do about it.
+
+Microsoft asks programs not to branch on its AADSTS numbers, because they change: here they choose the words for a
+person, and besides only tell whether waiting can help.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from relay.advice.aadsts import CODES
+from relay.advice.table import Kind, read
+
+__all__ = ["CODES", "ERRORS", "Kind", "hint", "kind"]
+
+LINK = "https://login.microsoftonline.com/error?code="
+"""Microsoft's explanation of an AADSTS number for people."""
+
+# RFC 6749 5.2, RFC 8628 3.5, and what providers add.
+ERRORS: Final = read("""
+invalid_request C The request lacks a parameter, or has one twice.
+    Compare accounts.NAME.oauth with the provider's documentation, its extra_parameters above all.
+invalid_client C The provider does not accept the client id with this secret.
+    Check accounts.NAME.oauth.client_id and client_secret, and which of client_secret_post and client_secret_basic the
+    provider wants as token_endpoint_auth_method.
+invalid_grant U The grant is invalid, expired or revoked.
+    Sign in again: relay authorize NAME.
+unauthorized_client C The client may not use this grant.
+    Allow the grant for the client at the provider, or change accounts.NAME.oauth.grant.
+unsupported_grant_type C The provider does not know this grant.
+    Correct accounts.NAME.oauth.grant or accounts.NAME.oauth.token_endpoint.
+invalid_scope C The scope is unknown, malformed, or more than the client may have.
+    Correct accounts.NAME.oauth.scopes.
+invalid_resource C The provider does not know the resource.
+    Correct accounts.NAME.oauth.scopes or accounts.NAME.tenant.
+interaction_required, login_required U The provider wants the user to sign in.
+    Sign in again: relay authorize NAME.
+consent_required C The application lacks consent.
+    Choose Grant admin consent under App registrations > API permissions, or sign in again: relay authorize NAME.
+access_denied, authorization_declined S The sign-in was refused.
+    Start over: relay authorize NAME.
+bad_verification_code, expired_token S The device code is wrong or has expired.
+    Start over: relay authorize NAME.
+authorization_pending T The user has not finished the sign-in yet.
+    Finish it in the browser.
+slow_down T The provider is asked too often.
+    Wait: the relay asks less often by itself.
+temporarily_unavailable T The provider is overloaded or under maintenance.
+    Wait: the relay tries again by itself.
+server_error, internal_failure T The provider has an internal error.
+    Wait: the relay tries again by itself.
+""")
+
+_GOOGLE: Final = read("""
+delegation C The service account may not act for this user with these scopes.
+    In the Google Admin console under Security > Access and data control > API controls > Domain-wide delegation add
+    the service account's *numeric* client ID with exactly the scopes of accounts.NAME.oauth.scopes; it can take up to
+    24 hours.
+clock C Google finds the assertion outside its time.
+    Set this machine's clock (NTP).
+signature C Google does not know the key that signed the assertion.
+    Create a new one in the Google Cloud console under IAM & Admin > Service Accounts > Keys and put its file into
+    accounts.NAME.oauth.private_key_file.
+user C Google does not know the user that the service account acts for, or has suspended it.
+    Correct accounts.NAME.oauth.subject: it is the mailbox's address.
+consent U Google no longer accepts the consent.
+    It was revoked, unused for 6 months, ended by a new password, or after 7 days because the consent screen is in
+    Testing: then publish the application in the Google Cloud console under OAuth consent screen. Sign in again: relay
+    authorize NAME.
+""")
+
+# Google has no numbers: the error and a part of its description, in lower case, tell what it was.
+_GOOGLE_SAYS: Final = (
+    ("unauthorized_client", "client is unauthorized to retrieve access tokens using this method", "delegation"),
+    ("invalid_grant", "token must be a short-lived token", "clock"),
+    ("invalid_grant", "invalid jwt signature", "signature"),
+    ("invalid_grant", "invalid email or user id", "user"),
+    ("invalid_grant", "token has been expired or revoked", "consent"),
+)
+
+
+def kind(codes: Sequence[int]) -> Kind | None:
+    """Who can end the trouble, by the first AADSTS number that is known; None when none is."""
+    return next((CODES[code].kind for code in codes if code in CODES), None)
+
+
+def hint(error: str, codes: Sequence[int], description: str, *, account: str = "NAME") -> str:
+    """The cause and the next step, in sentences; "" when nothing is known about the error.
+
+    `error` and `description` are those of RFC 6749 5.2, `codes` the AADSTS numbers that came with them.
+    """
+    return _found(error, codes, description).replace("NAME", account)
+
+
+def _found(error: str, codes: Sequence[int], description: str) -> str:
+    for code in codes:
+        if code in CODES:
+            return str(CODES[code])
+    general = str(ERRORS.get(error, ""))
+    if codes:
+        return f"{general} Read what Microsoft says about it: {LINK}{codes[0]}".strip()
+    lower = description.lower()
+    said = next((key for name, part, key in _GOOGLE_SAYS if name == error and part in lower), None)
+    return str(_GOOGLE[said]) if said else general

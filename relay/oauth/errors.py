@@ -1,0 +1,149 @@
+"""Why there is no token: one clear line for people, and the facts that decide what happens to the mail."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Self
+from urllib.parse import quote_plus
+
+from relay.advice import oauth as advice
+from relay.config.secret import SecretError
+from relay.http import HttpError
+from relay.log import clean
+
+INVALID_RESPONSE = "invalid_response"
+"""The `error` of an answer that is neither a token nor an error of OAuth."""
+_LONGEST = 300
+# What is shorter could be a part of any word, and a sentence full of asterisks helps nobody.
+_SHORTEST_MASKED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """What a token endpoint said in place of a token, as it said it.
+
+    `error` and `description` are those of RFC 6749 5.2, `codes` Microsoft's AADSTS numbers, `trace` the ids that a
+    provider's support asks for, `temporary` says that asking later can help. `hint` is "" when `error` tells it.
+    """
+
+    error: str
+    description: str
+    temporary: bool
+    codes: tuple[int, ...] = ()
+    trace: str = ""
+    hint: str = ""
+
+    def without(self, secrets: Iterable[str]) -> Self:
+        """Itself with `secrets` masked: some servers quote what they were sent."""
+        masked = [
+            form for secret in secrets for form in (secret, quote_plus(secret)) if len(secret) >= _SHORTEST_MASKED
+        ]
+
+        def mask(text: str) -> str:
+            for secret in sorted(masked, key=len, reverse=True):
+                text = text.replace(secret, "***")
+            return text
+
+        return replace(self, error=mask(self.error), description=mask(self.description), trace=mask(self.trace))
+
+
+class TokenError(Exception):
+    """There is no token. `str()` is one line that says where, why, and what to do.
+
+    `error` is the provider's (RFC 6749 5.2) or one of ours: "unreachable", "invalid_response", "secret_unreadable",
+    "insecure_endpoint", "internal", "stopping". `temporary` says that waiting can help; otherwise a person must act.
+    `retry_after` is the seconds until the token endpoint may be asked again. `trace` holds the provider's ids of the
+    request, for the log.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        error: str,
+        temporary: bool,
+        description: str = "",
+        codes: tuple[int, ...] = (),
+        retry_after: float | None = None,
+        hint: str = "",
+        trace: str = "",
+    ) -> None:
+        super().__init__(f"{text} — {hint}" if hint else text)
+        self.text = text
+        self.error = error
+        self.temporary = temporary
+        self.description = description
+        self.codes = codes
+        self.retry_after = retry_after
+        self.hint = hint
+        self.trace = trace
+
+    def waiting(self, retry_after: float) -> "TokenError":
+        """The same trouble for one more caller, with the seconds that are left."""
+        return TokenError(
+            self.text,
+            error=self.error,
+            temporary=self.temporary,
+            description=self.description,
+            codes=self.codes,
+            retry_after=retry_after,
+            hint=self.hint,
+            trace=self.trace,
+        )
+
+
+def refused(account: str, host: str, answer: Refused, retry_after: float | None) -> TokenError:
+    """The token endpoint at `host` gave no token."""
+    said = " ".join([*(f"AADSTS{code}" for code in answer.codes[:3]), clean(answer.error)])
+    did = f"refused: {said}"
+    if answer.error == INVALID_RESPONSE:
+        did = "gave no usable answer"
+    sentence = _first_sentence(answer.description)
+    return TokenError(
+        f"{account}: the token endpoint {host} {did}{f': {sentence}' if sentence else ''}",
+        error=answer.error,
+        temporary=answer.temporary,
+        description=clean(answer.description),
+        codes=answer.codes,
+        retry_after=retry_after,
+        hint=answer.hint or advice.hint(answer.error, answer.codes, answer.description, account=account),
+        trace=clean(answer.trace),
+    )
+
+
+def unreachable(account: str, error: HttpError) -> TokenError:
+    """The token endpoint could not be asked, or did not answer."""
+    text = f"{account}: no token: {clean(error.text)}"
+    return TokenError(text, error="unreachable", temporary=True, description=error.text, hint=error.hint)
+
+
+def secret_unreadable(account: str, error: SecretError) -> TokenError:
+    """The client id or secret is not there to be sent."""
+    text = f"{account}: no token: {clean(str(error))}"
+    return TokenError(text, error="secret_unreadable", temporary=False, description=str(error))
+
+
+def insecure_endpoint(account: str, host: str) -> TokenError:
+    """The client secret would cross a network in the clear."""
+    text = f"{account}: no token: the token endpoint at {host} would be asked without TLS"
+    hint = f"Write https:// in accounts.{account}.oauth.token_endpoint"
+    return TokenError(text, error="insecure_endpoint", temporary=False, hint=hint)
+
+
+def internal(account: str) -> TokenError:
+    """A mistake of ours."""
+    hint = "The log has the details: please report them. The relay tries again by itself"
+    return TokenError(f"{account}: no token: an internal error", error="internal", temporary=True, hint=hint)
+
+
+def stopping(account: str) -> TokenError:
+    """The relay stops while somebody waits for a token."""
+    return TokenError(f"{account}: no token: the relay is stopping", error="stopping", temporary=True)
+
+
+def _first_sentence(description: str) -> str:
+    # Entra begins with the number and ends with ids and a time, on lines of their own or not.
+    text = re.sub(r"\AAADSTS[0-9]+: *", "", description.strip())
+    text = re.split(r"[\r\n]| Trace ID: ", text, maxsplit=1)[0]
+    sentence = clean(re.split(r"(?<=[.!?])\s", text, maxsplit=1)[0])
+    return sentence if len(sentence) <= _LONGEST else f"{sentence[:_LONGEST]}…"

@@ -1,0 +1,116 @@
+"""A request to a token endpoint, put together from its two halves.
+
+A *grant* says what goes into the form: what the client shows to be given a token. A *client authentication* says how
+the client proves who it is. Each is a file of its own, and any grant goes with any authentication.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Protocol, Self
+from urllib.parse import urlsplit
+
+from relay.config.secret import SecretError
+from relay.http import HttpClient, HttpError
+from relay.model import Clock
+from relay.oauth import errors
+from relay.oauth.access_token import Granted
+from relay.oauth.response import parse
+
+_MOST_OCTETS = 256 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRequest:
+    """What is posted. `secrets` are the parts of it that no error may show."""
+
+    url: str
+    form: Mapping[str, str] = field(repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    def adding(
+        self,
+        *,
+        form: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        secrets: tuple[str, ...] = (),
+    ) -> Self:
+        """The request with more in it."""
+        return replace(
+            self,
+            form={**self.form, **(form or {})},
+            headers={**self.headers, **(headers or {})},
+            secrets=(*self.secrets, *secrets),
+        )
+
+
+class Grant(Protocol):
+    """What the client shows."""
+
+    async def add_to(self, request: TokenRequest) -> TokenRequest:
+        """`request` with the grant's parameters. Raises SecretError."""
+        ...
+
+
+class ClientAuthentication(Protocol):
+    """How the client proves who it is."""
+
+    def add_to(self, request: TokenRequest) -> TokenRequest:
+        """`request` with the proof. Called anew for each request, with secrets read anew. Raises SecretError."""
+        ...
+
+
+class TokenEndpoint:
+    """Asks one token endpoint for one account's tokens, whenever it is told to."""
+
+    def __init__(
+        self,
+        account: str,
+        url: str,
+        *,
+        grant: Grant,
+        authentication: ClientAuthentication,
+        extra_parameters: Mapping[str, str],
+        http: HttpClient,
+        clock: Clock,
+    ) -> None:
+        self._account = account
+        self._url = url
+        self._host = urlsplit(url).hostname or url
+        self._grant = grant
+        self._authentication = authentication
+        self._extra_parameters = dict(extra_parameters)
+        self._http = http
+        self._clock = clock
+
+    async def fetch(self) -> Granted:
+        """One request. Raises TokenError."""
+        if not _is_private(self._url):
+            raise errors.insecure_endpoint(self._account, self._host)
+        request = TokenRequest(self._url, self._extra_parameters, {"accept": "application/json"})
+        try:
+            request = self._authentication.add_to(await self._grant.add_to(request))
+            response = await self._http.request(
+                "POST", request.url, headers=request.headers, form=request.form, max_response=_MOST_OCTETS
+            )
+        except SecretError as error:
+            raise errors.secret_unreadable(self._account, error) from None
+        except HttpError as error:
+            raise errors.unreachable(self._account, error) from None
+        answer = parse(response, self._clock.time())
+        if isinstance(answer, Granted):
+            return answer
+        raise errors.refused(self._account, self._host, answer.without(request.secrets), response.retry_after)
+
+
+def _is_private(url: str) -> bool:
+    """Whether what is sent to `url` stays unread: by TLS, or because it does not leave this machine."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme == "https" or host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,29 @@
+"""What the tokens of an account need to know of its configuration."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from relay.config.secret import Secret
+
+
+class OAuthSettings(Protocol):
+    """`[accounts.NAME.oauth]`; `refresh_margin` is in seconds, None for the default."""
+
+    @property
+    def grant(self) -> str: ...
+    @property
+    def client_id(self) -> Secret: ...
+    @property
+    def client_secret(self) -> Secret | None: ...
+    @property
+    def token_endpoint_auth_method(self) -> str: ...
+    @property
+    def token_endpoint(self) -> str: ...
+    @property
+    def scopes(self) -> Sequence[str]: ...
+    @property
+    def scope_delimiter(self) -> str: ...
+    @property
+    def extra_parameters(self) -> Mapping[str, str]: ...
+    @property
+    def refresh_margin(self) -> float | None: ...
