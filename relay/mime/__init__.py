@@ -1,0 +1,31 @@
+"""Header blocks of mail: read them, find the addresses in them, and change the few fields that must change.
+
+Octets in, octets out, and never a body: what an app wrote leaves as it came, down to folding, case and trailing spaces,
+except for the fields that `prepare` and `edit_sender` name. Reading errs on the side of the sender check: what any
+program on the way could take for a `From` is one here.
+"""
+
+from relay.mime.address import Mailbox, addresses, canonical, mailboxes
+from relay.mime.facts import hop_count, looks_signed, message_id, needs_smtputf8, subject
+from relay.mime.header import Header, split_headers
+from relay.mime.outgoing import Hop, prepare, received
+from relay.mime.sender import SenderEdit, edit_sender
+
+__all__ = [
+    "Header",
+    "Hop",
+    "Mailbox",
+    "SenderEdit",
+    "addresses",
+    "canonical",
+    "edit_sender",
+    "hop_count",
+    "looks_signed",
+    "mailboxes",
+    "message_id",
+    "needs_smtputf8",
+    "prepare",
+    "received",
+    "split_headers",
+    "subject",
+]
