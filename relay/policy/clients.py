@@ -1,0 +1,156 @@
+"""Clients, compiled from the settings: what a check needs, and how a session is recognised as one of them."""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from relay.config import Client, Secret, Settings
+from relay.policy.patterns import AddressPatterns
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClientPolicy:
+    """One client: what it may do, how it logs in, and what it hears. Times are seconds, sizes octets.
+
+    `from_address` is what `sender = "force"` writes. `max_age` is the client's, else the queue's.
+    """
+
+    name: str
+    account: str
+    is_real: bool
+    senders: AddressPatterns
+    recipients: AddressPatterns
+    sender: Literal["keep", "force", "if_not_allowed"]
+    from_address: str
+    from_name: str | None
+    reply_to: str | None
+    networks: tuple[Network, ...]
+    any_login: bool
+    password: Secret | None
+    password_hash: Secret | None
+    reply: Literal["queued", "delivered"]
+    reply_timeout: float
+    max_age: float
+
+    @property
+    def replaces_sender(self) -> bool:
+        """Whether a sender that is not allowed is replaced instead of refused."""
+        return self.sender == "force" or (self.sender == "if_not_allowed" and not self.senders.any)
+
+
+def compiled(settings: Settings) -> dict[str, ClientPolicy]:
+    """The clients of the settings by name. Raises ValueError where two keys do not fit together."""
+    return {name: _compiled(name, client, settings) for name, client in settings.clients.items()}
+
+
+def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
+    account = settings.accounts[client.account]
+    from_address = account.own_address or ""
+    if client.sender != "keep" and not from_address:
+        raise ValueError(
+            f'clients.{name}.sender = "{client.sender}" needs an address to write: set '
+            f"accounts.{client.account}.from_address"
+        )
+    return ClientPolicy(
+        name=name,
+        account=client.account,
+        is_real=account.is_real,
+        senders=_patterns(f"clients.{name}.senders", client.senders),
+        recipients=_patterns(f"clients.{name}.recipients", client.recipients),
+        sender=client.sender,
+        from_address=from_address,
+        from_name=client.from_name,
+        reply_to=client.reply_to,
+        networks=client.networks,
+        any_login=client.any_login,
+        password=client.password,
+        password_hash=client.password_hash,
+        reply=client.reply,
+        reply_timeout=client.reply_timeout,
+        max_age=client.max_age if client.max_age is not None else settings.queue.max_age,
+    )
+
+
+def _patterns(key: str, patterns: tuple[str, ...]) -> AddressPatterns:
+    try:
+        return AddressPatterns(patterns)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
+class Recognition:
+    """Who a session of one listener is."""
+
+    def __init__(self, listener: str, settings: Settings, clients: dict[str, ClientPolicy]) -> None:
+        self._logins: dict[str, list[ClientPolicy]] = {}
+        self._any_login: list[ClientPolicy] = []
+        self._networks = _NetworkTable()
+        for name, client in settings.clients.items():
+            if listener not in client.listeners:
+                continue
+            if client.has_login:
+                self._logins.setdefault(client.login or name, []).append(clients[name])
+                continue
+            if client.any_login:
+                self._any_login.append(clients[name])
+            for network in client.networks:
+                self._networks.add(network, clients[name])
+
+    @property
+    def offers_login(self) -> bool:
+        return bool(self._logins or self._any_login)
+
+    def by_address(self, peer: str) -> ClientPolicy | None:
+        """The client without login whose network holds `peer`, the longest prefix first."""
+        address = _address(peer)
+        return None if address is None else self._networks.find(address)
+
+    def by_login(self, login: str, peer: str) -> ClientPolicy | None:
+        """The client that this login may be, from there; whether the password is right is not known here."""
+        address = _address(peer)
+        candidates = [*self._logins.get(login, ()), *self._any_login]
+        return next((client for client in candidates if _comes_from(client.networks, address)), None)
+
+
+def _comes_from(networks: tuple[Network, ...], address: Address | None) -> bool:
+    return not networks or (address is not None and any(address in network for network in networks))
+
+
+def _address(peer: str) -> Address | None:
+    """The address that a network is compared with: no zone, and IPv4 as IPv4 even on an IPv6 socket."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return None
+    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
+
+
+class _NetworkTable:
+    """Networks by prefix length: one look-up per length in use, however many networks there are."""
+
+    def __init__(self) -> None:
+        self._tables: dict[tuple[int, int], dict[int, ClientPolicy]] = {}
+
+    def add(self, network: Network, client: ClientPolicy) -> None:
+        table = self._tables.setdefault((network.version, network.prefixlen), {})
+        prefix = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
+        other = table.setdefault(prefix, client)
+        if other is not client:
+            raise ValueError(
+                f"clients.{client.name}.networks and clients.{other.name}.networks both hold {network} for the same "
+                "listener: who comes from there could be either; give them different networks, listeners or logins"
+            )
+
+    def find(self, address: Address) -> ClientPolicy | None:
+        return next(self._matches(address), None)
+
+    def _matches(self, address: Address) -> Iterator[ClientPolicy]:
+        for version, length in sorted(self._tables, reverse=True):
+            if version == address.version:
+                client = self._tables[version, length].get(int(address) >> (address.max_prefixlen - length))
+                if client is not None:
+                    yield client

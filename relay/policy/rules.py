@@ -1,0 +1,117 @@
+"""The rules: recognise a client, check what it asks for step by step, decide on the message."""
+
+from collections.abc import Sequence
+
+from relay import mime
+from relay.config import Settings
+from relay.mime import Header, SenderEdit
+from relay.model import Envelope
+from relay.policy import senders
+from relay.policy.clients import ClientPolicy, Recognition, compiled
+from relay.policy.verdicts import Decision, Refusal, shown
+
+MAX_HOPS = 50
+"""Received fields; Gmail stops at 50, Exchange at about 20, RFC 5321 6.3 would have at least 100."""
+
+
+class Policy:
+    """Compiled once from the settings. Raises ValueError where they do not fit together."""
+
+    def __init__(self, settings: Settings, *, max_hops: int = MAX_HOPS) -> None:
+        self._max_hops = max_hops
+        self._clients = compiled(settings)
+        self._recognition = {name: Recognition(name, settings, self._clients) for name in settings.listeners}
+        self._sizes: dict[tuple[str, str | None], int] = {}
+        for name, listener in settings.listeners.items():
+            self._sizes[name, None] = listener.max_message_size
+            for client_name, client in settings.clients.items():
+                limits = (client.max_message_size, settings.accounts[client.account].max_message_size)
+                given = [limit for limit in limits if limit is not None]
+                self._sizes[name, client_name] = min([listener.max_message_size, *given])
+
+    def offers_login(self, listener: str) -> bool:
+        """Whether any client of this listener has a login."""
+        return self._recognition[listener].offers_login
+
+    def recognise_address(self, listener: str, peer: str) -> ClientPolicy | None:
+        """The client that comes from `peer` (an IP address) without a login; None for a stranger."""
+        return self._recognition[listener].by_address(peer)
+
+    def client_for_login(self, listener: str, login: str, peer: str) -> ClientPolicy | None:
+        """The client with this login, if it may come from `peer`. The caller still has to check the password."""
+        return self._recognition[listener].by_login(login, peer)
+
+    def client_by_name(self, name: str) -> ClientPolicy | None:
+        """The client of that name, None when the configuration has none."""
+        return self._clients.get(name)
+
+    def max_size(self, listener: str, client: ClientPolicy | None) -> int:
+        """Octets that a message may have here: the smallest limit of listener, client and account."""
+        return self._sizes[listener, client.name if client else None]
+
+    def check_sender(self, client: ClientPolicy, reverse_path: str) -> Refusal | None:
+        """At MAIL: whether the client may not use this envelope sender ("" is the null sender)."""
+        if client.replaces_sender:
+            return None
+        if reverse_path and client.is_real and "@" not in reverse_path:
+            text = f"The sender <{shown(reverse_path)}> has no domain: send with a whole address"
+            return Refusal(553, "5.1.7", f'{text}, or set clients.{client.name}.sender = "force"')
+        return senders.envelope_refusal(client, reverse_path)
+
+    def check_recipient(self, client: ClientPolicy, forward_path: str) -> Refusal | None:
+        """At RCPT: whether the client may not write to this address."""
+        if client.is_real and "@" not in forward_path:
+            # RFC 6409 4.2: nothing goes out that is not fully qualified.
+            return Refusal(553, "5.1.3", f"The recipient <{shown(forward_path)}> has no domain: write a whole address")
+        if forward_path in client.recipients:
+            return None
+        text = f'{shown(forward_path)} may not be written to by client "{client.name}"'
+        return Refusal(550, "5.7.1", f"{text}: add it to clients.{client.name}.recipients")
+
+    def check_message(self, client: ClientPolicy, envelope: Envelope, headers: Sequence[Header]) -> Refusal | Decision:
+        """At the end of the header block: what to do with the message, or why it is refused.
+
+        A client whose `senders` are `*` and are kept may write what it likes: there is no rule to walk around, and a
+        test-mail sink is there to see broken mail too.
+        """
+        hops = mime.hop_count(headers)
+        if hops > self._max_hops:
+            return Refusal(554, "5.4.6", f"Too many hops: {hops} Received fields, {self._max_hops} are allowed")
+        if headers and headers[0].raw.startswith((b" ", b"\t")):
+            # It would continue whatever field is put in front.
+            return Refusal(554, "5.6.0", "The header block begins with white space: no field that it could continue")
+        if client.senders.any and client.sender != "force":
+            return Decision(client.account, envelope.sender, _edit(client))
+        refusal = senders.ambiguous(headers)
+        if refusal is not None:
+            return refusal
+        if client.sender == "force":
+            return Decision(client.account, _own(client, envelope), _edit(client, client.from_address))
+        return _checked(client, envelope, headers)
+
+
+def _checked(client: ClientPolicy, envelope: Envelope, headers: Sequence[Header]) -> Refusal | Decision:
+    """Every sender is allowed, or is replaced by the account's own where the client's rules say so."""
+    by_envelope = senders.envelope_refusal(client, envelope.sender)
+    by_sender = senders.sender_refusal(client, headers)
+    by_from = senders.from_refusal(client, envelope.sender, headers, sender_goes=by_sender is not None)
+    refusal = by_envelope or by_from or by_sender
+    if refusal is None:
+        return Decision(client.account, envelope.sender, _edit(client))
+    if client.sender == "keep":
+        return refusal
+    sender = _own(client, envelope) if by_envelope else envelope.sender
+    address = client.from_address if by_from else ""
+    return Decision(client.account, sender, _edit(client, address, drop_sender=by_sender is not None))
+
+
+def _own(client: ClientPolicy, envelope: Envelope) -> str:
+    """The account's address; a null sender stays null, or a report about a report could come back (RFC 5321 4.5.5)."""
+    return client.from_address if envelope.sender else ""
+
+
+def _edit(client: ClientPolicy, address: str = "", *, drop_sender: bool = False) -> SenderEdit | None:
+    """The edit that the client's keys ask for, None if there is nothing to do."""
+    if not address and not drop_sender and client.from_name is None and client.reply_to is None:
+        return None
+    return SenderEdit(address, client.from_name, client.reply_to, drop_sender)
