@@ -1,0 +1,122 @@
+"""The SMTP listener: takes mail from old applications, safely."""
+
+import asyncio
+import contextlib
+import socket
+from collections import Counter
+from typing import Any
+
+from relay import log
+from relay.config import Bind
+from relay.listener.reception import Parts
+from relay.listener.submission import Submission
+from relay.listener.tls import server_context
+
+__all__ = ["Parts", "Server", "bind"]
+
+_BACKLOG = 1024
+"""asyncio's 100 makes clients wait a second for a lost SYN when 200 connect at once (STYLE.md)."""
+
+
+def bind(place: Bind) -> socket.socket | None:
+    """A bound socket, or None when the place is optional and this machine does not have it.
+
+    Raises OSError whose text names the place and the next step.
+    """
+    family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
+    server = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            server.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        server.bind((place.host, place.port))
+        server.setblocking(False)
+    except OSError as error:
+        server.close()
+        if place.optional and error.errno in _ABSENT:
+            return None
+        raise OSError(error.errno, f"cannot listen on {place}: {error.strerror}: {_next_step(error.errno)}") from error
+    return server
+
+
+_ABSENT = {97, 99, 10047, 10049}  # EAFNOSUPPORT, EADDRNOTAVAIL: on Linux, on Windows
+
+
+def _next_step(number: int | None) -> str:
+    if number in (98, 48, 10048):
+        return "another program has this port; stop it, or set listeners.NAME.bind (web.bind) to another one"
+    if number in (13, 10013):
+        return "ports below 1024 need a privilege; use a higher port or grant CAP_NET_BIND_SERVICE"
+    return "check the bind address"
+
+
+class Server:
+    """One listener at work. Raises OSError or ssl.SSLError from `start()` when it cannot be."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._sessions: set[Submission] = set()
+        self._by_address: Counter[str] = Counter()
+        self._counted: dict[Submission, str] = {}
+        self._servers: list[asyncio.Server] = []
+        self.stopping = False
+
+    @property
+    def connections(self) -> int:
+        return len(self._sessions)
+
+    async def start(self, sockets: list[socket.socket]) -> None:
+        """Accept connections on `sockets`."""
+        context = server_context(self._parts.settings)
+        implicit = context if self._parts.settings.tls == "implicit" else None
+        starttls = context if self._parts.settings.tls == "starttls" else None
+        loop = asyncio.get_running_loop()
+        for listening in sockets:
+            server = await loop.create_server(
+                lambda: Submission(self, self._parts, starttls),
+                sock=listening,
+                ssl=implicit,
+                backlog=_BACKLOG,
+            )
+            self._servers.append(server)
+
+    def admit(self, session: Submission, peername: Any) -> str:
+        """Count a new connection; the reply that turns it away, or ""."""
+        address = str(peername[0]) if peername else "unknown"
+        limits = self._parts.settings
+        self._sessions.add(session)
+        self._by_address[address] += 1
+        self._counted[session] = address
+        if self.stopping:
+            return "421 4.3.2 This relay is being stopped, please try again later"
+        if len(self._sessions) > limits.max_connections:
+            log.connection_refused(address, "max_connections", limits.max_connections)
+            return "421 4.7.0 Too many connections, please try again later"
+        if self._by_address[address] > limits.max_connections_per_client:
+            log.connection_refused(address, "max_connections_per_client", limits.max_connections_per_client)
+            return "421 4.7.0 Too many connections from your address, please try again later"
+        return ""
+
+    def left(self, session: Submission) -> None:
+        """A connection has ended."""
+        self._sessions.discard(session)
+        address = self._counted.pop(session, None)
+        if address is not None:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
+
+    async def stop(self, patience: float = 10.0) -> None:
+        """Accept nothing more, say 421 to who waits, let messages that are under way be committed."""
+        self.stopping = True
+        for server in self._servers:
+            server.close()
+        for session in list(self._sessions):
+            if not session.busy:
+                await session.goodbye()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self._sessions:
+                    await asyncio.sleep(0.01)
+        for session in list(self._sessions):
+            await session.goodbye()

@@ -1,0 +1,108 @@
+"""Checks passwords: dear for a guesser, cheap for the app that logs in for every message.
+
+One argon2 verification costs 160 ms of CPU and 64 MiB (PERFORMANCE.md): two run at once, off the event loop, and a
+success is remembered for some minutes under a keyed hash. A login that nobody has costs the same as a wrong password.
+Failures are counted for the address and for the login, and each makes the next answer slower.
+"""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+
+import argon2
+from cachetools import TTLCache
+
+from relay.model import Clock
+
+REMEMBERED = 300.0
+FORGOTTEN = 900.0
+"""Seconds after which a success must be proven again, and a failure no longer counts."""
+LONGEST_DELAY = 10.0
+MOST_FAILURES = 50
+"""From then on an address or login is refused unheard until its failures are forgotten."""
+_MOST_WAITING = 50
+
+
+class Verdict(Enum):
+    """The answer to a login."""
+
+    RIGHT = "right"
+    WRONG = "wrong"
+    BUSY = "busy"
+    """Too many checks are waiting: the client may try again."""
+
+
+class PasswordChecker:
+    """Compares passwords with argon2 hashes or plain secrets; one for the whole process."""
+
+    def __init__(self, clock: Clock | None = None, hasher: argon2.PasswordHasher | None = None) -> None:
+        self._clock = clock or Clock()
+        self._hasher = hasher or argon2.PasswordHasher()
+        self._nobody = ""
+        self._pool = ThreadPoolExecutor(2, thread_name_prefix="argon2")
+        self._waiting = 0
+        self._key = secrets.token_bytes(32)
+        timer = self._clock.monotonic
+        self._right: TTLCache[bytes, bool] = TTLCache(10_000, REMEMBERED, timer)
+        self._failures: TTLCache[str, int] = TTLCache(100_000, FORGOTTEN, timer)
+
+    async def check(
+        self, *, login: str, password: bytes, address: str, hashed: str | None, plain: str | None
+    ) -> Verdict:
+        """Is `password` right for `login`? `hashed` and `plain` are both None when nobody has that login."""
+        known = self._keyed(login, password, hashed or plain or "")
+        if known in self._right:
+            return Verdict.RIGHT
+        before = self.failures(login, address)
+        if before >= MOST_FAILURES:
+            await self._clock.sleep(LONGEST_DELAY)
+            return Verdict.WRONG
+        if self._waiting >= _MOST_WAITING:
+            return Verdict.BUSY
+        if await self._compare(password, hashed, plain):
+            self._right[known] = True
+            return Verdict.RIGHT
+        self.note_failure(login, address)
+        await self._clock.sleep(min(LONGEST_DELAY, 0.25 * 2.0 ** min(before, 10)))
+        return Verdict.WRONG
+
+    def failures(self, login: str, address: str) -> int:
+        """How many logins failed lately, for this address or for this login."""
+        return max(self._failures.get(f"address {address}", 0), self._failures.get(f"login {login}", 0))
+
+    def note_failure(self, login: str, address: str) -> None:
+        """Count a failed login."""
+        for key in (f"address {address}", f"login {login}"):
+            self._failures[key] = self._failures.get(key, 0) + 1
+
+    def close(self) -> None:
+        self._pool.shutdown()
+
+    async def _compare(self, password: bytes, hashed: str | None, plain: str | None) -> bool:
+        if plain is not None and hmac.compare_digest(plain.encode(), password):
+            return True
+        # A wrong plain password and an unknown login cost a verification too, or the time would tell them apart.
+        self._waiting += 1
+        try:
+            loop = asyncio.get_running_loop()
+            right = await loop.run_in_executor(self._pool, self._verify, hashed, password)
+        finally:
+            self._waiting -= 1
+        return right and hashed is not None
+
+    def _verify(self, hashed: str | None, password: bytes) -> bool:
+        if hashed is None:
+            # Made when it is first needed: a hash costs 64 MiB, and most relays never meet an unknown login.
+            self._nobody = self._nobody or self._hasher.hash(secrets.token_urlsafe())
+        try:
+            return self._hasher.verify(hashed or self._nobody, password)
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            return False
+
+    def _keyed(self, login: str, password: bytes, expected: str) -> bytes:
+        # The expected value is part of it, so that a changed password is not right for five minutes more.
+        text = b"\0".join((login.encode(errors="surrogateescape"), password, expected.encode()))
+        return hmac.new(self._key, text, hashlib.sha256).digest()

@@ -1,0 +1,188 @@
+"""One message on its way in: header block first, then policy, then the body into the spool."""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from relay import log, mime
+from relay.config import Listener
+from relay.database import StorageError
+from relay.listener.authentication import PasswordChecker
+from relay.listener.data import DataReader
+from relay.model import Clock, Envelope, Origin, Outcome, Results
+from relay.policy import ClientPolicy, Decision, Policy, Refusal
+from relay.spool import Spool, Submission, Upload
+
+LARGEST_HEADER = 256 * 1024
+"""Octets of header block: it is kept in memory and in a column."""
+
+_LONGEST_REPLY = 400
+"""RFC 5321 4.5.3.1.5 allows a reply line of 512 octets."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What every session of a listener works with."""
+
+    name: str
+    settings: Listener
+    policy: Policy
+    spool: Spool
+    checker: PasswordChecker
+    hostname: str
+    clock: Clock
+
+
+class Reception:
+    """Takes what follows DATA, octets as they come, and ends in one reply.
+
+    A message that is refused is read to its end all the same: a client that is still sending does not hear us.
+    """
+
+    def __init__(self, parts: Parts, client: ClientPolicy, envelope: Envelope, origin: Origin, limit: int) -> None:
+        self._parts = parts
+        self._client = client
+        self._envelope = envelope
+        self._origin = origin
+        self._limit = limit
+        self._reader = DataReader()
+        self._head = bytearray()
+        self._headers: list[mime.Header] = []
+        self._decision: Decision | None = None
+        self._upload: Upload = parts.spool.upload()
+        self._refusal: Refusal | None = None
+
+    @property
+    def done(self) -> bool:
+        return self._reader.done
+
+    @property
+    def rest(self) -> bytes:
+        """What the client sent after the end of the data."""
+        return self._reader.rest
+
+    async def take(self, data: bytes) -> None:
+        """Take the next octets."""
+        dots = self._reader.dots
+        part = self._reader.feed(data)
+        if self._reader.size > self._limit:
+            self._refuse(Refusal(552, "5.3.4", f"The message is larger than the {self._limit:,} octets allowed here"))
+        if self._refusal is None and self._decision is None:
+            await self._take_header(part)
+        elif self._refusal is None:
+            await self._write(part, self._reader.dots - dots)
+
+    async def finish(self) -> str:
+        """Decide, commit and return the reply to the end of the data."""
+        if self._refusal is None and self._decision is None:
+            await self._end_of_headers(bytes(self._head), b"")
+        if self._reader.bare:
+            text = "A line of the message ends in a bare LF or CR; lines must end in CRLF (RFC 5321 2.3.8)"
+            self._refuse(Refusal(554, "5.6.0", text))
+        elif self._reader.nul:
+            self._refuse(Refusal(554, "5.6.0", "The message holds a NUL octet; send it base64-encoded (RFC 5321 2.4)"))
+        if self._refusal is None and self._decision is not None:
+            try:
+                return await self._commit(self._decision)
+            except (StorageError, OSError) as error:
+                self._refuse_for_now(error)
+        await self.abandon()
+        log.message_refused(self._origin.client, self._origin.peer, self._envelope.sender, str(self._refusal))
+        return str(self._refusal)
+
+    async def abandon(self) -> None:
+        """Forget the message: it was refused, or the client has gone before its end."""
+        await self._upload.discard()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        """The first reason stays."""
+        self._refusal = self._refusal or refusal
+        self._head.clear()
+
+    def _refuse_for_now(self, error: Exception) -> None:
+        log.storage_trouble(str(error))
+        self._refuse(Refusal(452, "4.3.1", "The message cannot be stored now, please try again later"))
+
+    async def _take_header(self, part: bytes) -> None:
+        head = self._head
+        searched = max(0, len(head) - 3)
+        head += part
+        if head.startswith(b"\r\n"):
+            await self._end_of_headers(b"", bytes(head[2:]))
+            return
+        end = head.find(b"\r\n\r\n", searched)
+        if end >= 0:
+            await self._end_of_headers(bytes(head[: end + 2]), bytes(head[end + 4 :]))
+        elif len(head) > LARGEST_HEADER:
+            self._refuse(Refusal(552, "5.3.4", f"The header block is larger than {LARGEST_HEADER:,} octets"))
+
+    async def _end_of_headers(self, block: bytes, body: bytes) -> None:
+        """Have the policy decide before the body is spooled."""
+        self._head.clear()
+        headers = mime.split_headers(block)
+        if headers and not headers[0].name:
+            # Some devices send nothing but text: all of it is body.
+            headers, body = [], block + (b"\r\n" + body if body else b"")
+        decision = self._parts.policy.check_message(self._client, self._envelope, headers)
+        if isinstance(decision, Refusal):
+            self._refuse(decision)
+            return
+        self._headers, self._decision = headers, decision
+        await self._write(body, body.count(b"\n.") + body.startswith(b"."))
+
+    async def _write(self, part: bytes, dots: int) -> None:
+        try:
+            await self._upload.write(part, dots)
+        except OSError as error:
+            # The rest is read all the same: cut short, it would be taken for commands.
+            self._refuse_for_now(error)
+
+    async def _commit(self, decision: Decision) -> str:
+        now = self._parts.clock.time()
+        headers = mime.edit_sender(self._headers, decision.edit) if decision.edit else self._headers
+        envelope = replace(
+            self._envelope,
+            sender=decision.sender,
+            eight_bit=self._reader.eight_bit,
+            smtputf8=self._envelope.smtputf8 or mime.needs_smtputf8(headers),
+        )
+        hop = mime.Hop(self._origin, envelope, self._parts.hostname, self._upload.id, now)
+        submission = Submission(
+            account=decision.account,
+            envelope=envelope,
+            headers=mime.prepare(headers, hop),
+            origin=self._origin,
+            received_at=now,
+            expires_at=now + self._client.max_age,
+            message_id=mime.message_id(headers),
+            subject=mime.subject(headers),
+        )
+        if self._client.reply == "delivered":
+            return await self._put_and_wait(submission)
+        await self._parts.spool.put(self._upload, submission)
+        return self._queued()
+
+    def _queued(self) -> str:
+        return f"250 2.0.0 Queued as {self._upload.id}"
+
+    async def _put_and_wait(self, submission: Submission) -> str:
+        """`reply = "delivered"`: the client hears what the upstream said, if that comes in time."""
+        spool, message_id = self._parts.spool, self._upload.id
+        outcome = spool.watch(message_id)
+        try:
+            await spool.put(self._upload, submission)
+            async with asyncio.timeout(self._client.reply_timeout):
+                results = await outcome
+        except TimeoutError:
+            return self._queued()
+        finally:
+            spool.unwatch(message_id)
+        return await self._told(results)
+
+    async def _told(self, results: Results) -> str:
+        """Never a 4xx: what is left is in the queue, and a client that tries again would send it twice."""
+        if any(result.outcome is not Outcome.FAILED for result in results.values()):
+            return self._queued()
+        await self._parts.spool.mark_reported(self._upload.id)
+        first = next(iter(results.values()))
+        text = log.clean(first.text).encode("ascii", "backslashreplace").decode()
+        return f"{first.code} {first.status} {text[:_LONGEST_REPLY]}"

@@ -1,0 +1,109 @@
+"""A listener at work in this event loop, and a client that speaks line by line."""
+
+import asyncio
+import contextlib
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import argon2
+
+from relay import config
+from relay.listener import Parts, Server, bind
+from relay.listener.authentication import PasswordChecker
+from relay.model import Clock
+from relay.policy import Policy
+from relay.spool import Claim, Spool
+from tests.support.spool import opened
+
+QUICK_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+LOCAL = '[clients.local]\nnetworks = ["127.0.0.0/8"]\nsenders = ["*"]\n'
+SMARTHOST = '[accounts.office]\nprovider = "smtp"\nhost = "mail.example"\nmailbox = "office@x.org"\n'
+
+
+class Line:
+    """A client's connection: `say` a line, `hear` a whole reply."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    async def hear(self) -> str:
+        """One reply, its lines joined by LF; "" when the connection has ended."""
+        lines = []
+        while True:
+            line = await asyncio.wait_for(self.reader.readline(), 10)
+            lines.append(line.decode().rstrip("\r\n"))
+            if line[3:4] != b"-":
+                return "\n".join(lines)
+
+    async def say(self, line: str | bytes) -> str:
+        """Send a line (text gets its CRLF, octets go as they are) and hear the reply."""
+        self.writer.write(line if isinstance(line, bytes) else f"{line}\r\n".encode())
+        return await self.hear()
+
+    async def begin(self, *recipients: str, sender: str = "app@x.org") -> None:
+        """EHLO to DATA, all accepted."""
+        for line in ("EHLO c", f"MAIL FROM:<{sender}>", *(f"RCPT TO:<{each}>" for each in recipients or ("b@x.org",))):
+            assert (await self.say(line)).startswith("250"), line
+        assert (await self.say("DATA")).startswith("354")
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        await self.writer.start_tls(context, server_hostname="localhost")
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class Door:
+    """A listener, its spool, and connections to it."""
+
+    def __init__(self, server: Server, spool: Spool, port: int) -> None:
+        self.server = server
+        self.spool = spool
+        self.port = port
+        self._lines: list[Line] = []
+
+    async def knock(self, tls: ssl.SSLContext | None = None) -> Line:
+        """Connect and hear the greeting."""
+        name = "localhost" if tls else None
+        line = Line(*await asyncio.open_connection("127.0.0.1", self.port, ssl=tls, server_hostname=name))
+        self._lines.append(line)
+        assert (await line.hear())[:4] in ("220 ", "421 ")
+        return line
+
+    async def taken(self, account: str = "office") -> list[tuple[Claim, bytes]]:
+        """The messages in the queue, with their bodies."""
+        claims = await self.spool.claim([account], 100)
+        return [(claim, b"".join([part async for part in claim.message.body.chunks()])) for claim in claims]
+
+    async def close(self) -> None:
+        await self.server.stop(patience=0.2)
+        for line in self._lines:
+            line.close()
+            with contextlib.suppress(OSError):
+                await line.writer.wait_closed()
+
+
+@contextlib.asynccontextmanager
+async def door(
+    folder: Path, listener: str = "", clients: str = LOCAL, *, account: str = SMARTHOST, clock: Clock | None = None
+) -> AsyncIterator[Door]:
+    """A listener with these tables of configuration."""
+    path = folder / "relay.toml"
+    path.write_text(
+        f'hostname = "relay.test"\n[listeners.default]\nbind = ["127.0.0.1:0"]\n{listener}\n{clients}\n{account}'
+    )
+    settings = config.load(path, {})
+    checker = PasswordChecker(clock, QUICK_HASH)
+    async with opened(folder, clock) as spool:
+        wanted = settings.listeners["default"]
+        parts = Parts("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock())
+        server = Server(parts)
+        listening = bind(wanted.bind[0])
+        assert listening is not None
+        await server.start([listening])
+        opened_door = Door(server, spool, listening.getsockname()[1])
+        yield opened_door
+        await opened_door.close()
+        checker.close()
