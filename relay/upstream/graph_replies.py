@@ -1,0 +1,148 @@
+"""What an answer of Microsoft Graph means for the mail: a pure decision, from PROVIDERS 4.7.
+
+A result carries the SMTP code that says the same, because everything behind it - log, page, reports - speaks SMTP.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from relay.advice import graph as advice
+from relay.log import clean
+from relay.model import Outcome, Result, Scope
+
+_HOURS = 3600.0
+_DEEPEST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What becomes of the mail. `retry_after` counts when Graph itself gives no time."""
+
+    outcome: Outcome
+    scope: Scope
+    code: int
+    status: str
+    retry_after: float | None = None
+
+
+_BUSY = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 451, "4.3.2")
+_LATER = Verdict(Outcome.DEFERRED, Scope.MESSAGE, 451, "4.3.0")
+_HOLD = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.0")
+_HOLD_ALL = Verdict(Outcome.DEFERRED, Scope.ACCOUNT, 454, "4.7.0")
+_HOURS_LATER = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", 2 * _HOURS)
+_NO_MAILBOX = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 450, "4.2.1")
+_FULL = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.2.2")
+_TOO_LARGE = Verdict(Outcome.FAILED, Scope.MESSAGE, 552, "5.3.4")
+_NOT_ALLOWED = Verdict(Outcome.FAILED, Scope.MESSAGE, 550, "5.7.60")
+_BAD_RECIPIENT = Verdict(Outcome.FAILED, Scope.MESSAGE, 550, "5.1.3")
+_BAD_CONTENT = Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.6.0")
+_UNKNOWN = Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.0.0")
+
+# By error code, whatever the HTTP status: the statuses vary.
+CODES = {
+    "InvalidAuthenticationToken": _HOLD,
+    "80049228": _HOLD,
+    "ErrorAccessDenied": _HOLD,
+    "Authorization_RequestDenied": _HOLD_ALL,
+    "ErrorSendAsDenied": _NOT_ALLOWED,
+    "MailboxNotEnabledForRESTAPI": _NO_MAILBOX,
+    "ErrorInvalidUser": _NO_MAILBOX,
+    "Request_ResourceNotFound": _NO_MAILBOX,
+    "ResourceNotFound": _NO_MAILBOX,
+    "ErrorItemNotFound": _LATER,
+    "ErrorInvalidRecipients": _BAD_RECIPIENT,
+    "ErrorMimeContentInvalidBase64String": _BAD_CONTENT,
+    "ErrorMimeContentInvalid": _BAD_CONTENT,
+    "InvalidInternetMessageHeader": _BAD_CONTENT,
+    "InvalidInternetMessageHeaderCollection": _BAD_CONTENT,
+    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": _BAD_CONTENT,
+    "ErrorMessageSizeExceeded": _TOO_LARGE,
+    "ErrorExceededMessageLimit": _HOURS_LATER,
+    "ErrorExceededMaxRecipientLimit": _HOURS_LATER,
+    "ErrorExceededHourlyMessageLimit": Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", _HOURS),
+    "ErrorMessageSubmissionBlocked": _HOURS_LATER,
+    "ErrorAccountSuspend": _HOURS_LATER,
+    "ErrorQuotaExceeded": _FULL,
+    "ApplicationThrottled": _BUSY,
+    "TooManyRequests": _BUSY,
+    "ErrorTooManyRequests": _BUSY,
+    "ErrorServerBusy": _BUSY,
+    "serviceNotAvailable": _BUSY,
+}
+
+# What the status says when the code is none of the above.
+STATUSES = {
+    401: _HOLD,
+    403: _HOLD,
+    404: _NO_MAILBOX,
+    408: _LATER,
+    409: _LATER,
+    413: _TOO_LARGE,
+    425: _LATER,
+    429: _BUSY,
+    503: _BUSY,
+    507: _FULL,
+    509: _BUSY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GraphError:
+    """The error of an answer: the most specific code that is known, else the outermost; one clean line of text."""
+
+    code: str
+    message: str
+
+
+def read_error(body: bytes) -> GraphError:
+    """What the body of a refusal says: `{"error": {"code", "message", "innerError": {...}}}`, or anything else."""
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return GraphError("", "")
+    error = answer.get("error") if isinstance(answer, dict) else None
+    codes: list[str] = []
+    messages: list[str] = []
+    while isinstance(error, dict) and len(codes) < _DEEPEST:
+        codes.append(_text(error.get("code")))
+        messages.append(_text(error.get("message")))
+        error = error.get("innerError", error.get("innererror"))
+    known = [code for code in codes if code in CODES]
+    return GraphError(known[-1] if known else next(filter(None, codes), ""), next(filter(None, messages), ""))
+
+
+def classify(
+    http_status: int,
+    error: GraphError,
+    retry_after: float | None,
+    *,
+    request_id: str = "",
+    mailbox: str = "",
+    account: str = "",
+) -> Result:
+    """What an answer to sendMail means. `retry_after` is in seconds, as Graph asked; only 202 is success."""
+    trace = f" (request-id {clean(request_id)[:60]})" if request_id else ""
+    if http_status == 202:
+        return Result(Outcome.SENT, 250, "2.0.0", f"accepted by Microsoft Graph{trace}")
+    verdict = _verdict(http_status, error)
+    said = " ".join(part for part in (f"Graph answered {http_status}", error.code, error.message) if part)
+    wait = verdict.retry_after if retry_after is None else retry_after
+    hint = advice.hint(http_status, error.code, mailbox=mailbox, account=account)
+    scope = verdict.scope
+    return Result(verdict.outcome, verdict.code, verdict.status, f"{said}{trace}", scope, wait, hint)
+
+
+def _verdict(http_status: int, error: GraphError) -> Verdict:
+    if "maximum request length" in error.message.lower():
+        return _TOO_LARGE  # a BadRequest like any other but for its words
+    found = CODES.get(error.code) or STATUSES.get(http_status)
+    if found is not None:
+        return found
+    if http_status >= 500 or http_status < 300:
+        return _LATER  # 200 has been seen for messages that were never sent
+    return _BUSY if http_status < 400 else _UNKNOWN
+
+
+def _text(value: Any) -> str:
+    return clean(value)[:500] if isinstance(value, str) else ""

@@ -1,0 +1,123 @@
+"""Accounts that send nothing: `sink` tells what it got, `discard` forgets it, `fail` refuses it."""
+
+import email.parser
+import html
+from collections.abc import Iterator
+from email.message import Message as Parsed
+
+from relay import log, mime
+from relay.model import Identity, Message, Outcome, Result, Results, Scope
+from relay.upstream.body import ContentError, chunks
+from relay.upstream.trouble import Trace
+
+_MOST_TEXT = 64 * 1024
+_MOST_READ = 512 * 1024
+"""Octets of a body in which its text is looked for."""
+_MOST_MULTIPARTS = 20
+"""A message with more, parts within parts, is shown as it came: the parser's work grows with their square."""
+_SILENT = ("style", "script")
+_CONCURRENCY = 20
+
+
+class _LocalUpstream:
+    """What accounts without a server have in common: nothing to connect to, nothing to close."""
+
+    concurrency = _CONCURRENCY
+
+    def __init__(self, name: str, identity: Identity) -> None:
+        self.identity = identity
+        self._name = name
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+class Sink(_LocalUpstream):
+    """Takes everything and says so; `full` writes the text of each message to the log too."""
+
+    def __init__(self, name: str, identity: Identity, *, full: bool) -> None:
+        super().__init__(name, identity)
+        self._full = full
+
+    async def send(self, message: Message, trace: Trace | None = None) -> Results:
+        """Log the message: always sent."""
+        envelope, client = message.envelope, message.origin.client
+        subject = mime.subject(mime.split_headers(message.headers))
+        log.sink_took(message.id, self._name, envelope.sender, envelope.recipients, subject, message.size, client)
+        if self._full:
+            for line in (await text(message)).splitlines():
+                log.sink_text(message.id, line)
+        return _all(message, Result(Outcome.SENT, 250, "2.0.0", "kept by the sink, not delivered"), trace)
+
+
+class Discard(_LocalUpstream):
+    """Takes everything and forgets it."""
+
+    async def send(self, message: Message, trace: Trace | None = None) -> Results:
+        """Always sent."""
+        log.discarded(message.id, self._name, message.envelope.recipients, message.size)
+        return _all(message, Result(Outcome.SENT, 250, "2.0.0", "discarded, not delivered"), trace)
+
+
+class Fail(_LocalUpstream):
+    """Refuses everything, to see what an application does then."""
+
+    async def send(self, message: Message, trace: Trace | None = None) -> Results:
+        """Always failed."""
+        reason = 'this account refuses everything (provider = "fail")'
+        return _all(message, Result(Outcome.FAILED, 550, "5.7.1", reason, Scope.MESSAGE), trace)
+
+
+async def text(message: Message) -> str:
+    """The text of the message as people read it, at most 64 KiB of it."""
+    read = bytearray(message.headers + b"\r\n")
+    try:
+        async for chunk in chunks(message.body):
+            read += chunk[:_MOST_READ]
+            if len(read) > _MOST_READ:
+                break
+    except ContentError as error:
+        return f"({error})"
+    if read.lower().count(b"multipart/") > _MOST_MULTIPARTS:
+        return bytes(read[:_MOST_TEXT]).decode("utf-8", "replace")
+    parsed = email.parser.BytesParser().parsebytes(bytes(read[:_MOST_READ]))
+    shown = "\n".join(_texts(parsed, "text/plain")) or "\n".join(map(_words, _texts(parsed, "text/html")))
+    if len(shown) > _MOST_TEXT:
+        return f"{shown[:_MOST_TEXT]}\n(cut here)"
+    return shown or "(no text)"
+
+
+def _texts(parsed: Parsed, wanted: str) -> Iterator[str]:
+    for part in parsed.walk():
+        if part.get_content_type() != wanted or part.get_content_disposition() == "attachment":
+            continue
+        octets = part.get_payload(decode=True)
+        if not isinstance(octets, bytes):
+            continue
+        try:
+            yield octets.decode(part.get_content_charset() or "utf-8", "replace")
+        except LookupError:
+            yield octets.decode("utf-8", "replace")
+
+
+def _words(page: str) -> str:
+    """HTML without its tags: enough to find the link or the code that a message is about. One pass, whatever comes."""
+    first, *pieces = page.split("<")
+    shown = [first]
+    hidden = ""
+    for piece in pieces:
+        tag, _, words = piece.partition(">")
+        name = tag[:7].lower()
+        if hidden and not name.startswith(f"/{hidden}"):
+            continue
+        hidden = next((silent for silent in _SILENT if name.startswith(silent)), "")
+        if not hidden:
+            shown.append(words)
+    lines = html.unescape(" ".join(shown)).splitlines()
+    return "\n".join(" ".join(words) for line in lines if (words := line.split()))
+
+
+def _all(message: Message, result: Result, trace: Trace | None) -> Results:
+    if trace is not None:
+        trace(f"({result.code} {result.status} {result.text})")
+    return dict.fromkeys(message.envelope.recipients, result)

@@ -1,0 +1,96 @@
+"""What the tests of the upstreams are made of: accounts, messages, tokens."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+from relay.config import Account, OAuth, Secret
+from relay.model import Body, Clock, Envelope, Identity, MemoryBody, Message, Origin, Result, Results
+from relay.oauth import TokenSource
+from relay.oauth.access_token import Granted
+from relay.upstream.smtp import SmtpUpstream
+from tests.support.certificates import Authority
+
+MAILBOX = "office@contoso.com"
+IDENTITY = Identity("smtp", "", "mail.example.com:587", MAILBOX)
+
+
+def message(
+    *recipients: str,
+    headers: bytes = b"From: office@contoso.com\r\nSubject: Hello\r\n",
+    body: bytes | Body = b"Hello\r\n",
+    sender: str = MAILBOX,
+    eight_bit: bool = False,
+    smtputf8: bool = False,
+) -> Message:
+    return Message(
+        id="m1",
+        account="office",
+        envelope=Envelope(sender, recipients or ("ann@example.com",), eight_bit, smtputf8),
+        headers=headers,
+        body=MemoryBody.of(body) if isinstance(body, bytes) else body,
+        origin=Origin("erp", "default", "127.0.0.1"),
+        received_at=0.0,
+    )
+
+
+def account(authority: Authority, port: int, **changes: Any) -> Account:
+    values: dict[str, Any] = {
+        "provider": "smtp",
+        "host": "localhost",
+        "port": port,
+        "tls": "starttls",
+        "ca_file": authority.file,
+        "mailbox": MAILBOX,
+        "connect_timeout": 5.0,
+        "timeout": 5.0,
+        "write_timeout": 5.0,
+        **changes,
+    }
+    return Account(**values)
+
+
+OAUTH = OAuth(client_id=Secret("id"), client_secret=Secret("secret"), token_endpoint="https://login.example.com/token")
+
+
+class Tokens:
+    """A real TokenSource whose tokens are `values`, one after the other; an exception among them is raised."""
+
+    def __init__(self, *values: str | Exception) -> None:
+        self._values = list(values) or ["token"]
+        self.asked = 0
+        self.source = TokenSource("office", self._fetch, Clock())
+
+    async def _fetch(self) -> Granted:
+        self.asked += 1
+        value = self._values.pop(0) if len(self._values) > 1 else self._values[0]
+        if isinstance(value, Exception):
+            raise value
+        return Granted(value, 3600.0)
+
+
+@contextlib.asynccontextmanager
+async def sending(account: Account, tokens: Tokens | None = None, **options: Any) -> AsyncIterator[SmtpUpstream]:
+    """An upstream for `account`, closed at the end."""
+    upstream = SmtpUpstream(
+        "office",
+        account,
+        IDENTITY,
+        tokens=tokens.source if tokens else None,
+        hostname="relay.example.com",
+        clock=options.pop("clock", Clock()),
+        **options,
+    )
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
+        if tokens:
+            await tokens.source.close()
+
+
+def only(results: Results) -> Result:
+    """The one result that all recipients share."""
+    found = set(results.values())
+    assert len(found) == 1
+    return found.pop()

@@ -1,0 +1,354 @@
+"""Graph: whom a message reaches, what is posted, and what becomes of each answer."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from relay import providers
+from relay.config import Account
+from relay.http import DefaultSettings, HttpClient
+from relay.model import Identity, Outcome, Result, Scope
+from relay.oauth import TokenError
+from relay.upstream.graph import GraphUpstream, addressed, encoded
+from relay.upstream.trouble import AttemptError
+from tests.support.certificates import Authority
+from tests.support.graph_script import Answer, ScriptedGraph
+from tests.upstream.parts import MAILBOX, OAUTH, Tokens, message, only
+
+SENT, LATER, NEVER = Outcome.SENT, Outcome.DEFERRED, Outcome.FAILED
+DUPLICATE = "may be a duplicate"
+
+
+@contextlib.asynccontextmanager
+async def graph(
+    authority: Authority, root: str, tokens: Tokens | None = None, **changes: Any
+) -> AsyncIterator[GraphUpstream]:
+    """An upstream that posts to `root`."""
+    values: dict[str, Any] = {
+        "mailbox": MAILBOX,
+        "mail_endpoint": root,
+        "oauth": OAUTH,
+        "timeout": 5.0,
+        "concurrency": 2,
+    }
+    account = Account(provider="microsoft", via=("graph",), **{**values, **changes})
+    source = (tokens or Tokens()).source
+    http = HttpClient(DefaultSettings(ca_file=authority.file))
+    upstream = GraphUpstream("office", account, Identity("microsoft", "global", "t", MAILBOX), tokens=source, http=http)
+    try:
+        yield upstream
+    finally:
+        await upstream.close()
+        await http.close()
+        await source.close()
+
+
+async def answered(authority: Authority, *answers: Answer) -> Result:
+    """The result of one message when Graph answers so."""
+    async with (
+        ScriptedGraph(*answers).serving(authority.server()) as server,
+        graph(authority, server.root, Tokens("old", "new")) as upstream,
+    ):
+        return only(await upstream.send(message("ann@example.com", "bob@example.com")))
+
+
+async def test_what_is_posted(authority: Authority) -> None:
+    trace: list[str] = []
+    headers = b"From: office@contoso.com\r\nTo: Ann <ANN@example.com>\r\nSubject: x\r\n"
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root + "/", Tokens("the-token")) as upstream,
+    ):
+        results = await upstream.send(message("ann@example.com", headers=headers, body=b"Hi\r\n"), trace.append)
+    (asked,) = server.asked
+    assert only(results) == Result(SENT, 250, "2.0.0", "accepted by Microsoft Graph (request-id r-1)")
+    assert asked.path == "/v1.0/users/office@contoso.com/sendMail"
+    assert asked.headers["authorization"] == "Bearer the-token"
+    assert asked.headers["content-type"] == "text/plain"
+    assert asked.headers["content-length"] == str(len(asked.body))
+    assert "transfer-encoding" not in asked.headers
+    assert asked.mime == headers + b"\r\nHi\r\n"
+    assert b"\n" not in asked.body
+    assert asked.headers["client-request-id"] in trace[0]
+    assert trace[1] == "< 202"
+    assert "the-token" not in str(trace)
+
+
+@pytest.mark.parametrize("mailbox", ["o'hara@contoso.com", "a/b#c?d%e@contoso.com"])
+async def test_the_mailbox_is_one_part_of_the_path(authority: Authority, mailbox: str) -> None:
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root, mailbox=mailbox) as upstream,
+    ):
+        await upstream.send(message())
+    assert server.asked[0].path.count("/") == 4
+    assert server.asked[0].path.endswith("@contoso.com/sendMail")
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 48 * 1024 - 1, 48 * 1024, 200_000])
+async def test_the_message_arrives_whole(authority: Authority, size: int) -> None:
+    body = bytes(range(256)) * (size // 256 + 1)
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root) as upstream,
+    ):
+        assert only(await upstream.send(message(headers=b"A: b\r\n", body=body[:size]))).outcome is SENT
+    assert server.asked[0].mime == b"Bcc: ann@example.com\r\nA: b\r\n\r\n" + body[:size]
+
+
+async def test_encoding_needs_no_more_than_a_piece() -> None:
+    pieces = [piece async for piece in encoded(b"A: b\r\n", message(body=b"x" * 10_000_000))]
+    assert max(map(len, pieces)) < 100_000
+    assert not any(b"=" in piece for piece in pieces[:-1])
+
+
+# Whom it reaches.
+
+
+@pytest.mark.parametrize(
+    ("headers", "recipients", "result"),
+    [
+        (b"To: a@x\r\n", ["a@x"], b"To: a@x\r\n"),
+        (b"To: a@x\r\n", ["a@x", "b@x", "c@x"], b"Bcc: b@x,\r\n c@x\r\nTo: a@x\r\n"),
+        (b"To: A <A@X>, b@x\r\nCc: c@x\r\n", ["a@x", "B@x", "c@x"], b"To: A <A@X>, b@x\r\nCc: c@x\r\n"),
+        (b"Subject: x\r\n", ["a@x"], b"Bcc: a@x\r\nSubject: x\r\n"),
+        (b"To: undisclosed-recipients:;\r\n", ["a@x"], b"Bcc: a@x\r\nTo: undisclosed-recipients:;\r\n"),
+        # What the app wrote there is not the envelope.
+        (b"Bcc: spy@x\r\nTo: a@x\r\n", ["a@x"], b"To: a@x\r\n"),
+        (b"To: a@x\r\nbcc:\r\n spy@x,\r\n b@x\r\n", ["a@x", "b@x"], b"Bcc: b@x\r\nTo: a@x\r\n"),
+        (b"Resent-Bcc: spy@x\r\nTo: a@x\r\n", ["a@x"], b"To: a@x\r\n"),
+        (b"Bcc: spy@x,\r\nspy2@x\r\nTo: a@x\r\n", ["a@x"], b"To: a@x\r\n"),
+        # Where a reader may not see To, its recipients are named again in front.
+        (b"no field\r\nTo: a@x\r\n", ["a@x"], b"Bcc: a@x\r\nno field\r\nTo: a@x\r\n"),
+        (b"To : a@x\r\n", ["a@x"], b"Bcc: a@x\r\nTo : a@x\r\n"),
+        (b"To: a@x\r\nTo: b@x\r\n", ["a@x", "b@x"], b"Bcc: b@x\r\nTo: a@x\r\nTo: b@x\r\n"),
+        (b'To: "a"@x\r\n', ["a@x"], b'To: "a"@x\r\n'),
+        ("To: jörg@x\r\n".encode(), ["jörg@x"], "To: jörg@x\r\n".encode()),
+    ],
+)
+def test_to_cc_and_bcc_are_the_envelope(headers: bytes, recipients: list[str], result: bytes) -> None:
+    assert addressed(headers, recipients) == result
+
+
+@pytest.mark.parametrize(
+    ("headers", "text"),
+    [
+        (b"To: a@x, stranger@x\r\n", "stranger@x"),
+        (b"To: a@x\r\nCc: stranger@x\r\n", "stranger@x"),
+        (b"to :\r\n\tstranger@x\r\n", "stranger@x"),
+        (b"To: a@x\r\nTo: stranger@x\r\n", "stranger@x"),
+        (b"To: a@x (\r\n", "cannot be read"),
+        (b"To: a@x b@x\r\n", "cannot be read"),
+    ],
+)
+def test_nobody_outside_the_envelope_gets_mail(headers: bytes, text: str) -> None:
+    with pytest.raises(AttemptError) as caught:
+        addressed(headers, ["a@x"])
+    result = caught.value.result
+    assert (result.outcome, result.scope, result.status) == (NEVER, Scope.MESSAGE, "5.6.0")
+    assert text in result.text
+    assert 'via = ["smtp"]' in result.hint
+
+
+async def test_a_message_for_strangers_is_not_posted(authority: Authority) -> None:
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root) as upstream,
+    ):
+        result = only(await upstream.send(message("a@x", headers=b"To: a@x, b@x\r\n")))
+    assert result.outcome is NEVER
+    assert server.asked == []
+
+
+async def test_no_header_hides_in_an_address(authority: Authority) -> None:
+    bad = "a@x\r\nBcc: spy@x"
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root) as upstream,
+    ):
+        results = await upstream.send(message("good@x", bad))
+        assert only(await upstream.send(message(bad))).outcome is NEVER
+    assert results["good@x"].outcome is SENT
+    assert results[bad].outcome is NEVER
+    assert len(server.asked) == 1
+    assert b"spy" not in server.asked[0].mime
+
+
+async def test_a_null_sender_is_told(authority: Authority) -> None:
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root) as upstream,
+    ):
+        result = only(await upstream.send(message(sender="")))
+    assert result.outcome is SENT
+    assert f"sent as {MAILBOX}: Graph has no null sender" in result.text
+
+
+# Answers.
+
+
+async def test_a_refused_token_is_replaced_once(authority: Authority) -> None:
+    tokens = Tokens("old", "new")
+    refused = Answer(401, "InvalidAuthenticationToken", "expired")
+    async with (
+        ScriptedGraph(refused, Answer()).serving(authority.server()) as server,
+        graph(authority, server.root, tokens) as upstream,
+    ):
+        assert only(await upstream.send(message())).outcome is SENT
+    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer old", "Bearer new"]
+    assert server.asked[0].mime == server.asked[1].mime
+    assert server.asked[0].headers["client-request-id"] != server.asked[1].headers["client-request-id"]
+
+
+async def test_a_second_refusal_holds_the_mailbox(authority: Authority) -> None:
+    result = await answered(authority, Answer(401, "InvalidAuthenticationToken", "Invalid audience."))
+    assert (result.outcome, result.scope, result.code) == (LATER, Scope.IDENTITY, 454)
+    assert "accounts.office.oauth.scopes" in result.hint
+
+
+async def test_the_same_token_again_is_not_tried_again(authority: Authority) -> None:
+    async with (
+        ScriptedGraph(Answer(401, "InvalidAuthenticationToken")).serving(authority.server()) as server,
+        graph(authority, server.root, Tokens("same", "same")) as upstream,
+    ):
+        assert only(await upstream.send(message())).outcome is LATER
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "scope", "wait"),
+    [
+        (Answer(403, "ErrorSendAsDenied", "no right"), NEVER, Scope.MESSAGE, None),
+        (Answer(403, "ErrorAccessDenied", "Access is denied."), LATER, Scope.IDENTITY, None),
+        (Answer(413), NEVER, Scope.MESSAGE, None),
+        (Answer(429, "ApplicationThrottled", "busy", {"retry-after": "10"}), LATER, Scope.IDENTITY, 10.0),
+        (Answer(429, "TooManyRequests", "", {"retry-after": "2.128"}), LATER, Scope.IDENTITY, 2.128),
+        (Answer(503, "", "", {"retry-after": "30"}), LATER, Scope.IDENTITY, 30.0),
+        (Answer(200), LATER, Scope.MESSAGE, None),
+        (Answer(302, "", "", {"location": "https://elsewhere.example/"}), LATER, Scope.IDENTITY, None),
+    ],
+)
+async def test_answers(
+    authority: Authority, answer: Answer, outcome: Outcome, scope: Scope, wait: float | None
+) -> None:
+    result = await answered(authority, answer)
+    assert (result.outcome, result.scope, result.retry_after) == (outcome, scope, wait)
+    assert "request-id r-1" in result.text
+    assert DUPLICATE not in result.text
+
+
+@pytest.mark.parametrize("status", [500, 502, 504])
+async def test_an_answer_that_leaves_it_open(authority: Authority, status: int) -> None:
+    result = await answered(authority, Answer(status, "UnknownError"))
+    assert (result.outcome, result.scope) == (LATER, Scope.MESSAGE)
+    assert DUPLICATE in result.text
+
+
+async def test_no_token(authority: Authority) -> None:
+    trouble = TokenError("office: no", error="invalid_client", temporary=False, hint="a new secret")
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root, Tokens(trouble)) as upstream,
+    ):
+        result = only(await upstream.send(message()))
+    assert (result.outcome, result.scope, result.code, result.status) == (LATER, Scope.ACCOUNT, 454, "4.7.0")
+    assert (result.text, result.hint) == ("office: no", "a new secret")
+    assert server.asked == []
+
+
+async def test_nobody_there(authority: Authority) -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        async with graph(authority, f"https://127.0.0.1:{sock.getsockname()[1]}") as upstream:
+            result = only(await upstream.send(message()))
+    assert (result.outcome, result.scope) == (LATER, Scope.IDENTITY)
+    assert result.hint
+    assert DUPLICATE not in result.text
+
+
+async def test_a_certificate_that_nobody_trusts(authority: Authority) -> None:
+    stranger = Authority.make(authority.file.parent, "Elsewhere")
+    async with (
+        ScriptedGraph().serving(stranger.server()) as server,
+        graph(authority, server.root) as upstream,
+    ):
+        result = only(await upstream.send(message()))
+    assert (result.outcome, result.scope) == (LATER, Scope.IDENTITY)
+    assert server.asked == []
+
+
+async def test_a_connection_that_ends_before_the_answer(authority: Authority) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.transport.abort()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=authority.server()) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with graph(authority, f"https://localhost:{port}") as upstream:
+            result = only(await upstream.send(message()))
+    assert (result.outcome, result.scope) == (LATER, Scope.MESSAGE)
+    assert DUPLICATE in result.text
+
+
+async def test_too_large_is_not_posted(authority: Authority) -> None:
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root) as upstream,
+        graph(authority, server.root, max_message_size=100) as small,
+    ):
+        own = "Bcc: ann@example.com\r\n"
+        fits = message(headers=b"A: b\r\n", body=b"x" * (providers.GRAPH.mime_size - len(own) - 8))
+        over = message(headers=b"A: bc\r\n", body=fits.body)
+        assert only(await upstream.send(fits)).outcome is SENT
+        result = only(await upstream.send(over))
+        limited = only(await small.send(message(body=b"x" * 100)))
+    assert (result.outcome, result.code, result.status) == (NEVER, 552, "5.3.4")
+    assert 'via = ["smtp"]' in result.hint
+    assert limited.outcome is NEVER
+    assert "accounts.office.max_message_size" in limited.text
+    assert len(server.asked) == 1
+    assert len(server.asked[0].body) == 4 * 1024 * 1024
+
+
+async def test_a_body_that_cannot_be_read(authority: Authority) -> None:
+    class Gone:
+        size = 1000
+        dots = 0
+
+        async def chunks(self) -> AsyncIterator[bytes]:
+            yield b"short"
+            raise OSError(5, "Input/output error")
+
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root) as upstream,
+    ):
+        result = only(await upstream.send(message(body=Gone())))
+    assert (result.outcome, result.scope, result.status) == (LATER, Scope.MESSAGE, "4.3.0")
+    assert "stored body" in result.text
+
+
+async def test_no_more_requests_at_once_than_concurrency(authority: Authority) -> None:
+    running = most = 0
+
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        await reader.readuntil(b"\r\n\r\n")
+        await asyncio.sleep(0.05)
+        running -= 1
+        writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(slow, "127.0.0.1", 0, ssl=authority.server()) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with graph(authority, f"https://localhost:{port}") as upstream:
+            results = await asyncio.gather(*(upstream.send(message()) for _ in range(6)))
+    assert [only(result).outcome for result in results] == [SENT] * 6
+    assert most == 2
