@@ -1,0 +1,224 @@
+"""Delivery: takes due messages from the spool, has the upstreams send them, writes what became of them.
+
+One loop looks for work, one task makes one attempt. Each identity has a lane of its own, so that a paused or slow
+mailbox holds up nobody else.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Mapping, Sequence
+
+from relay import log
+from relay.database import StorageError
+from relay.delivery.lane import Lane, lanes_of
+from relay.delivery.schedule import Verdict, judge
+from relay.model import Clock, LaneStatus, Outcome, Result, Results, Scope
+from relay.spool import Claim, Settled, Spool
+from relay.upstream import Upstream
+
+POLL = 1.0
+"""Seconds after which the queue is looked at in any case: a command may have changed it."""
+HOUSEKEEPING = 30.0
+_STORAGE_PAUSE = 5.0
+
+
+class Delivery:
+    """The scheduler and its workers.
+
+    `retry` is the schedule of delays in seconds; `jitter` gives numbers in 0..1. `run()` works until `stop()`.
+    """
+
+    def __init__(
+        self,
+        spool: Spool,
+        upstreams: Mapping[str, Upstream],
+        *,
+        retry: Sequence[float],
+        clock: Clock | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._spool = spool
+        self._retry = retry
+        self._clock = clock or Clock()
+        self._jitter = jitter
+        self._lanes = lanes_of(upstreams)
+        self._lane_of = {name: lane for lane in self._lanes for name in lane.accounts}
+        self._attempts: dict[asyncio.Task[None], Claim] = {}
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._idle = asyncio.Event()
+        self._idle.set()
+        spool.courier = self
+
+    def notice(self, account: str) -> None:
+        """A message for `account` has come."""
+        lane = self._lane_of.get(account)
+        if lane is not None:
+            lane.due_at = 0.0
+            self._wake.set()
+
+    def reserve(self, account: str) -> bool:
+        """Keep a place for a message that is being committed, if nothing older waits for it."""
+        lane = self._lane_of.get(account)
+        if lane is None or self._stopping or not lane.idle(self._clock.time()):
+            return False
+        lane.active += 1
+        return True
+
+    def forgo(self, account: str) -> None:
+        """The place is free again."""
+        self._lane_of[account].active -= 1
+
+    def deliver(self, claim: Claim) -> None:
+        """Begin the attempt that a place was kept for."""
+        self._begin(self._lane_of[claim.message.account], claim)
+
+    def status(self) -> list[LaneStatus]:
+        return [lane.status() for lane in self._lanes]
+
+    async def run(self) -> None:
+        """Deliver until `stop()` is called."""
+        self._idle.clear()
+        keeper = asyncio.create_task(self._keep_house(), name="housekeeping")
+        try:
+            while not self._stopping:
+                self._wake.clear()
+                try:
+                    await self._fill_all()
+                except StorageError as error:
+                    log.storage_trouble(str(error))
+                    await self._clock.sleep(_STORAGE_PAUSE)
+                await self._rest()
+        finally:
+            keeper.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await keeper
+            self._idle.set()
+
+    async def stop(self, drain_timeout: float) -> None:
+        """Begin nothing new, give what runs `drain_timeout` seconds, then let go of the rest."""
+        self._stopping = True
+        self._wake.set()
+        await self._idle.wait()
+        if self._attempts:
+            log.draining(len(self._attempts), drain_timeout)
+            await asyncio.wait(self._attempts, timeout=drain_timeout)
+        cut_off = dict(self._attempts)
+        for task in cut_off:
+            task.cancel()
+        if cut_off:
+            await asyncio.wait(cut_off)
+            await self._spool.release(list(cut_off.values()))
+        for lane in self._lanes:
+            for upstream in lane.upstreams.values():
+                await upstream.close()
+
+    async def _rest(self) -> None:
+        """Wait for an arrival, the end of an attempt, the next due time, or a second."""
+        times = [at for lane in self._lanes if lane.free(self._clock.time()) and (at := lane.wake_at()) is not None]
+        wait = min([POLL, *(at - self._clock.time() for at in times)])
+        if wait > 0 and not self._wake.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._wake.wait()
+        if not self._wake.is_set():
+            for lane in self._lanes:
+                lane.due_at = 0.0
+
+    async def _fill_all(self) -> None:
+        now = self._clock.time()
+        ready = [lane for lane in self._lanes if lane.due_at is not None and lane.due_at <= now and lane.free(now)]
+        if len(ready) == 1:
+            await self._fill(ready[0])
+        elif ready:
+            await asyncio.gather(*(self._fill(lane) for lane in ready))
+
+    async def _fill(self, lane: Lane) -> None:
+        """Begin as many attempts as the lane has room for."""
+        free = lane.free(self._clock.time())
+        lane.due_at, lane.looking = None, True  # an arrival during the look-up sets due_at again
+        try:
+            claims = await self._spool.claim(lane.accounts, free)
+            for claim in claims:
+                lane.active += 1
+                self._begin(lane, claim)
+            if len(claims) == free:
+                lane.due_at = 0.0
+            elif lane.due_at is None:
+                lane.due_at = await self._spool.next_due(lane.accounts)
+        finally:
+            lane.looking = False
+
+    def _begin(self, lane: Lane, claim: Claim) -> None:
+        task = asyncio.create_task(self._attempt(lane, claim), name=claim.message.id)
+        self._attempts[task] = claim
+        task.add_done_callback(self._attempts.pop)
+
+    async def _attempt(self, lane: Lane, claim: Claim) -> None:
+        message = claim.message
+        try:
+            started_at = self._clock.time()
+            results = await self._send(lane.upstreams[message.account], claim)
+            now = self._clock.time()
+            verdict = judge(results, attempt=message.attempt, now=now, retry=self._retry, jitter=self._jitter())
+            if verdict.trouble is not None:
+                self._pause(lane, verdict.trouble, verdict.reason)
+            elif any(result.outcome is Outcome.SENT for result in results.values()) and lane.succeeded(now):
+                log.identity_recovered(str(lane.identity))
+            settled = Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now)
+            await self._save(claim, settled)
+            again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
+            log.attempt_ended(message.id, message.account, message.attempt, _lines(results), again)
+        finally:
+            lane.active -= 1
+            if lane.due_at is not None:
+                self._wake.set()
+
+    async def _send(self, upstream: Upstream, claim: Claim) -> Results:
+        try:
+            return await upstream.send(claim.message)
+        except Exception as error:  # noqa: BLE001 (an upstream that breaks its word must not lose mail)
+            log.internal_error(f"{claim.message.id}: the upstream of {claim.message.account} failed", error)
+            broken = Result(Outcome.DEFERRED, 451, "4.3.0", f"internal error: {type(error).__name__}", Scope.MESSAGE)
+            return dict.fromkeys(claim.message.envelope.recipients, broken)
+
+    async def _save(self, claim: Claim, settled: Settled) -> None:
+        """Write the result, again and again while the disk refuses: forgetting it would send the message twice."""
+        while True:
+            try:
+                await asyncio.shield(self._spool.finish(claim, settled))
+            except StorageError as error:
+                log.storage_trouble(str(error))
+                await self._clock.sleep(_STORAGE_PAUSE)
+            else:
+                return
+
+    def _wait(self, verdict: Verdict) -> str:
+        return log.duration((verdict.next_at or 0.0) - self._clock.time())
+
+    def _pause(self, lane: Lane, trouble: Result, reason: str) -> None:
+        wait = lane.pause(trouble, reason, self._clock.time(), self._jitter())
+        log.identity_paused(str(lane.identity), wait, reason)
+
+    async def _keep_house(self) -> None:
+        """Now and then: fail what is too old, keep the leases of what runs."""
+        while True:
+            try:
+                await self._spool.expire()
+                if self._attempts:
+                    await self._spool.renew(list(self._attempts.values()))
+            except StorageError as error:
+                log.storage_trouble(str(error))
+            await self._clock.sleep(HOUSEKEEPING)
+
+
+def _lines(results: Results) -> list[tuple[str, str, str, str]]:
+    """The results as the log shows them: (recipients, outcome, reply, hint), equal ones together."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for address, result in results.items():
+        reply = f"{result.code} {result.status} {result.text}"
+        # The hint of a paused identity stands in the line that tells of the pause.
+        hint = "" if result.scope in (Scope.IDENTITY, Scope.ACCOUNT) else result.hint
+        groups.setdefault((result.outcome.value, reply, hint), []).append(address)
+    return [(", ".join(f"<{address}>" for address in people), *key) for key, people in groups.items()]

@@ -1,0 +1,216 @@
+"""Delivery on a real queue, with a turned clock and upstreams that answer as they are told."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from relay.delivery import Delivery
+from relay.model import Outcome, Result
+from relay.spool import Spool, Summary
+from tests.support.clock import FakeClock
+from tests.support.spool import opened, put, submission
+from tests.support.upstream import BUSY, NO_USER, REVOKED, SENT, ScriptedUpstream
+
+RETRY = (60.0, 300.0)
+
+
+class Works:
+    """A spool and a delivery at work on it."""
+
+    def __init__(self, spool: Spool, delivery: Delivery, clock: FakeClock) -> None:
+        self.spool = spool
+        self.delivery = delivery
+        self.clock = clock
+
+    async def submit(self, *recipients: str, account: str = "office", max_age: float = 432_000.0) -> str:
+        given = submission(*recipients, account=account, now=self.clock.time(), max_age=max_age)
+        return await put(self.spool, given)
+
+    async def turn(self, seconds: float) -> None:
+        """Let time pass, a little at a time, with room for the database's threads."""
+        for _ in range(max(1, int(seconds / 30))):
+            await self.clock.advance(min(seconds, 30))
+            self.delivery.notice("office")
+            await asyncio.sleep(0.02)
+
+    async def until(self, state: str, count: int = 1) -> list[Summary]:
+        """Wait until `count` messages are in `state`; time stands still."""
+        async with asyncio.timeout(10):
+            while True:
+                found = [each for each in await self.spool.recent(1000) if each.state == state]
+                if state == "queued":  # after an attempt: before it, there is no reason to wait
+                    found = [each for each in found if each.reason]
+                if len(found) >= count:
+                    return found
+                await asyncio.sleep(0.005)
+
+
+@contextlib.asynccontextmanager
+async def works(folder: Path, drain: float = 5.0, **upstreams: ScriptedUpstream) -> AsyncIterator[Works]:
+    clock = FakeClock()
+    async with opened(folder, clock) as spool:
+        delivery = Delivery(spool, upstreams, retry=RETRY, clock=clock, jitter=lambda: 0.5)
+        task = asyncio.create_task(delivery.run())
+        await asyncio.sleep(0)
+        yield Works(spool, delivery, clock)
+        await delivery.stop(drain)
+        await task
+
+
+async def test_a_message_is_sent_as_soon_as_it_comes(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(SENT)
+    async with works(tmp_path, office=upstream) as at:
+        identifier = await at.submit("a@x.org", "b@x.org")
+        (done,) = await at.until("sent")
+        assert done.id == identifier
+        assert [message.envelope.recipients for message in upstream.seen] == [("a@x.org", "b@x.org")]
+    assert upstream.closed
+
+
+async def test_a_deferred_message_is_tried_again_on_schedule(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(BUSY, BUSY, SENT)
+    async with works(tmp_path, office=upstream) as at:
+        await at.submit()
+        (waiting,) = await at.until("queued")
+        assert waiting.next_at == at.clock.time() + 60
+        assert waiting.reason == "451 4.3.0 busy"
+        await at.turn(60)
+        assert [message.attempt for message in upstream.seen] == [1, 2]
+        await at.turn(330)
+        (done,) = await at.until("sent")
+        assert done.attempts == 3
+
+
+async def test_only_what_is_left_is_sent_again(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream({"a@x.org": SENT, "b@x.org": BUSY, "c@x.org": NO_USER}, SENT)
+    async with works(tmp_path, office=upstream) as at:
+        await at.submit("a@x.org", "b@x.org", "c@x.org")
+        await at.until("queued")
+        await at.turn(60)
+        (done,) = await at.until("failed")
+        assert upstream.seen[1].envelope.recipients == ("b@x.org",)
+        assert len(upstream.seen) == 2
+        assert done.reply == "550 5.1.1 no such user"
+
+
+async def test_trouble_with_a_mailbox_pauses_it_and_keeps_the_attempts(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(REVOKED, REVOKED, SENT)
+    async with works(tmp_path, office=upstream) as at:
+        for _ in range(5):
+            await at.submit()
+        (status,) = at.delivery.status()
+        async with asyncio.timeout(5):
+            while not (status := at.delivery.status()[0]).trouble or status.active:
+                await asyncio.sleep(0.005)
+        assert "sign in again" in status.trouble
+        tried = len(upstream.seen)
+        assert tried <= 2
+        for each in await at.spool.recent():
+            assert (each.state, each.attempts) == ("queued", 0)
+        await at.turn(150)
+        done = await at.until("sent", 5)
+        assert {each.attempts for each in done} == {1}
+        assert at.delivery.status()[0].trouble == ""
+
+
+async def test_a_paused_mailbox_holds_up_nobody_else(tmp_path: Path) -> None:
+    bad, good = ScriptedUpstream(REVOKED), ScriptedUpstream(SENT, mailbox="other@x.org")
+    async with works(tmp_path, office=bad, other=good) as at:
+        for _ in range(3):
+            await at.submit()
+            await at.submit(account="other")
+        done = await at.until("sent", 3)
+        assert {each.account for each in done} == {"other"}
+
+
+async def test_after_a_pause_one_probe_goes_first(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(REVOKED, SENT, concurrency=1)
+    async with works(tmp_path, office=upstream) as at:
+        for _ in range(4):
+            await at.submit()
+        async with asyncio.timeout(5):
+            while not at.delivery.status()[0].paused_until:
+                await asyncio.sleep(0.005)
+        upstream.hold()
+        upstream.concurrency = 4
+        await at.turn(60)
+        assert upstream.running == 1
+        upstream.let_go()
+        await at.until("sent", 4)
+
+
+async def test_never_more_at_once_than_the_identity_allows(tmp_path: Path) -> None:
+    """Two accounts on one mailbox share its concurrency (DESIGN 7)."""
+    first, second = ScriptedUpstream(SENT), ScriptedUpstream(SENT)
+    first.hold()
+    second.hold()
+    async with works(tmp_path, office=first, again=second) as at:
+        for _ in range(6):
+            await at.submit()
+            await at.submit(account="again")
+        async with asyncio.timeout(5):
+            while first.running + second.running < 2:
+                await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
+        assert first.running + second.running == 2
+        first.let_go()
+        second.let_go()
+        await at.until("sent", 12)
+
+
+async def test_an_upstream_that_breaks_its_word_loses_nothing(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(ValueError("bug"), SENT)
+    async with works(tmp_path, office=upstream) as at:
+        await at.submit()
+        (waiting,) = await at.until("queued")
+        assert waiting.reason == "451 4.3.0 internal error: ValueError"
+        await at.turn(60)
+        await at.until("sent")
+
+
+async def test_max_age_runs_under_a_pause(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(REVOKED)
+    async with works(tmp_path, office=upstream) as at:
+        await at.submit(max_age=600)
+        await at.turn(700)
+        (done,) = await at.until("failed")
+        assert "expired in the queue; last: 454 4.7.0 token revoked -- sign in again" in done.reply
+
+
+async def test_a_stop_waits_for_what_runs(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(SENT)
+    upstream.hold()
+    async with works(tmp_path, drain=10, office=upstream) as at:
+        await at.submit()
+        while not upstream.running:
+            await asyncio.sleep(0.005)
+        asyncio.get_running_loop().call_later(0.1, upstream.let_go)
+    async with opened(tmp_path) as spool:
+        assert [each.state for each in await spool.recent()] == ["sent"]
+
+
+async def test_what_a_stop_cuts_off_is_due_at_once_afterwards(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(SENT)
+    upstream.hold()
+    async with works(tmp_path, drain=0.01, office=upstream) as at:
+        await at.submit()
+        while not upstream.running:
+            await asyncio.sleep(0.005)
+        now = at.clock.time()
+    async with opened(tmp_path, FakeClock(now)) as spool:
+        (claim,) = await spool.claim(["office"], 5)
+        assert claim.message.attempt == 2
+
+
+async def test_a_thousand_messages_all_arrive_once_and_oldest_first(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(SENT, concurrency=1)
+    async with works(tmp_path, office=upstream) as at:
+        names = [await at.submit() for _ in range(300)]
+        await at.until("sent", 300)
+        assert [message.id for message in upstream.seen] == names
+
+
+def test_results_carry_hints_to_the_queue() -> None:
+    assert REVOKED.hint
+    assert Result(Outcome.SENT, 250, "2.0.0", "").hint == ""
