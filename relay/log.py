@@ -109,17 +109,12 @@ def _people(recipients: Sequence[str]) -> str:
 
 
 def attempt_ended(
-    message_id: str,
-    account: str,
-    attempt: int,
-    results: Sequence[tuple[str, str, str, str]],
-    next_at: float | None,
-    now: float,
+    message_id: str, account: str, attempt: int, results: Sequence[tuple[str, str, str, str]], again: str
 ) -> None:
-    """One line for each different reply: (recipients, outcome, reply, hint)."""
+    """One line for each different reply: (recipients, outcome, reply, hint). `again` says when it is tried again."""
     for people, outcome, reply, hint in results:
-        again = f"; next try in {duration((next_at or now) - now)}" if outcome == "deferred" else ""
-        text = f"{message_id}: {outcome} to {people} by {account}: {reply}{again}{f'. {hint}' if hint else ''}"
+        told = f"; {again}" if outcome == "deferred" else ""
+        text = f"{message_id}: {outcome} to {people} by {account}: {reply}{told}{f'. {hint}' if hint else ''}"
         level = {"sent": logging.INFO, "deferred": logging.WARNING}.get(outcome, logging.ERROR)
         facts = {"id": message_id, "account": account, "attempt": attempt, "recipients": people, "reply": reply}
         event(level, outcome, text, hint=hint, **facts)
@@ -202,11 +197,128 @@ def connection_refused(peer: str, key: str, limit: int) -> None:
 
 
 def http_refused(peer: str) -> None:
-    text = (
-        f"{peer}: sent an HTTP request to an SMTP port; it was refused. The web page is at web.bind"
-    )
+    text = f"{peer}: sent an HTTP request to an SMTP port; it was refused. The web page is at web.bind"
     event(logging.WARNING, "http", text, peer=peer)
 
 
 def tls_failed(peer: str, reason: str) -> None:
     event(logging.WARNING, "tls", f"{peer}: the TLS handshake failed: {reason}", peer=peer, reason=reason)
+
+
+# --- service
+
+
+def started(places: Sequence[str], accounts: Sequence[str]) -> None:
+    text = f"ready: mail for {', '.join(accounts)} is taken at {', '.join(places) or 'no listener'}"
+    event(logging.INFO, "started", text, places=list(places), accounts=list(accounts))
+
+
+def warned(text: str) -> None:
+    """A warning about the configuration."""
+    event(logging.WARNING, "configuration", text)
+
+
+def page(addresses: Sequence[str]) -> None:
+    event(logging.INFO, "page", f"page: {', '.join(addresses)}", addresses=list(addresses))
+
+
+def held(messages: int) -> None:
+    text = f"{messages} messages are held: their accounts are not in the configuration"
+    event(logging.WARNING, "held", text, messages=messages)
+
+
+def stopping() -> None:
+    event(logging.INFO, "stopping", "stopping: no new mail is taken, deliveries under way are finished")
+
+
+# --- sandbox
+
+
+def sandbox_ready(smtp: str, token_endpoint: str, graph: str, ca_file: str) -> None:
+    text = f"stand-in Microsoft: SMTP on {smtp}, tokens at {token_endpoint}, Graph at {graph}, trust {ca_file}"
+    event(logging.INFO, "sandbox", text, smtp=smtp, token_endpoint=token_endpoint, graph=graph, ca_file=ca_file)
+
+
+def sandbox_took(way: str, subject: str, sender: str, recipients: Sequence[str], size: int, reply: str) -> None:
+    facts = {"way": way, "subject": subject, "sender": sender, "recipients": list(recipients), "size": size}
+    text = f'{_stand_in(way)} took "{subject}" from {sender or "<>"} for {_whom(recipients)}: {reply}'
+    event(logging.INFO, "sandbox took", text, reply=reply, **facts)
+
+
+def sandbox_refused(way: str, sender: str, recipients: Sequence[str], reply: str) -> None:
+    text = f"{_stand_in(way)} refused mail from {sender or '<>'}: {reply}"
+    event(logging.INFO, "sandbox refused", text, way=way, sender=sender, recipients=list(recipients), reply=reply)
+
+
+def sandbox_fault(kind: str, point: str) -> None:
+    event(logging.INFO, "sandbox fault", f'the fault "{kind}" strikes at "{point}", as ordered', kind=kind, at=point)
+
+
+def _stand_in(way: str) -> str:
+    return "stand-in Graph" if way == "graph" else "stand-in Exchange"
+
+
+def _whom(recipients: Sequence[str]) -> str:
+    return recipients[0] if len(recipients) == 1 else f"{len(recipients)} recipients"
+
+
+# --- upstream
+
+
+def upstream_connected(account: str, where: str, address: str, tls: str) -> None:
+    text = f"{account}: connected to {where} [{address}], {tls or 'without TLS'}"
+    event(logging.DEBUG, "upstream connected", text, account=account, peer=address, tls=tls)
+
+
+def upstream_authenticated(account: str, user: str, mechanism: str) -> None:
+    text = f"{account}: logged in as {user} by {mechanism}"
+    event(logging.DEBUG, "upstream authenticated", text, account=account, user=user, mechanism=mechanism)
+
+
+def upstream_refused_login(account: str, user: str, reply: str) -> None:
+    text = f"{account}: login as {user} refused: {reply}"
+    event(logging.DEBUG, "upstream refused login", text, account=account, user=user, reply=reply)
+
+
+def upstream_discarded(account: str, where: str, messages: int, reason: str) -> None:
+    text = f"{account}: connection to {where} given up after {messages} messages: {reason}"
+    event(logging.DEBUG, "upstream discarded", text, account=account, messages=messages, reason=reason)
+
+
+# --- oauth
+
+
+def token_obtained(account: str, lifetime: float) -> None:
+    text = f"{account}: got a token, good for {duration(lifetime)}"
+    event(logging.INFO, "token", text, account=account, lifetime=round(lifetime))
+
+
+def token_kept(account: str, left: float, reason: str, trace: str) -> None:
+    text = f"no new token, the old one is good for {duration(left)} more: {reason}{f' [{trace}]' if trace else ''}"
+    event(logging.WARNING, "token kept", text, account=account, left=round(left), reason=reason, trace=trace)
+
+
+def token_refused(account: str, reason: str, trace: str, *, temporary: bool) -> None:
+    level = logging.WARNING if temporary else logging.ERROR
+    text = f"{reason}{f' [{trace}]' if trace else ''}"
+    event(level, "token refused", text, account=account, reason=reason, trace=trace)
+
+
+def sink_took(
+    message_id: str, account: str, sender: str, recipients: Sequence[str], subject: str, size: int, client: str
+) -> None:
+    people = ", ".join(f"<{recipient}>" for recipient in recipients[:10])
+    more = f" and {len(recipients) - 10} more" if len(recipients) > 10 else ""
+    text = f'{message_id}: {account} took "{subject}" from <{sender}> to {people}{more}, {size:,} octets, by {client}'
+    facts = {"id": message_id, "account": account, "sender": sender, "recipients": list(recipients)}
+    event(logging.INFO, "sink", text, subject=subject, size=size, client=client, **facts)
+
+
+def sink_text(message_id: str, line: str) -> None:
+    """One line of a message's text: each is a line of the log, so that none can forge another."""
+    event(logging.INFO, "sink text", f"{message_id}: | {line}", id=message_id, text=line)
+
+
+def discarded(message_id: str, account: str, recipients: Sequence[str], size: int) -> None:
+    text = f"{message_id}: {account} discarded {size:,} octets for {_people(recipients)}"
+    event(logging.DEBUG, "discarded", text, id=message_id, account=account, recipients=list(recipients), size=size)

@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _LARGEST_BATCH = 500
 _BUSY_SECONDS = 30
+_CHECKPOINT_PAGES = 8000
 
 
 class _Job:
@@ -164,6 +165,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> No
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heeded before the first table exists
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
+    # A page that many messages change goes from the log into the file once, not every thousand pages.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     steps = _migrations()
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(steps):

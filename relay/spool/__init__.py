@@ -5,14 +5,14 @@ What `put` has returned from survives `kill -9`; what was claimed by a process t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from relay import log
 from relay.database import Connection, Database
-from relay.model import Clock, MemoryBody, Results
+from relay.model import Clock, MemoryBody, Message, Results
 from relay.spool import history, rows
 from relay.spool.history import Overview, Summary
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
@@ -22,6 +22,42 @@ __all__ = ["Claim", "Overview", "Settled", "Spool", "Submission", "Summary", "Up
 
 LEASE = 120.0
 """Seconds that a claim is good for unless it is renewed."""
+
+
+class Courier(Protocol):
+    """Delivery, as the spool sees it: what has just been committed can go out without a look into the queue."""
+
+    def reserve(self, account: str) -> bool:
+        """Keep a place for a message that is being committed; False: it waits in the queue for its turn."""
+        ...
+
+    def forgo(self, account: str) -> None:
+        """The place is not needed after all."""
+        ...
+
+    def deliver(self, claim: Claim) -> None:
+        """Send what the place was kept for: it is committed, with its first attempt."""
+        ...
+
+    def notice(self, account: str) -> None:
+        """A message was queued."""
+        ...
+
+
+class Nobody:
+    """No delivery in this process: everything waits in the queue."""
+
+    def reserve(self, _account: str) -> bool:
+        return False
+
+    def forgo(self, _account: str) -> None:
+        """Nothing was kept."""
+
+    def deliver(self, _claim: Claim) -> None:
+        raise AssertionError("no place was kept")
+
+    def notice(self, _account: str) -> None:
+        """Whoever delivers looks by himself."""
 
 
 class Spool:
@@ -41,8 +77,8 @@ class Spool:
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
         self._waiters: dict[str, asyncio.Future[Results]] = {}
         self._commits: set[asyncio.Task[None]] = set()
-        self.on_arrival: Callable[[str], None] = lambda _account: None
-        """Called with the account's name when a message has been committed."""
+        self.courier: Courier = Nobody()
+        """Delivery, when it runs in this process."""
 
     async def open(self) -> None:
         """Make the folder, take back what a crash left half done. Only the serving process calls it.
@@ -78,27 +114,51 @@ class Spool:
         await asyncio.shield(task)
 
     async def _put(self, upload: Upload, submission: Submission) -> None:
+        direct = self.courier.reserve(submission.account)
         try:
-            await upload.seal()
-            body: MemoryBody | FileBody = (
-                FileBody(upload.path, upload.size, upload.dots)
-                if upload.in_file
-                else MemoryBody(upload.data, upload.dots)
-            )
-            await self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body))
+            claim = await self._insert(upload, submission, direct=direct)
         except BaseException:
+            if direct:
+                self.courier.forgo(submission.account)
             await upload.discard()
             raise
-        log.message_queued(
-            upload.id,
-            sender=submission.envelope.sender,
-            recipients=submission.envelope.recipients,
-            size=len(submission.headers) + 2 + upload.size,
-            client=submission.origin.client,
-            peer=submission.origin.peer,
-            account=submission.account,
+        self._tell(claim)
+        if direct:
+            self.courier.deliver(claim)
+        else:
+            self.courier.notice(submission.account)
+
+    async def _insert(self, upload: Upload, submission: Submission, *, direct: bool) -> Claim:
+        """Commit a message; when it goes out at once, its first attempt is in the same commit."""
+        await upload.seal()
+        body: MemoryBody | FileBody = (
+            FileBody(upload.path, upload.size, upload.dots) if upload.in_file else MemoryBody(upload.data, upload.dots)
         )
-        self.on_arrival(submission.account)
+        now = self._clock.time()
+        lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
+        seq = await self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
+        message = Message(
+            id=upload.id,
+            account=submission.account,
+            envelope=submission.envelope,
+            headers=submission.headers,
+            body=body,
+            origin=submission.origin,
+            received_at=submission.received_at,
+        )
+        return Claim(seq, 1, message, submission.expires_at)
+
+    def _tell(self, claim: Claim) -> None:
+        message = claim.message
+        log.message_queued(
+            message.id,
+            sender=message.envelope.sender,
+            recipients=message.envelope.recipients,
+            size=message.size,
+            client=message.origin.client,
+            peer=message.origin.peer,
+            account=message.account,
+        )
 
     def watch(self, message_id: str) -> Awaitable[Results]:
         """A future for the results of the message's first attempt; ask before `put`, and `unwatch` in the end."""
@@ -138,7 +198,10 @@ class Spool:
 
     async def finish(self, claim: Claim, settled: Settled) -> str | None:
         """Write what became of an attempt; return the message's state, None when another process had taken it over."""
-        state = await self._database.write(lambda connection: rows.finish(connection, claim, settled))
+        try:
+            state = await self._database.write(lambda connection: rows.finish(connection, claim, settled))
+        except rows.LeaseLost:
+            return None
         if state == "sent" and isinstance(claim.message.body, FileBody):
             await self._unlink([claim.message.id])
         waiter = self._waiters.get(claim.message.id)

@@ -40,15 +40,17 @@ class Summary:
 
 
 def overview(connection: Connection) -> Overview:
+    """How many messages each account has in each state, and when the oldest in the queue came."""
     counts = connection.execute("SELECT account, state, count(*) FROM message GROUP BY account, state").fetchall()
     oldest = connection.execute("SELECT min(received_at) FROM message WHERE state = 'queued'").fetchone()[0]
     return Overview({(account, state): count for account, state, count in counts}, oldest)
 
 
 def recent(connection: Connection, limit: int) -> list[Summary]:
+    """The newest `limit` messages, newest first, each with what became of its recipients."""
     rows = connection.execute(
-        """SELECT seq, id, state, reason, account, sender, subject, body_size + coalesce(length(headers) + 2, 0),
-               attempts, received_at, next_at FROM message ORDER BY seq DESC LIMIT ?""",
+        """SELECT seq, id, state, reason, account, sender, subject, size, attempts,
+                received_at, next_at FROM message ORDER BY seq DESC LIMIT ?""",
         (limit,),
     ).fetchall()
     found = []
@@ -77,6 +79,7 @@ def recent(connection: Connection, limit: int) -> list[Summary]:
 
 
 def next_due(connection: Connection, accounts: Sequence[str]) -> float | None:
+    """When the next message of these accounts is due, in seconds since the epoch; None: nothing waits."""
     marks = ", ".join("?" * len(accounts))
     row = connection.execute(
         f"SELECT min(next_at) FROM message WHERE state = 'queued' AND account IN ({marks})",  # noqa: S608 (only marks)
@@ -101,6 +104,7 @@ def adopted(connection: Connection, names: Sequence[str]) -> set[str]:
 
 
 def hold_unknown(connection: Connection, accounts: Sequence[str]) -> int:
+    """Hold the mail of accounts that are not configured, and free what was held for one that is back."""
     marks = ", ".join("?" * len(accounts))
     connection.execute(
         f"UPDATE message SET state = 'queued', reason = '' WHERE state = 'held' AND reason = ? AND account IN ({marks})",  # noqa: S608, E501

@@ -6,11 +6,11 @@ statements serve every kind of database.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relay.database import Connection
+from relay.database import Connection, Cursor
 from relay.model import Body, Envelope, MemoryBody, Message, Origin, Outcome, Result, Results
 from relay.spool.upload import FileBody
 
@@ -60,27 +60,49 @@ class Settled:
     ended_at: float
 
 
+class LeaseLost(Exception):  # noqa: N818 (rolls a result back that came too late)
+    """Another process has taken the message over: this result must not be written."""
+
+
 class DamagedRow(ValueError):  # noqa: N818 (a finding about data, not a failure of the program)
     """A row that cannot be a message: set aside and shown, never retried."""
 
 
-def insert(connection: Connection, identifier: str, submission: Submission, body: MemoryBody | FileBody) -> None:
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A first attempt that begins with the commit itself: what `claim` would have written."""
+
+    due_after_crash: float
+    until: float
+
+
+def insert(
+    connection: Connection,
+    identifier: str,
+    submission: Submission,
+    body: MemoryBody | FileBody,
+    lease: Lease | None = None,
+) -> int:
+    """Write a message, queued or with its first attempt leased; its `seq`."""
     envelope = submission.envelope
     data = body.data if isinstance(body, MemoryBody) else None
     cursor = connection.execute(
         """INSERT INTO message (id, kind, state, account, sender, eight_bit, smtputf8, origin, message_id, subject,
-               headers, body, body_file, body_size, body_dots, received_at, expires_at, next_at)
-           VALUES (?, ?, 'queued', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+               size, headers, body, body_file, body_size, body_dots, received_at, expires_at, next_at, attempts, fence,
+               lease_until)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             identifier,
             submission.kind,
+            "active" if lease else "queued",
             submission.account,
             envelope.sender,
             int(envelope.eight_bit),
             int(envelope.smtputf8),
-            json.dumps(asdict(submission.origin)),
+            _origin_text(submission.origin),
             submission.message_id,
             submission.subject,
+            len(submission.headers) + 2 + body.size,
             submission.headers,
             data,
             int(data is None),
@@ -88,13 +110,22 @@ def insert(connection: Connection, identifier: str, submission: Submission, body
             body.dots,
             submission.received_at,
             submission.expires_at,
-            submission.received_at,
+            lease.due_after_crash if lease else submission.received_at,
+            1 if lease else 0,
+            1 if lease else 0,
+            lease.until if lease else 0.0,
         ),
     )
+    seq = cursor.lastrowid or 0
     connection.executemany(
         "INSERT INTO recipient (message, position, address, state) VALUES (?, ?, ?, 'pending')",
-        [(cursor.lastrowid, position, address) for position, address in enumerate(envelope.recipients)],
+        [(seq, position, address) for position, address in enumerate(envelope.recipients)],
     )
+    return seq
+
+
+def _origin_text(origin: Origin) -> str:
+    return json.dumps([getattr(origin, name) for name in Origin.__slots__])
 
 
 def recover(connection: Connection) -> None:
@@ -118,6 +149,7 @@ def claim(
 
 
 def pending(connection: Connection, seq: int) -> tuple[str, ...]:
+    """The recipients of a message that are still to be delivered, in the order of the envelope."""
     rows = connection.execute(
         "SELECT address FROM recipient WHERE message = ? AND state = 'pending' ORDER BY position", (seq,)
     ).fetchall()
@@ -133,7 +165,7 @@ def to_claim(row: Sequence[Any], recipients: tuple[str, ...], bodies: Path) -> C
     if not isinstance(headers, bytes):
         raise DamagedRow("its header block is missing")
     try:
-        source = Origin(**json.loads(origin))
+        source = Origin(*json.loads(origin))
     except (TypeError, ValueError) as error:
         raise DamagedRow(f"its origin cannot be read: {error}") from error
     message = Message(
@@ -185,6 +217,7 @@ def save_results(connection: Connection, seq: int, results: Mapping[str, Result]
 
 
 def save_attempt(connection: Connection, claimed: Claim, settled: Settled) -> None:
+    """Write down what one attempt came to, for those who look at it later."""
     told = {
         address: [result.outcome.value, result.code, result.status, result.text]
         for address, result in settled.results.items()
@@ -197,35 +230,35 @@ def save_attempt(connection: Connection, claimed: Claim, settled: Settled) -> No
 
 def finish(connection: Connection, claimed: Claim, settled: Settled) -> str | None:
     """Write what became of an attempt and return the message's state; None when the lease had been lost."""
-    held = connection.execute(
-        "SELECT 1 FROM message WHERE seq = ? AND fence = ? AND state = 'active'", (claimed.seq, claimed.fence)
-    ).fetchone()
-    if held is None:
-        return None
     save_results(connection, claimed.seq, settled.results)
-    save_attempt(connection, claimed, settled)
     if settled.next_at is not None:
-        connection.execute(
-            "UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ? WHERE seq = ?",
-            (settled.next_at, settled.reason, 0 if settled.counted else 1, claimed.seq),
+        cursor = connection.execute(
+            """UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ?
+               WHERE seq = ? AND fence = ? AND state = 'active'""",
+            (settled.next_at, settled.reason, 0 if settled.counted else 1, claimed.seq, claimed.fence),
         )
+    else:
+        cursor = close(connection, claimed.seq, settled.ended_at, settled.reason, claimed.fence)
+    if cursor.rowcount != 1:
+        raise LeaseLost
+    if any(result.outcome is not Outcome.SENT for result in settled.results.values()):
+        save_attempt(connection, claimed, settled)
+    if settled.next_at is not None:
         return "queued"
-    return close(connection, claimed.seq, settled.ended_at, settled.reason)
+    state: str = connection.execute("SELECT state FROM message WHERE seq = ?", (claimed.seq,)).fetchone()[0]
+    return state
 
 
-def close(connection: Connection, seq: int, now: float, reason: str) -> str:
+def close(connection: Connection, seq: int, now: float, reason: str, fence: int | None = None) -> Cursor:
     """End a message that has no pending recipient: keep what failed whole, of what was sent only its history."""
-    failed = connection.execute(
-        "SELECT 1 FROM recipient WHERE message = ? AND state = 'failed' LIMIT 1", (seq,)
-    ).fetchone()
-    if failed is None:
-        connection.execute(
-            "UPDATE message SET state = 'sent', reason = '', headers = NULL, body = NULL, done_at = ? WHERE seq = ?",
-            (now, seq),
-        )
-        return "sent"
-    connection.execute("UPDATE message SET state = 'failed', reason = ?, done_at = ? WHERE seq = ?", (reason, now, seq))
-    return "failed"
+    failed = "EXISTS (SELECT 1 FROM recipient WHERE message = seq AND state = 'failed')"
+    held = "" if fence is None else " AND fence = ? AND state = 'active'"
+    return connection.execute(
+        f"""UPDATE message SET done_at = ?, state = iif({failed}, 'failed', 'sent'), reason = iif({failed}, ?, ''),
+               headers = iif({failed}, headers, NULL), body = iif({failed}, body, NULL)
+            WHERE seq = ?{held}""",  # noqa: S608 (only constants)
+        (now, reason, seq) if fence is None else (now, reason, seq, fence),
+    )
 
 
 def expire(connection: Connection, now: float) -> list[tuple[str, str, str]]:

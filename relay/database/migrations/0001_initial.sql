@@ -14,6 +14,7 @@ CREATE TABLE message (
     origin        TEXT NOT NULL,              -- JSON: client, listener, peer, helo, login, tls
     message_id    TEXT NOT NULL DEFAULT '',   -- the app's own Message-ID
     subject       TEXT NOT NULL DEFAULT '',
+    size          INTEGER NOT NULL,           -- octets of the whole message (RFC 1870)
     headers       BLOB,                       -- the header block, CRLF, without the empty line; NULL once done
     body          BLOB,                       -- a small body; NULL when it is in a file, or done
     body_file     INTEGER NOT NULL,           -- 1: the body is the file bodies/<id>
@@ -29,9 +30,8 @@ CREATE TABLE message (
     reported      INTEGER NOT NULL DEFAULT 0  -- the client itself has heard of the failure
 ) STRICT;
 
-CREATE INDEX message_due ON message (account, priority, next_at, seq) WHERE state = 'queued';
-CREATE INDEX message_expiry ON message (expires_at) WHERE state = 'queued';
-CREATE INDEX message_active ON message (lease_until) WHERE state = 'active';
+-- Each index costs every message: one serves the claim, the next due time and the expiry.
+CREATE INDEX message_due ON message (account, priority, next_at, seq, expires_at) WHERE state = 'queued';
 CREATE INDEX message_done ON message (done_at) WHERE done_at IS NOT NULL;
 
 CREATE TABLE recipient (
@@ -46,6 +46,7 @@ CREATE TABLE recipient (
     PRIMARY KEY (message, position)
 ) STRICT, WITHOUT ROWID;
 
+-- What went wrong on the way: an attempt after which all is sent is told by its message and recipients.
 CREATE TABLE attempt (
     message       INTEGER NOT NULL REFERENCES message (seq) ON DELETE CASCADE,
     fence         INTEGER NOT NULL,           -- the claim's

@@ -1,0 +1,87 @@
+"""Live diagnosis of an account: goes its whole way and says at each step what was found and what to do."""
+
+import time
+from collections.abc import Callable
+from email.utils import format_datetime, localtime
+
+from relay import oauth, upstream
+from relay.config import Account, Settings
+from relay.http import HttpClient
+from relay.log import duration
+from relay.model import Clock, Envelope, MemoryBody, Message, Origin, Outcome
+from relay.oauth import TokenError, TokenSource
+
+Say = Callable[[str], None]
+_TOLD_CLAIMS = ("aud", "appid", "tid", "oid", "roles", "scp", "upn")
+
+
+async def send_test(settings: Settings, name: str, recipient: str | None, sender: str | None, say: Say) -> bool:
+    """Send one message by account `name`, telling each step; True when the upstream took it.
+
+    The way is the one that queued mail takes; only the queue itself is left out.
+    """
+    account = settings.accounts[name]
+    sender = sender or account.own_address
+    recipient = recipient or account.mailbox
+    if not sender or not recipient:
+        say(f"accounts.{name} has no mailbox: give --from and --to")
+        return False
+    clock = Clock()
+    http = HttpClient(settings.http, clock=clock)
+    tokens = oauth.source(name, account.oauth, http, clock) if account.oauth is not None else None
+    way = upstream.build(name, account, tokens=tokens, http=http, hostname=settings.hostname, clock=clock)
+    try:
+        if tokens is not None and not await _show_token(tokens, account, say, clock):
+            return False
+        say(f"sending from <{sender}> to <{recipient}> by {name} ({account.provider}, {account.via[0]})")
+        results = await way.send(_message(name, sender, recipient, settings.hostname, clock.time()), say)
+    finally:
+        await way.close()
+        await http.close()
+    result = results[recipient]
+    say(f"{result.outcome.value}: {result.code} {result.status} {result.text}")
+    if result.hint:
+        say(f"what to do: {result.hint}")
+    return result.outcome is Outcome.SENT
+
+
+async def _show_token(tokens: TokenSource, account: Account, say: Say, clock: Clock) -> bool:
+    endpoint = account.oauth.token_endpoint if account.oauth else ""
+    say(f"asking {endpoint} for a token")
+    try:
+        token = await tokens.get()
+    except TokenError as error:
+        say(f"no token: {error}")
+        return False
+    say(f"got a token, good for {duration(token.expires_at - clock.time())}")
+    claims = oauth.claims(token)
+    for claim in _TOLD_CLAIMS:
+        if claim in claims:
+            say(f"  {claim}: {claims[claim]}")
+    return True
+
+
+def _message(account: str, sender: str, recipient: str, hostname: str, now: float) -> Message:
+    stamp = f"{int(now * 1000):x}"
+    headers = "".join(
+        f"{name}: {value}\r\n"
+        for name, value in (
+            ("From", sender),
+            ("To", recipient),
+            ("Subject", f"Test message from smtp-oauth-relay on {hostname}"),
+            ("Date", format_datetime(localtime())),
+            ("Message-ID", f"<send-test.{stamp}@{hostname}>"),
+            ("MIME-Version", "1.0"),
+            ("Content-Type", "text/plain; charset=utf-8"),
+        )
+    )
+    text = f"This message was sent by `relay send-test {account}`.\r\nIf you can read it, the account works.\r\n"
+    return Message(
+        id=f"test{stamp}",
+        account=account,
+        envelope=Envelope(sender, (recipient,)),
+        headers=headers.encode(),
+        body=MemoryBody.of(text.encode()),
+        origin=Origin(client="send-test", listener="", peer="", helo=hostname),
+        received_at=time.time(),
+    )

@@ -1,0 +1,241 @@
+"""What people get wrong, and what machines do to us: each has a clear answer, and nothing is lost."""
+
+import json
+import os
+import smtplib
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from relay.sandbox import Fault
+from tests.support import certificates
+from tests.support.process import clean_environ, relay, run
+from tests.support.way import connect, message, send, way
+
+QUIET = {"RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0", "RELAY_WEB__BIND": "127.0.0.1:0", "RELAY_LOG__FORMAT": "json"}
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[accounts.office\n", "line 1"),
+        ("[acounts.office]\n", "accounts"),
+        ('[accounts.office]\nprovider = "microsoft"\nmailbocks = "a@x.org"\n', "mailbox"),
+        ("[queue]\nmax_age = 30\n", '"30s"'),
+        ('[accounts.office]\nprovider = "microsoft"\n', "tenant"),
+    ],
+)
+def test_a_bad_configuration_names_the_key_and_the_file(tmp_path: Path, text: str, told: str) -> None:
+    (tmp_path / "relay.toml").write_text(text)
+    for command in ("check", "serve"):
+        code, output = run(tmp_path, command)
+        assert code == 1
+        assert "relay.toml" in output
+        assert told in output
+        assert "Traceback" not in output
+
+
+def test_all_errors_come_at_once(tmp_path: Path) -> None:
+    (tmp_path / "relay.toml").write_text('hostnam = "x"\n[queue]\nmax_age = 5\n[web]\nbindd = "x"\n')
+    code, output = run(tmp_path, "check")
+    assert code == 1
+    assert all(key in output for key in ("hostnam", "queue.max_age", "web.bindd"))
+    assert "3 errors" in output
+
+
+def test_a_folder_as_configuration(tmp_path: Path) -> None:
+    code, output = run(tmp_path, "check", "--config", str(tmp_path))
+    assert (code, "folder" in output or "directory" in output) == (1, True)
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    code, output = run(tmp_path, "serve", "--config", "nowhere.toml")
+    assert code == 1
+    assert "nowhere.toml" in output
+
+
+def test_a_variable_that_is_no_key(tmp_path: Path) -> None:
+    code, output = run(tmp_path, "check", environ={"RELAY_QUEUE__MAX_AGGE": "5d"})
+    assert code == 1
+    assert "RELAY_QUEUE__MAX_AGGE" in output
+    assert "MAX_AGE" in output.upper().replace("MAX_AGGE", "")
+
+
+def test_nothing_configured_is_a_sink(tmp_path: Path) -> None:
+    code, output = run(tmp_path, "check")
+    assert code == 0
+    assert "sink" in output
+    with relay(tmp_path, "serve", environ=QUIET) as process:
+        with connect(process) as client:
+            client.ehlo()
+            client.login("any user", "any password")
+            client.sendmail("a@x.org", ["b@x.org"], message("Into the sink").as_bytes())
+        taken = process.wait_for("sink")
+        assert "Into the sink" in taken["message"]
+        assert "any password" not in process.output
+
+
+def test_a_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        environ = QUIET | {"RELAY_LISTENERS__DEFAULT__BIND": f"127.0.0.1:{port}"}
+        code, output = run(tmp_path, "serve", environ=environ)
+    assert code == 1
+    assert f"127.0.0.1:{port}" in output
+    assert "another program has this port" in output
+
+
+def test_a_second_relay_on_the_same_state(tmp_path: Path) -> None:
+    with relay(tmp_path, "serve", environ=QUIET) as process:
+        process.wait_for("started")
+        code, output = run(tmp_path, "serve", environ=QUIET)
+        assert code == 1
+        assert f"another relay (process {process.pid})" in output
+
+
+def test_a_key_that_does_not_fit_its_certificate(tmp_path: Path) -> None:
+    made, other = certificates.server_files(tmp_path), certificates.server_files(tmp_path, "Other")
+    (tmp_path / "relay.toml").write_text(
+        f'[listeners.default]\nbind = ["127.0.0.1:0"]\ntls = "implicit"\n'
+        f'certificate = "{made.certificate}"\nkey = "{other.key}"\n'
+    )
+    code, output = run(tmp_path, "serve")
+    assert code == 1
+    assert "listeners.default" in output
+    assert str(other.key) in output
+
+
+def test_a_state_folder_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    code, output = run(tmp_path, "serve", environ=QUIET | {"RELAY_STATE_FOLDER": str(tmp_path / "file" / "state")})
+    assert code == 1
+    assert "state folder" in output
+    assert "Traceback" not in output
+
+
+def test_no_role_of_that_name(tmp_path: Path) -> None:
+    code, output = run(tmp_path, "serve", "--only", "listner")
+    assert code == 2
+    assert "delivery, listener, web" in output
+
+
+def test_the_sandbox_refuses_beside_a_real_account(tmp_path: Path) -> None:
+    with way(tmp_path) as at:
+        code, output = run(tmp_path, "serve", "--sandbox", "--config", str(at.config()))
+    assert code == 1
+    assert "'office'" in output
+
+
+def test_an_unreachable_token_endpoint_keeps_the_mail(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    with way(tmp_path) as at:
+        path = at.config()
+        text = path.read_text().replace(at.stand_in.sandbox.token_endpoint, f"https://localhost:{port}/token")
+        path.write_text(text)
+        with relay(tmp_path, "serve", "--config", str(path)) as process:
+            send(process, message().as_bytes())
+            paused = process.wait_for("paused")
+            assert f"localhost port {port}" in paused["reason"]
+            assert process.stop() == 0
+        with at.relay() as process:
+            at.wait_received(1)
+
+
+def test_an_upstream_certificate_that_nobody_trusts(tmp_path: Path) -> None:
+    stranger = certificates.Authority.make(tmp_path)
+    with way(tmp_path) as at:
+        path = at.config()
+        ours = f'ca_file = "{at.stand_in.sandbox.ca_file}"'
+        path.write_text(path.read_text().replace(ours, f'ca_file = "{stranger.file}"', 1))
+        with relay(tmp_path, "serve", "--config", str(path)) as process:
+            send(process, message().as_bytes())
+            paused = process.wait_for("paused")
+            assert "certificate" in paused["reason"]
+            assert "accounts.office.ca_file" in paused["reason"]
+            assert at.received == []
+
+
+def test_an_oversized_message(tmp_path: Path) -> None:
+    with way(tmp_path) as at, at.relay(listener='max_message_size = "64KiB"') as process:
+        with pytest.raises(smtplib.SMTPSenderRefused, match="65,536 allowed"):
+            send(process, b"From: a@x.org\r\n\r\n" + b"x" * 100_000)
+        send(process, message("small").as_bytes())
+        (taken,) = at.wait_received(1)
+        assert taken.subject == "small"
+
+
+def test_eight_bit_without_8bitmime(tmp_path: Path) -> None:
+    """A client that greets with HELO and sends 8-bit text all the same."""
+    with way(tmp_path) as at, at.relay() as process:
+        with connect(process) as client:
+            client.helo()
+            client.mail("a@x.org")
+            client.rcpt("b@x.org")
+            assert client.data("From: a@x.org\r\n\r\nGrüße\r\n".encode())[0] == 250
+        (taken,) = at.wait_received(1)
+        assert taken.raw.endswith("Grüße\r\n".encode())
+        assert "BODY=8BITMIME" in taken.mail_parameters
+
+
+def test_throttled_and_refused_mail_waits_and_goes_later(tmp_path: Path) -> None:
+    with way(tmp_path) as at, at.relay() as process:
+        at.stand_in.sandbox.faults.add(
+            Fault(kind="reply", at="mail", reply="451 4.7.0 Temporary server error", times=2)
+        )
+        send(process, message("later").as_bytes())
+        process.wait_for("sent")
+        assert [each.subject for each in at.received] == ["later"]
+        process.wait_for("deferred")
+
+
+def test_a_sender_that_exchange_denies_fails_with_what_to_do(tmp_path: Path) -> None:
+    with way(tmp_path, send_as=()) as at, at.relay() as process:
+        send(process, message().as_bytes())
+        failed = process.wait_for("failed")
+        assert "SendAsDenied" in failed["reply"]
+        assert "Add-RecipientPermission" in failed["hint"]
+        assert "failed" in httpx2.get(process.page).text
+
+
+def test_another_name_for_the_page_is_refused(tmp_path: Path) -> None:
+    with relay(tmp_path, "serve", environ=QUIET) as process:
+        process.wait_for("started")
+        assert httpx2.get(process.page, headers={"Host": "evil.example"}).status_code == 421
+        assert httpx2.get(f"{process.page}livez", headers={"Host": "evil.example"}).status_code == 200
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a file size limit of the operating system")
+def test_a_full_disk_is_a_4xx_and_mail_is_taken_again_afterwards(tmp_path: Path) -> None:
+    """A limit on file sizes stands in for a full disk: writes fail for large bodies, and the session stays in step."""
+    path = tmp_path / "relay.toml"
+    path.write_text(
+        f'state_folder = "{tmp_path}/state"\n[log]\nformat = "json"\nfile = "{tmp_path}/log"\n'
+        '[listeners.default]\nbind = ["127.0.0.1:0"]\n[web]\nbind = []\n'
+    )
+    command = f"ulimit -f 2000; exec python -m relay serve --config {path}"
+    process = subprocess.Popen(["bash", "-c", command], env=clean_environ(tmp_path), stderr=subprocess.DEVNULL)
+    try:
+        port = _port_in(tmp_path / "log")
+        with smtplib.SMTP("127.0.0.1", port) as client:
+            with pytest.raises(smtplib.SMTPDataError) as refused:
+                client.sendmail("a@x.org", ["b@x.org"], b"From: a@x.org\r\n\r\n" + b"x\r\n" * 2_000_000)
+            assert refused.value.smtp_code == 452
+            assert client.sendmail("a@x.org", ["b@x.org"], message().as_bytes()) == {}
+    finally:
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+def _port_in(log: Path) -> int:
+    for _ in range(300):
+        for line in log.read_text().splitlines() if log.exists() else ():
+            entry = json.loads(line)
+            if entry["event"] == "listening":
+                return int(entry["places"][0].rpartition(":")[2])
+        time.sleep(0.05)
+    raise AssertionError("the relay did not start")
