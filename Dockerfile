@@ -1,0 +1,41 @@
+# The image: a test-mail sink as it is, a relay with an account (README, "In a container").
+#   docker build -t smtp-oauth-relay .
+#   docker run -p 127.0.0.1:2525:2525 -p 127.0.0.1:8025:8025 smtp-oauth-relay
+
+FROM python:3.13-slim-trixie AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+WORKDIR /src
+# What changes seldom comes first. The environment gets no pip: nothing is installed in it later.
+COPY requirements/run.txt requirements/build.txt requirements/
+RUN python -m venv --without-pip /opt/relay \
+    && python -m pip --python /opt/relay/bin/python install --require-hashes -r requirements/run.txt \
+    && python -m pip install --require-hashes -r requirements/build.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY relay relay
+RUN python -m pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /dist . \
+    && python -m pip --python /opt/relay/bin/python install --no-deps --no-index /dist/*.whl
+
+FROM python:3.13-slim-trixie
+# The newest list of authorities is wanted, whatever its version.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && groupadd --gid 10001 relay \
+    && useradd --uid 10001 --gid relay --no-create-home --home-dir /var/lib/smtp-oauth-relay --shell /usr/sbin/nologin relay \
+    && install -d -o relay -g relay -m 0700 /var/lib/smtp-oauth-relay
+COPY --from=build /opt/relay /opt/relay
+# Inside the container the relay listens on every interface; from outside only what -p publishes can be reached. These
+# stand in the environment so that a file mounted at /etc/smtp-oauth-relay/relay.toml need not repeat them. AUTH is taken
+# without TLS, as that network ends on this host: publish beyond 127.0.0.1 only with TLS (README, "In a container").
+ENV RELAY_STATE_FOLDER=/var/lib/smtp-oauth-relay \
+    RELAY_LISTENERS__SMTP__BIND=0.0.0.0:2525 \
+    RELAY_LISTENERS__SMTP__REQUIRE_TLS=false \
+    RELAY_WEB__BIND=0.0.0.0:8025
+USER 10001:10001
+VOLUME ["/var/lib/smtp-oauth-relay"]
+EXPOSE 2525 8025
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --start-interval=1s \
+    CMD ["/opt/relay/bin/python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8025, timeout=4); c.request('GET', '/livez'); raise SystemExit(c.getresponse().status != 200)"]
+ENTRYPOINT ["/opt/relay/bin/relay"]
+CMD ["serve"]
