@@ -1,8 +1,9 @@
-"""SQLite: one file, one writer thread, commits in groups.
+"""SQLite: one file, commits in groups, the fsync off the event loop.
 
-All writes go through one thread. While it commits (one fsync), what arrives forms the next batch and shares the next
-fsync; nothing waits on purpose. Reads have a thread and a connection of their own and, in WAL mode, never wait for a
-write.
+What is asked for in one turn of the event loop runs as one transaction, on the loop: statements take microseconds, and
+handing each to a thread costs more than it does. Only the commit, which waits for the disk, has a thread; what arrives
+meanwhile forms the next batch and shares the next fsync, and nothing waits on purpose. Reads that may take longer have
+a thread and a connection of their own and, in WAL mode, never wait for a write.
 """
 
 import asyncio
@@ -10,7 +11,7 @@ import contextlib
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
@@ -28,18 +29,17 @@ _CHECKPOINT_PAGES = 8000
 class _Job:
     """A piece of work and who waits for it."""
 
-    __slots__ = ("error", "future", "loop", "result", "work")
+    __slots__ = ("error", "future", "result", "work")
 
-    def __init__(self, work: Callable[[Connection], Any]) -> None:
+    def __init__(self, work: Callable[[Connection], Any], future: asyncio.Future[Any]) -> None:
         self.work = work
-        self.loop = asyncio.get_running_loop()
-        self.future: asyncio.Future[Any] = self.loop.create_future()
+        self.future = future
         self.result: Any = None
         self.error: BaseException | None = None
 
     def settle(self) -> None:
         if self.future.done():
-            return
+            return  # nobody waits any more
         if self.error is not None:
             self.future.set_exception(self.error)
         else:
@@ -47,7 +47,7 @@ class _Job:
 
 
 class SqliteDatabase(Database):
-    """A database in the file `path`.
+    """A database in the file `path`, for one event loop.
 
     `migrate` brings the schema up to date; without it (the commands, beside a running relay) a schema of another
     version is an error. Raises StorageError when the file cannot be opened or is no database.
@@ -56,22 +56,30 @@ class SqliteDatabase(Database):
     def __init__(self, path: Path, *, migrate: bool = True) -> None:
         self._path = path
         with _told(path):
-            writer = _connect(path)
+            self._writer = _connect(path)
             try:
-                _prepare(writer, path, migrate=migrate)
-                reader = _connect(path)
+                _prepare(self._writer, path, migrate=migrate)
+                self._reader = _connect(path)
             except BaseException:
-                writer.close()
+                self._writer.close()
                 raise
-        self._reader = reader
+        # Another process that holds the file must not stop the event loop: then the thread waits for it.
+        self._writer.execute("PRAGMA busy_timeout = 0")
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, args=(writer,), name="database-write", daemon=True)
+        self._waiting: list[_Job] = []
+        self._busy = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._obey, name="database-commit", daemon=True)
         self._thread.start()
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        job = _Job(work)
-        self._jobs.put(job)
+        self._loop = asyncio.get_running_loop()
+        job = _Job(work, self._loop.create_future())
+        self._waiting.append(job)
+        if not self._busy:
+            self._busy = True
+            self._loop.call_soon(self._begin)
         result: T = await job.future
         return result
 
@@ -80,8 +88,11 @@ class SqliteDatabase(Database):
 
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""
-        self._jobs.put(None)
+        while self._busy:
+            await self.write(lambda _connection: None)
+        self._orders.put(None)
         await asyncio.to_thread(self._thread.join)
+        self._writer.close()
         self._reads.shutdown()
         self._reader.close()
 
@@ -93,63 +104,108 @@ class SqliteDatabase(Database):
             finally:
                 self._reader.execute("COMMIT")
 
-    def _run(self, connection: sqlite3.Connection) -> None:
-        while True:
-            batch, last = self._next_batch()
-            if batch:
-                self._commit(connection, batch)
-                _settle(batch)
-            if last:
-                connection.close()
-                return
+    # --- a batch's way: begin (loop), run (loop), commit (thread), settle (loop)
 
-    def _next_batch(self) -> tuple[list[_Job], bool]:
-        """Wait for a job, then take what else is there: (jobs, whether this is the end)."""
-        batch: list[_Job] = []
-        job = self._jobs.get()
-        while job is not None:
-            batch.append(job)
-            if len(batch) == _LARGEST_BATCH:
-                return batch, False
-            try:
-                job = self._jobs.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
-
-    def _commit(self, connection: sqlite3.Connection, batch: Sequence[_Job]) -> None:
-        """Commit the batch together; when one job fails, each in a transaction of its own."""
+    def _begin(self) -> None:
         try:
-            with _told(self._path), _transaction(connection):
-                for job in batch:
-                    job.result = job.work(connection)
-        except BaseException as error:  # noqa: BLE001 (it goes to whoever waits for the job)
-            if len(batch) == 1:
-                batch[0].error = error
-                return
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            self._in_thread(self._wait_and_begin, self._run)
+        else:
+            self._run(None)
+
+    def _wait_and_begin(self) -> None:
+        with _told(self._path):
+            self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+            finally:
+                self._writer.execute("PRAGMA busy_timeout = 0")
+
+    def _run(self, obstacle: BaseException | None) -> None:
+        batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+        if obstacle is not None or not (self._all_worked(batch) or self._each_worked(batch)):
+            self._settle(batch, obstacle)
+            return
+        self._in_thread(self._commit, lambda error: self._settle(batch, error))
+
+    def _all_worked(self, batch: list[_Job]) -> bool:
+        """Run all jobs; when one fails, nothing is left of any."""
+        try:
             for job in batch:
-                self._commit(connection, [job])
+                job.result = job.work(self._writer)
+        except BaseException:  # noqa: BLE001 (who failed is found out, and told, one by one)
+            self._roll_back()
+            return False
+        return True
 
+    def _each_worked(self, batch: list[_Job]) -> bool:
+        """Run each job so that its failure is its own; False when the transaction itself has failed."""
+        try:
+            with _told(self._path):
+                self._writer.execute("BEGIN IMMEDIATE")
+                for job in batch:
+                    self._try(job)
+        except StorageError as error:
+            self._roll_back()
+            for job in batch:
+                job.error = job.error or error
+            return False
+        return True
 
-def _settle(batch: Sequence[_Job]) -> None:
-    """Wake who waits, with one call into each event loop."""
-    for loop in {job.loop for job in batch}:
-        jobs = [job for job in batch if job.loop is loop]
-        with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            loop.call_soon_threadsafe(lambda jobs=jobs: [job.settle() for job in jobs])  # type: ignore[misc]
+    def _try(self, job: _Job) -> None:
+        self._writer.execute("SAVEPOINT job")
+        try:
+            with _told(self._path):
+                job.result = job.work(self._writer)
+        except BaseException as error:  # noqa: BLE001 (it goes to whoever waits for the job)
+            job.error = error
+            if not self._writer.in_transaction and isinstance(error, StorageError):
+                raise  # a full disk has rolled back everybody's work
+            self._writer.execute("ROLLBACK TO job")
+        self._writer.execute("RELEASE job")
 
+    def _in_thread(self, work: Callable[[], None], then: Callable[[BaseException | None], None]) -> None:
+        """Have the thread do `work`, then call `then` on the loop with what it raised."""
+        loop = self._loop
 
-@contextlib.contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
+        def order() -> None:
+            error: BaseException | None = None
+            try:
+                work()
+            except BaseException as raised:  # noqa: BLE001 (it goes to whoever waits for the jobs)
+                error = raised
+            with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
+                if loop is not None:
+                    loop.call_soon_threadsafe(then, error)
+
+        self._orders.put(order)
+
+    def _obey(self) -> None:
+        while (order := self._orders.get()) is not None:
+            order()
+
+    def _commit(self) -> None:
+        with _told(self._path):
+            try:
+                self._writer.execute("COMMIT")
+            except sqlite3.Error:
+                self._roll_back()
+                raise
+
+    def _roll_back(self) -> None:
         # A full disk may have rolled back already: then there is no transaction to end.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
+        if self._writer.in_transaction:
+            self._writer.execute("ROLLBACK")
+
+    def _settle(self, batch: list[_Job], error: BaseException | None) -> None:
+        for job in batch:
+            job.error = job.error or error
+            job.settle()
+        if self._waiting:
+            self._begin()
+        else:
+            self._busy = False
 
 
 def _connect(path: Path) -> sqlite3.Connection:

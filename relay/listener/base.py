@@ -37,13 +37,19 @@ class NoHandler:
 
 
 _NO_HANDLER = NoHandler()
-_hooks: dict[type, list[str]] = {}
 
 
-def _hooks_of(cls: type) -> list[str]:
-    if cls not in _hooks:
-        _hooks[cls] = [name for name in dir(cls) if name.startswith(("smtp_", "auth_", "handle_"))]
-    return _hooks[cls]
+class Commands:
+    """The commands of a session, found when they come: aiosmtpd looks each of them up for each connection."""
+
+    __slots__ = ("_session",)
+
+    def __init__(self, session: "CorrectedSMTP") -> None:
+        self._session = session
+
+    def get(self, command: str) -> Any:
+        """The method for `command` (in upper case), or None."""
+        return getattr(self._session, f"smtp_{command}", None)
 
 
 class CorrectedSMTP(SMTP):
@@ -67,13 +73,14 @@ class CorrectedSMTP(SMTP):
             auth_require_tls=False,
             loop=asyncio.get_running_loop(),
         )
+        self._smtp_methods = cast("dict[str, Any]", Commands(self))
         # aiosmtpd: one dictionary for all connections, which each of them changes.
         self.command_size_limits = _COMMAND_LIMITS
         self._gone = False
 
     def __dir__(self) -> Iterable[str]:
-        """Only what aiosmtpd's constructor looks for: its introspection is a quarter of a short session's cost."""
-        return _hooks_of(type(self))
+        """Nothing: aiosmtpd's constructor looks through it all, which is a quarter of a short session's cost."""
+        return ()
 
     # --- the life of a connection
 

@@ -41,7 +41,8 @@ def subject(headers: Iterable[Header]) -> str:
     value = _first(headers, b"subject")
     text = _text(value[:_LONGEST_READ])
     try:
-        text = str(email.header.make_header(email.header.decode_header(text)))
+        if "=?" in text:
+            text = str(email.header.make_header(email.header.decode_header(text)))
     except (email.errors.HeaderParseError, LookupError, ValueError):
         pass  # Damaged encoded words, or a character set that nobody knows: shown as they are.
     text = " ".join(text.split())

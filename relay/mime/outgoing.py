@@ -106,4 +106,9 @@ def _name(text: str) -> str:
 
 
 def _date(now: float) -> str:
-    return email.utils.format_datetime(datetime.fromtimestamp(int(now), UTC))
+    return _date_of(int(now))
+
+
+@lru_cache(maxsize=4)
+def _date_of(second: int) -> str:
+    return email.utils.format_datetime(datetime.fromtimestamp(second, UTC))

@@ -18,7 +18,8 @@ _FIELDS = {b"from": "From", b"sender": "Sender", b"resent-from": "Resent-From", 
 _ONCE = frozenset((b"from", b"sender"))
 """A message may be resent several times, but it has one From and at most one Sender (RFC 5322 3.6)."""
 
-_FIELD = re.compile(rb"[!-9;-~]+[ \t]*:")
+_FIELD = re.compile(rb"[A-Za-z0-9!#$%&'*+./^_`{|}~-]+[ \t]*:")
+"""A name that nobody takes for more of an address list; RFC 5322 3.6.8 has quotes, brackets and commas too."""
 
 
 def ambiguous(headers: Sequence[Header]) -> Refusal | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from relay.database import Connection
 
 _REMOVED = "its account is not in the configuration: put it back, or drop the message"
-_BATCH = 500
+_BATCH = 200
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class SmtpUpstream:
         self._account = account
         self._deadline = deadline
         self._sessions = Sessions(name, account, tokens, hostname, clock)
-        self._pool = Pool(self._sessions.open, size=account.concurrency, reply_timeout=account.timeout, clock=clock)
+        self._pool = Pool(self._sessions.open, size=account.concurrency, clock=clock)
 
     async def send(self, message: Message, trace: Trace | None = None) -> Results:
         """Send `message`: a result for each recipient, whatever happens."""

@@ -45,7 +45,7 @@ class Attempt:
     async def run(self) -> Results:
         """A result for each recipient. Raises AttemptError when no connection is to be had."""
         connection = await self._pool.take(self._trace)
-        if connection.used:
+        if connection.kept:
             results = await self._send(connection, may_repeat=True)
             if results is not None:
                 return results
@@ -95,7 +95,11 @@ class Attempt:
             raise
         if may_repeat and transaction.farewell is not None:
             return None
-        self._pool.give_back(connection)
+        if any(result.scope in (Scope.IDENTITY, Scope.ACCOUNT) for result in results.values()):
+            # Exchange counts connections: one that was too many stays too many until it is closed.
+            self._pool.dismiss(connection)
+        else:
+            self._pool.give_back(connection)
         return results
 
     def _discard(self, connection: Connection, reason: str) -> None:

@@ -139,14 +139,8 @@ class Connector:
         encryption = session.version() if session is not None else ""
         _say(trace, f"(connected to {address[0]}, {encryption or 'without TLS'})")
         log.upstream_connected(self._name, self.where, str(address[0]), encryption)
-        return Connection(
-            wire,
-            self.host,
-            extensions={name.upper(): value for name, value in smtp.esmtp_extensions.items()},
-            peer=str(address[0]),
-            encrypted=session is not None,
-            now=self._clock.monotonic(),
-        )
+        extensions = {name.upper(): value for name, value in smtp.esmtp_extensions.items()}
+        return Connection(wire, self.host, extensions, self._clock.monotonic())
 
     @property
     def _has_credentials(self) -> bool:

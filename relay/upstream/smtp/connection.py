@@ -13,23 +13,21 @@ QUIT_SECONDS = 2.0
 class Connection:
     """A session after EHLO, and after AUTH where there is one.
 
-    `extensions` is what EHLO offers, names in upper case with their parameters. `used` counts messages. `tidy` is
-    False while the server may still hold a transaction that has to be reset. Times are the clock's monotonic seconds.
+    `extensions` is what EHLO offers, names in upper case with their parameters. `used` counts messages; `kept` says
+    that it has rested between two. `tidy` is False while the server may still hold a transaction that has to be reset.
+    Times are the clock's monotonic seconds.
     """
 
-    __slots__ = ("encrypted", "extensions", "host", "idle_since", "opened_at", "peer", "tidy", "used", "wire")
+    __slots__ = ("extensions", "host", "idle_since", "kept", "opened_at", "tidy", "used", "wire")
 
-    def __init__(
-        self, wire: Wire, host: str, *, extensions: Mapping[str, str], peer: str, encrypted: bool, now: float
-    ) -> None:
+    def __init__(self, wire: Wire, host: str, extensions: Mapping[str, str], now: float) -> None:
         self.wire = wire
         self.host = host
-        self.peer = peer
         self.extensions = extensions
-        self.encrypted = encrypted
         self.opened_at = now
         self.idle_since = now
         self.used = 0
+        self.kept = False
         self.tidy = True
 
     @property

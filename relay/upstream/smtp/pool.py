@@ -13,6 +13,8 @@ from relay.upstream.trouble import Trace
 
 CHECK_AFTER = 30.0
 """Seconds of rest after which a connection is asked by RSET whether it is still there."""
+CHECK_SECONDS = 10.0
+"""How long the answer to that may take: a firewall that has forgotten a connection gives none."""
 CLOSE_AFTER = 60.0
 """Seconds of rest after which a connection is closed."""
 MAX_AGE = 600.0
@@ -29,13 +31,11 @@ class Pool:
         open_one: Callable[[Trace | None], Awaitable[Connection]],
         *,
         size: int,
-        reply_timeout: float,
         clock: Clock,
     ) -> None:
         self._open_one = open_one
         self.places = asyncio.Semaphore(size)
         """Held by who uses a connection, from before it is taken until after it is given back."""
-        self._reply_timeout = reply_timeout
         self._clock = clock
         self._idle: list[Connection] = []
         self._leaving: set[asyncio.Task[None]] = set()
@@ -54,10 +54,11 @@ class Pool:
             if not connection.alive:
                 continue
             if self._is_over(connection):
-                self._dismiss(connection)
+                self.dismiss(connection)
                 continue
             rested = self._clock.monotonic() - connection.idle_since
             if (rested > CHECK_AFTER or not connection.tidy) and not await self._still_good(connection):
+                self._forsake_idle()
                 continue
             if trace is not None:
                 trace(f"(using the connection to {connection.host} that is open already)")
@@ -74,12 +75,19 @@ class Pool:
             connection.abort("not usable again")
             return
         connection.idle_since = self._clock.monotonic()
+        connection.kept = True
         if self._closed or self._is_over(connection):
-            self._dismiss(connection)
+            self.dismiss(connection)
             return
         self._idle.append(connection)
         if self._sweeper is None:
             self._sweeper = asyncio.create_task(self._sweep(), name="upstream connections")
+
+    def dismiss(self, connection: Connection) -> None:
+        """Let a connection go without making anybody wait for its goodbye."""
+        task = asyncio.create_task(connection.quit(), name="upstream QUIT")
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
 
     async def close(self) -> None:
         """Leave every server politely, within a few seconds; what is under way closes when it is done."""
@@ -89,7 +97,7 @@ class Pool:
             await asyncio.wait([self._sweeper])
             self._sweeper = None
         while self._idle:
-            self._dismiss(self._idle.pop())
+            self.dismiss(self._idle.pop())
         if self._leaving:
             await asyncio.wait(self._leaving)
 
@@ -103,16 +111,16 @@ class Pool:
 
     async def _still_good(self, connection: Connection) -> bool:
         try:
-            return await connection.reset(self._reply_timeout)
+            return await connection.reset(CHECK_SECONDS)
         except BaseException:
             connection.abort("RSET not finished")
             raise
 
-    def _dismiss(self, connection: Connection) -> None:
-        """Let a connection go without making anybody wait for its goodbye."""
-        task = asyncio.create_task(connection.quit(), name="upstream QUIT")
-        self._leaving.add(task)
-        task.add_done_callback(self._leaving.discard)
+    def _forsake_idle(self) -> None:
+        """One that rested less has died: the others are not worth asking, one long wait after the other."""
+        for connection in self._idle:
+            connection.abort("the connections to this server have died")
+        self._idle.clear()
 
     async def _sweep(self) -> None:
         """Close what has rested long enough, until nothing is kept any more."""
@@ -123,5 +131,5 @@ class Pool:
             self._idle = [connection for connection in kept if connection.alive and not self._is_over(connection)]
             for connection in kept:
                 if connection.alive and self._is_over(connection):
-                    self._dismiss(connection)
+                    self.dismiss(connection)
         self._sweeper = None

@@ -49,8 +49,10 @@ class Wire(asyncio.Protocol):
     async def drain(self, seconds: float) -> None:
         """Wait until the network has taken most of what was written, or a reply came before its time.
 
-        0 = for ever. Raises BrokenError.
+        A network that takes nothing for `seconds` (0 = for ever) breaks the connection. Raises BrokenError.
         """
+        # Even where the network takes everything: others get their turn, and news of a lost connection comes in.
+        await asyncio.sleep(0)
         while self._paused and not self.answered:
             if not await self._woken(seconds):
                 self.abort(f"the server took no data for {seconds:g} seconds")
@@ -58,7 +60,7 @@ class Wire(asyncio.Protocol):
             raise BrokenError(self._fault)
 
     async def read(self, seconds: float) -> Reply:
-        """The next reply in order; 0 = wait for ever. Raises BrokenError."""
+        """The next reply in order, within `seconds` (0 = for ever). Raises BrokenError."""
         while not self._replies:
             if self._fault:
                 raise BrokenError(self._fault)
