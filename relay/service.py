@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from relay import config, listener, log, oauth, upstream, web
-from relay.config import Account, Bind, Settings
+from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
@@ -26,6 +26,7 @@ from relay.delivery import Delivery
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
+from relay.oauth import TokenSource
 from relay.policy import Policy
 from relay.sandbox import Sandbox, SandboxSettings
 from relay.spool import Spool
@@ -81,16 +82,22 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         uvloop.run(main)
 
 
-def upstreams_of(settings: Settings, http: HttpClient, clock: Clock) -> dict[str, Upstream]:
-    """The way out of each account, with the source of its tokens."""
-    return {name: _upstream(name, account, settings, http, clock) for name, account in settings.accounts.items()}
-
-
-def _upstream(name: str, account: Account, settings: Settings, http: HttpClient, clock: Clock) -> Upstream:
-    tokens = oauth.source(name, account.oauth, http, clock) if account.oauth is not None else None
-    return upstream.build(
-        name, account, tokens=tokens, http=http, hostname=settings.hostname, sink_log=settings.sink.log, clock=clock
-    )
+def upstreams_of(
+    settings: Settings, sources: Mapping[str, TokenSource], http: HttpClient, clock: Clock
+) -> dict[str, Upstream]:
+    """The way out of each account; `sources` gives the tokens of those that need some."""
+    return {
+        name: upstream.build(
+            name,
+            account,
+            tokens=sources.get(name),
+            http=http,
+            hostname=settings.hostname,
+            sink_log=settings.sink.log,
+            clock=clock,
+        )
+        for name, account in settings.accounts.items()
+    }
 
 
 @dataclass

@@ -5,6 +5,7 @@ import os
 import smtplib
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -217,7 +218,7 @@ def test_a_full_disk_is_a_4xx_and_mail_is_taken_again_afterwards(tmp_path: Path)
         f'state_folder = "{tmp_path}/state"\n[log]\nformat = "json"\nfile = "{tmp_path}/log"\n'
         '[listeners.default]\nbind = ["127.0.0.1:0"]\n[web]\nbind = []\n'
     )
-    command = f"ulimit -f 2000; exec python -m relay serve --config {path}"
+    command = f"ulimit -f 2000; exec {sys.executable} -m relay serve --config {path}"
     process = subprocess.Popen(["bash", "-c", command], env=clean_environ(tmp_path), stderr=subprocess.DEVNULL)
     try:
         port = _port_in(tmp_path / "log")
