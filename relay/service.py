@@ -146,9 +146,15 @@ class Service:
         self._watch(stack, self._prune(spool), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
-        delivery = Delivery(
-            spool, upstreams_of(settings, http, self.clock), retry=settings.queue.retry, clock=self.clock
-        )
+        sources = {
+            name: oauth.source(name, account.oauth, http, self.clock)
+            for name, account in settings.accounts.items()
+            if account.oauth is not None
+        }
+        for source in sources.values():
+            stack.push_async_callback(source.close)
+        upstreams = upstreams_of(settings, sources, http, self.clock)
+        delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery)
         if "delivery" in self.roles:
