@@ -45,7 +45,7 @@ def serve(path: Path | None, only: str | None, sandbox: bool) -> None:
     roles = frozenset(only.replace(" ", "").split(",")) if only else service.ROLES
     if not roles <= service.ROLES:
         raise click.BadParameter(f"{only}: the parts are {', '.join(sorted(service.ROLES))}", param_hint="--only")
-    log.configure(settings.log.level, settings.log.format, settings.log.file)
+    _configure_log(settings)
     for warning in settings.warnings:
         log.warned(warning)
     try:
@@ -106,6 +106,16 @@ def hash_password() -> None:
     """Ask for a password and print the argon2 hash for `clients.NAME.password_hash`."""
     password = click.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
     click.echo(argon2.PasswordHasher().hash(password))
+
+
+def _configure_log(settings: Settings) -> None:
+    os.umask(0o077)  # a log holds addresses
+    try:
+        log.configure(settings.log.level, settings.log.format, settings.log.file)
+    except OSError as error:
+        _fail(
+            f"log.file {settings.log.file} cannot be written: {error.strerror}. Set it to a place where this user may"
+        )
 
 
 def _load(path: Path | None) -> Settings:
