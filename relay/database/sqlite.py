@@ -1,9 +1,8 @@
 """SQLite: one file, commits in groups, the fsync off the event loop.
 
 What is asked for in one turn of the event loop runs as one transaction, on the loop: statements take microseconds, and
-handing each to a thread costs more than it does. The commit, which waits for the disk, has a thread, unless the disk
-has shown that it does not make anybody wait; what arrives meanwhile forms the next batch and shares the next fsync,
-and nothing waits on purpose. Reads that may take longer have
+handing each to a thread costs more than it does. Only the commit, which waits for the disk, has a thread; what arrives
+meanwhile forms the next batch and shares the next fsync, and nothing waits on purpose. Reads that may take longer have
 a thread and a connection of their own and, in WAL mode, never wait for a write.
 """
 
@@ -12,7 +11,6 @@ import contextlib
 import queue
 import sqlite3
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
@@ -25,10 +23,7 @@ T = TypeVar("T")
 
 _LARGEST_BATCH = 500
 _BUSY_SECONDS = 30
-_CHECKPOINT_COMMITS = 500
-"""So often the log is copied into the file: a page that many messages changed is copied once."""
-_QUICK = 0.0005
-"""Seconds: a disk that commits quicker than this is not worth a thread's while."""
+_CHECKPOINT_PAGES = 8000
 _TIDY_PAGES = 2000
 """8 MiB at a time: more would hold up the mail."""
 
@@ -75,8 +70,6 @@ class SqliteDatabase(Database):
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")
         self._waiting: list[_Job] = []
         self._busy = False
-        self._commits = 0
-        self._usual = 1.0  # seconds that a commit takes here, as far as is known
         self._loop: asyncio.AbstractEventLoop | None = None
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._obey, name="database-commit", daemon=True)
@@ -146,13 +139,7 @@ class SqliteDatabase(Database):
         if obstacle is not None or not (self._all_worked(batch) or self._each_worked(batch)):
             self._settle(batch, obstacle)
             return
-        self._commits += 1
-        if self._commits % _CHECKPOINT_COMMITS == 0:
-            self._in_thread(self._commit_and_checkpoint, lambda error: self._settle(batch, error))
-        elif self._usual > _QUICK:
-            self._in_thread(self._commit, lambda error: self._settle(batch, error))
-        else:
-            self._settle(batch, _raised_by(self._commit))
+        self._in_thread(self._commit, lambda error: self._settle(batch, error))
 
     def _all_worked(self, batch: list[_Job]) -> bool:
         """Run all jobs; when one fails, nothing is left of any."""
@@ -195,7 +182,11 @@ class SqliteDatabase(Database):
         loop = self._loop
 
         def order() -> None:
-            error = _raised_by(work)
+            error: BaseException | None = None
+            try:
+                work()
+            except BaseException as raised:  # noqa: BLE001 (it goes to whoever waits for the jobs)
+                error = raised
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
                 if loop is not None:
                     loop.call_soon_threadsafe(then, error)
@@ -207,21 +198,12 @@ class SqliteDatabase(Database):
             order()
 
     def _commit(self) -> None:
-        began = time.perf_counter()
         with _told(self._path):
             try:
                 self._writer.execute("COMMIT")
             except sqlite3.Error:
                 self._roll_back()
                 raise
-        # One slow commit is enough to have the next ones in the thread; it takes several quick ones to come back.
-        took = time.perf_counter() - began
-        self._usual = took if took > self._usual else 0.8 * self._usual + 0.2 * took
-
-    def _commit_and_checkpoint(self) -> None:
-        self._commit()
-        with _told(self._path):
-            self._writer.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def _roll_back(self) -> None:
         # A full disk may have rolled back already: then there is no transaction to end.
@@ -236,8 +218,6 @@ class SqliteDatabase(Database):
             self._begin()
         else:
             self._busy = False
-        self._commits = 0
-        self._usual = 1.0  # seconds that a commit takes here, as far as is known
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -253,7 +233,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> No
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heeded before the first table exists
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # the thread does it: see _commit_and_checkpoint
+    # A page that many messages change goes from the log into the file once, not every thousand pages.
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     steps = _migrations()
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(steps):
@@ -272,14 +253,6 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> No
 def _migrations() -> list[str]:
     files = [file for file in resources.files(migrations).iterdir() if file.name.endswith(".sql")]
     return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]
-
-
-def _raised_by(work: Callable[[], None]) -> BaseException | None:
-    try:
-        work()
-    except BaseException as error:  # noqa: BLE001 (it goes to whoever waits for the jobs)
-        return error
-    return None
 
 
 @contextlib.contextmanager

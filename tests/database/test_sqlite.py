@@ -125,20 +125,3 @@ async def test_a_copy_made_while_it_runs_opens(database: SqliteDatabase, tmp_pat
     copy = SqliteDatabase(tmp_path / "copy.db")
     assert await copy.read(count) == 1
     await copy.close()
-
-
-@pytest.mark.parametrize("usual", [0.0, 1.0], ids=["quick disk", "slow disk"])
-async def test_commits_are_durable_with_and_without_the_thread(
-    database: SqliteDatabase, tmp_path: Path, usual: float
-) -> None:
-    """On a quick disk the loop commits itself; every 500th commit copies the log into the file, in the thread."""
-    for number in range(520):
-        database._usual = usual
-        await database.write(add(str(number)))
-    database._usual = usual
-    with pytest.raises(sqlite3.IntegrityError):
-        await database.write(add("7"))
-    assert await database.read(count) == 520
-    assert (tmp_path / "relay.db").stat().st_size > 8192
-    with sqlite3.connect(tmp_path / "relay.db") as other:
-        assert other.execute("SELECT count(*) FROM note").fetchone() == (520,)
