@@ -202,6 +202,14 @@ class Log(Table):
     file: File | None = None
 
 
+class Store(Table):
+    """`[store]`: the key that stored tokens are sealed with, and an older one that still opens."""
+
+    key: Hidden | None = None
+    """None: a file that the relay makes in its state folder."""
+    key_previous: Hidden | None = None
+
+
 class Settings(Table):
     """The whole configuration, complete and checked."""
 
@@ -215,6 +223,7 @@ class Settings(Table):
     web: Web = Web()
     http: Http = Http()
     log: Log = Log()
+    store: Store = Store()
     source: Path | None = None
     """The file that it came from."""
     warnings: tuple[str, ...] = ()
@@ -228,6 +237,11 @@ class Settings(Table):
             if self.queue.database
             else (self.state_folder / "relay.db")
         )
+
+    @property
+    def store_key_file(self) -> Path:
+        """The key that the relay makes for itself when `[store]` has none."""
+        return self.state_folder / "store.key"
 
     def reaches(self, listener: str) -> list[str]:
         """The names of the clients that may use a listener."""
