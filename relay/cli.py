@@ -14,6 +14,7 @@ import click
 
 from relay import __version__, config, doctor, log
 from relay.config import ConfigError, Settings, describe
+from relay.policy import Policy
 
 _CONFIG = click.option(
     "--config",
@@ -109,12 +110,16 @@ def hash_password() -> None:
 
 def _load(path: Path | None) -> Settings:
     try:
-        return config.load(path, os.environ)
+        settings = config.load(path, os.environ)
+        Policy(settings)
+    except ValueError as error:
+        _fail(str(error))
     except ConfigError as error:
         for problem in error.problems:
             click.echo(str(problem), err=True)
         count = len(error.problems)
         _fail(f"{count} {'error' if count == 1 else 'errors'} in the configuration; nothing was started")
+    return settings
 
 
 def _fail(text: str) -> NoReturn:

@@ -23,6 +23,11 @@ def silent(account: str, port: int, tls: str) -> str:
     )
 
 
+def no_smtp(account: str) -> str:
+    """Something answered, but not in SMTP."""
+    return f"Check host and port of accounts.{account}, and whether a proxy or virus scanner stands between"
+
+
 def not_tls(account: str, tls: str) -> str:
     """The handshake found something that is not TLS, or no version that both sides speak."""
     if tls == "implicit":

@@ -4,6 +4,7 @@ Wording of the causes and commands is Microsoft's and Google's own (PROVIDERS 2.
 here: whether a message is tried again is relay.upstream.replies' business.
 """
 
+import re
 from dataclasses import dataclass
 
 
@@ -32,7 +33,7 @@ class _Row:
     words: tuple[str, ...] = ()
 
 
-_OAUTH_INSTEAD = "Give the account an [accounts.NAME.oauth] table in place of the password"
+_OAUTH_INSTEAD = "Make an [accounts.NAME.oauth] table in place of the password"
 _SEND_AS = (
     "The mailbox may not send as the address in From. Allow it with `Add-RecipientPermission FROM-ADDRESS -Trustee "
     'MAILBOX -AccessRights SendAs`, or let the relay write the mailbox\'s address: sender = "force" in the '
@@ -42,8 +43,8 @@ _PERMISSION = (
     "Exchange gives this one answer for a wrong permission, a wrong mailbox and a bad token. Check that the "
     "application has SMTP.SendAsApp with admin consent, that `New-ServicePrincipal` was given the object id of the "
     "*Enterprise application*, that `Add-MailboxPermission MAILBOX -User SERVICE-PRINCIPAL -AccessRights "
-    "FullAccess` was done, and that the username is the mailbox's own address. Changes take up to 2 hours. `relay "
-    "doctor` shows what the token holds"
+    "FullAccess` was done, and that the username is the mailbox's own address. Changes take up to 2 hours. "
+    "`relay send-test NAME` shows what the token holds"
 )
 
 _MICROSOFT = (
@@ -86,7 +87,7 @@ _MICROSOFT = (
         words=("federated sts",),
     ),
     _Row(
-        "The relay has not logged in, or its login was refused. Check that the account has an oauth table or a "
+        "The relay has not logged in, or its login was refused. Check that accounts.NAME has an oauth table or a "
         "password",
         codes=(530,),
     ),
@@ -239,4 +240,4 @@ def hint(code: int, status: str, text: str, provider: str, *, mailbox: str = "",
 def filled(advice: str, mailbox: str, account: str) -> str:
     """`advice` with what is known in the places of MAILBOX and NAME."""
     advice = advice.replace("MAILBOX", mailbox) if mailbox else advice
-    return advice.replace("accounts.NAME", f"accounts.{account}") if account else advice
+    return re.sub(r"(accounts\.|send-test )NAME", rf"\g<1>{account}", advice) if account else advice

@@ -39,8 +39,10 @@ class Connection(Protocol):
 class Database(Protocol):
     """A database that is open."""
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
         """Run `work` in a transaction; return once it is durable. Raises StorageError, or what `work` raised.
+
+        With `patience` (seconds) it may wait that long for others to share its commit with.
 
         Work must be safe to run twice: a batch in which one piece failed is rolled back and run again piece by piece.
         """

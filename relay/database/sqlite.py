@@ -73,15 +73,22 @@ class SqliteDatabase(Database):
         self._thread = threading.Thread(target=self._obey, name="database-commit", daemon=True)
         self._thread.start()
 
-    async def write(self, work: Callable[[Connection], T]) -> T:
+    async def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
         self._loop = asyncio.get_running_loop()
         job = _Job(work, self._loop.create_future())
         self._waiting.append(job)
-        if not self._busy:
-            self._busy = True
-            self._loop.call_soon(self._begin)
+        if patience > 0:
+            self._loop.call_later(patience, self._wake)
+        else:
+            self._wake()
         result: T = await job.future
         return result
+
+    def _wake(self) -> None:
+        """See that what waits is begun."""
+        if self._waiting and not self._busy and self._loop is not None:
+            self._busy = True
+            self._loop.call_soon(self._begin)
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
@@ -158,7 +165,7 @@ class SqliteDatabase(Database):
         try:
             with _told(self._path):
                 job.result = job.work(self._writer)
-        except BaseException as error:  # noqa: BLE001 (it goes to whoever waits for the job)
+        except BaseException as error:
             job.error = error
             if not self._writer.in_transaction and isinstance(error, StorageError):
                 raise  # a full disk has rolled back everybody's work

@@ -157,8 +157,8 @@ class Delivery:
 
     async def _attempt(self, lane: Lane, claim: Claim) -> None:
         message = claim.message
+        started_at = self._clock.time()
         try:
-            started_at = self._clock.time()
             results = await self._send(lane.upstreams[message.account], claim)
             now = self._clock.time()
             verdict = judge(results, attempt=message.attempt, now=now, retry=self._retry, jitter=self._jitter())
@@ -166,14 +166,19 @@ class Delivery:
                 self._pause(lane, verdict.trouble, verdict.reason)
             elif any(result.outcome is Outcome.SENT for result in results.values()) and lane.succeeded(now):
                 log.identity_recovered(str(lane.identity))
-            settled = Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now)
-            await self._save(claim, settled)
-            again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
-            log.attempt_ended(message.id, message.account, message.attempt, _lines(results), again)
         finally:
-            lane.active -= 1
-            if lane.due_at is not None:
-                self._wake.set()
+            self._leave(lane)
+        await self._save(claim, Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now))
+        again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
+        log.attempt_ended(message.id, message.account, message.attempt, _lines(results), again)
+        if verdict.next_at is not None:
+            self.notice(message.account)
+
+    def _leave(self, lane: Lane) -> None:
+        """The next message may go; the result of this one is written meanwhile."""
+        lane.active -= 1
+        if lane.due_at is not None:
+            self._wake.set()
 
     async def _send(self, upstream: Upstream, claim: Claim) -> Results:
         try:

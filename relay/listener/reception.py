@@ -38,12 +38,22 @@ class Reception:
     A message that is refused is read to its end all the same: a client that is still sending does not hear us.
     """
 
-    def __init__(self, parts: Parts, client: ClientPolicy, envelope: Envelope, origin: Origin, limit: int) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        client: ClientPolicy,
+        envelope: Envelope,
+        origin: Origin,
+        *,
+        limit: int,
+        extended: bool,
+    ) -> None:
         self._parts = parts
         self._client = client
         self._envelope = envelope
         self._origin = origin
         self._limit = limit
+        self._extended = extended
         self._reader = DataReader()
         self._head = bytearray()
         self._headers: list[mime.Header] = []
@@ -145,7 +155,7 @@ class Reception:
             eight_bit=self._reader.eight_bit,
             smtputf8=self._envelope.smtputf8 or mime.needs_smtputf8(headers),
         )
-        hop = mime.Hop(self._origin, envelope, self._parts.hostname, self._upload.id, now)
+        hop = mime.Hop(self._origin, envelope, self._parts.hostname, self._upload.id, now, self._extended)
         submission = Submission(
             account=decision.account,
             envelope=envelope,

@@ -89,7 +89,7 @@ class Submission(CorrectedSMTP):
             return
         self.forget_message()
         self.session.host_name = name
-        self.session.extended_smtp = True  # AUTH after HELO is what some devices do
+        self.session.extended_smtp = extended
         if not extended:
             self.write(f"250 {self.hostname}\r\n".encode())  # no enhanced code here (RFC 2034 4)
             return
@@ -215,7 +215,8 @@ class Submission(CorrectedSMTP):
         envelope = Envelope(sender, recipients, smtputf8=self.envelope.smtp_utf8 or international)
         greeted_as = self.session.host_name or ""
         origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls)
-        reception = Reception(self._parts, client, envelope, origin, self._size)
+        extended = self.session.extended_smtp
+        reception = Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended)
         try:
             while not reception.done:
                 data = await self._reader.read(_READ)

@@ -89,7 +89,7 @@ class _Scanner:
 
     def all(self) -> list[Mailbox]:
         found = self.items("")
-        if False:
+        if self.doubtful and self.hidden:
             raise _Unreadable
         return found
 

@@ -33,7 +33,7 @@ def needs_smtputf8(headers: Iterable[Header]) -> bool:
 
 def hop_count(headers: Iterable[Header]) -> int:
     """How many servers have had the message: the number of Received fields (RFC 5321 6.3)."""
-    return sum(header.name == b"received" for header in headers)
+    return [header.name for header in headers].count(b"received")
 
 
 def subject(headers: Iterable[Header]) -> str:

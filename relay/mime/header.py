@@ -58,5 +58,7 @@ def _field(part: bytes) -> Header:
 
 
 def _is_mailbox_line(raw: bytes) -> bool:
-    """Whether `raw` separates messages in a mailbox file, and is no `From :` field."""
-    return raw.startswith((b"From ", b">From ")) and not raw[4:].lstrip(b" \t").startswith(b":")
+    """Whether `raw` separates messages in a mailbox file, and is no `From :` field nor hides one behind a bare CR."""
+    if not raw.startswith((b"From ", b">From ")) or raw[4:].lstrip(b" \t").startswith(b":"):
+        return False
+    return raw.count(b"\r") == raw.count(b"\n") == raw.count(b"\r\n")

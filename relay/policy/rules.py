@@ -92,9 +92,10 @@ class Policy:
 
 def _checked(client: ClientPolicy, envelope: Envelope, headers: Sequence[Header]) -> Refusal | Decision:
     """Every sender is allowed, or is replaced by the account's own where the client's rules say so."""
+    fields = senders.sender_fields(headers)
     by_envelope = senders.envelope_refusal(client, envelope.sender)
-    by_sender = senders.sender_refusal(client, headers)
-    by_from = senders.from_refusal(client, envelope.sender, headers, sender_goes=by_sender is not None)
+    by_sender = senders.sender_refusal(client, fields)
+    by_from = senders.from_refusal(client, envelope.sender, fields, sender_goes=by_sender is not None)
     refusal = by_envelope or by_from or by_sender
     if refusal is None:
         return Decision(client.account, envelope.sender, _edit(client))

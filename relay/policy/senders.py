@@ -38,6 +38,11 @@ def ambiguous(headers: Sequence[Header]) -> Refusal | None:
     return None
 
 
+def sender_fields(headers: Sequence[Header]) -> list[Header]:
+    """The fields that the functions below look at; a message has one or two among its thirty."""
+    return [header for header in headers if header.name in _FIELDS]
+
+
 def envelope_refusal(client: ClientPolicy, reverse_path: str) -> Refusal | None:
     """Whether the client may not use this envelope sender. The null sender is always possible (RFC 6409 3.2)."""
     if not reverse_path or reverse_path in client.senders:

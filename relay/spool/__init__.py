@@ -23,6 +23,9 @@ __all__ = ["Claim", "Overview", "Settled", "Spool", "Submission", "Summary", "Up
 LEASE = 120.0
 """Seconds that a claim is good for unless it is renewed."""
 
+_RESULTS_WAIT = 0.01
+"""Seconds: a crash within them sends again what had just been sent, as one a moment earlier would have."""
+
 
 class Courier(Protocol):
     """Delivery, as the spool sees it: what has just been committed can go out without a look into the queue."""
@@ -198,13 +201,17 @@ class Spool:
 
     async def finish(self, claim: Claim, settled: Settled) -> str | None:
         """Write what became of an attempt; return the message's state, None when another process had taken it over."""
+        waiter = self._waiters.get(claim.message.id)
+        # Nobody waits for most results: they share the commit of the next message that comes.
+        patience = 0.0 if waiter is not None else _RESULTS_WAIT
         try:
-            state = await self._database.write(lambda connection: rows.finish(connection, claim, settled))
+            state = await self._database.write(
+                lambda connection: rows.finish(connection, claim, settled), patience=patience
+            )
         except rows.LeaseLost:
             return None
         if state == "sent" and isinstance(claim.message.body, FileBody):
             await self._unlink([claim.message.id])
-        waiter = self._waiters.get(claim.message.id)
         if waiter is not None and not waiter.done():
             waiter.set_result(settled.results)
         return state

@@ -60,8 +60,6 @@ class GraphUpstream:
             result = error.result
         except TokenError as error:
             result = without_token(error)
-        except HttpError as error:
-            result = _not_answered(error)
         except Exception as error:  # noqa: BLE001 (whoever calls gets a result in any case; the log gets the traceback)
             log.internal_error(f"{message.id}: sending by {self._name} failed", error)
             result = Result(Outcome.DEFERRED, 451, "4.3.0", f"internal error: {type(error).__name__}", Scope.MESSAGE)
@@ -87,18 +85,21 @@ class GraphUpstream:
         request_id = str(uuid.uuid4())
         if trace is not None:
             trace(f"> POST {self._url} (client-request-id {request_id}, {size:,} octets)")
-        response = await self._http.request(
-            "POST",
-            self._url,
-            headers={
-                "authorization": f"Bearer {token.value}",
-                "content-type": "text/plain",
-                "content-length": str((size + 2) // 3 * 4),
-                "client-request-id": request_id,
-            },
-            content=encoded(headers, message),
-            timeout=self._account.timeout + size / _SLOWEST,
-        )
+        try:
+            response = await self._http.request(
+                "POST",
+                self._url,
+                headers={
+                    "authorization": f"Bearer {token.value}",
+                    "content-type": "text/plain",
+                    "content-length": str((size + 2) // 3 * 4),
+                    "client-request-id": request_id,
+                },
+                content=encoded(headers, message),
+                timeout=self._account.timeout + size / _SLOWEST,
+            )
+        except HttpError as error:
+            raise AttemptError(_not_answered(error, request_id)) from None
         if trace is not None:
             said = read_error(response.body)
             trace(f"< {response.status} {said.code} {said.message}".rstrip())
@@ -206,8 +207,9 @@ def _unsendable(text: str, hint: str) -> AttemptError:
     return AttemptError(Result(Outcome.FAILED, 554, "5.6.0", text, Scope.MESSAGE, hint=hint))
 
 
-def _not_answered(error: HttpError) -> Result:
+def _not_answered(error: HttpError, request_id: str) -> Result:
     """No usable answer: harmless before the request was sent, uncertain after that."""
-    if error.sent:
-        return Result(Outcome.DEFERRED, 451, "4.4.2", f"{error.text}; {DUPLICATE}", Scope.MESSAGE, hint=error.hint)
-    return Result(Outcome.DEFERRED, 451, "4.4.1", error.text, Scope.IDENTITY, hint=error.hint)
+    if not error.sent:
+        return Result(Outcome.DEFERRED, 451, "4.4.1", error.text, Scope.IDENTITY, hint=error.hint)
+    text = f"{error.text} (client-request-id {request_id}); {DUPLICATE}"
+    return Result(Outcome.DEFERRED, 451, "4.4.2", text, Scope.MESSAGE, hint=error.hint)

@@ -136,7 +136,7 @@ def classify(
     `status` is the enhanced code that the reply carried, "" for none; the result always has one. `mailbox` and
     `account` make the hint exact.
     """
-    if 200 <= code < 300:
+    if 200 <= code < 300 and stage is Stage.END:
         return Result(Outcome.SENT, code, status or "2.0.0", text, Scope.RECIPIENT)
     verdict = _verdict(stage, code, status, text, provider)
     scope = verdict.scope
@@ -150,7 +150,7 @@ def default_status(stage: Stage, code: int) -> str:
     """An enhanced code (RFC 3463) for a reply that carries none."""
     subject = {Stage.AUTH: "7.0", Stage.STARTTLS: "7.0", Stage.RCPT: "1.0"}.get(stage, "0.0")
     known = {421: "3.2", 452: "3.1", 530: "7.0", 535: "7.8", 552: "3.4"}
-    first = code // 100 if code // 100 in (2, 4, 5) else 4
+    first = code // 100 if code // 100 in (4, 5) else 4
     return f"{first}.{known.get(code, subject)}"
 
 

@@ -114,7 +114,7 @@ def _words(page: str) -> str:
         if not hidden:
             shown.append(words)
     lines = html.unescape(" ".join(shown)).splitlines()
-    return "\n".join(" ".join(words) for line in lines if (words := line.split()))
+    return "\n".join(" ".join(bare) for line in lines if (bare := line.split()))
 
 
 def _all(message: Message, result: Result, trace: Trace | None) -> Results:

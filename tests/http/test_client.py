@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 import pytest
 import trustme
@@ -31,7 +32,7 @@ async def http() -> AsyncIterator[HttpClient]:
 
 
 async def echo(request: Request) -> Response:
-    fields = {name: str(value) for name, value in (await request.form()).items()}
+    fields = dict(parse_qsl((await request.body()).decode("ascii"), strict_parsing=True))
     return JSONResponse({"method": request.method, "headers": dict(request.headers), "form": fields})
 
 

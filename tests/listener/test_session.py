@@ -73,6 +73,35 @@ async def test_single_commands(tmp_path: Path, line: str, reply: str) -> None:
         assert (await (await at.knock()).say(line)).startswith(reply)
 
 
+async def test_a_client_that_talks_nonsense_is_sent_away(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        line = await at.knock()
+        replies = [(await line.say("NONSENSE"))[:9] for _ in range(10)]
+        assert replies == ["500 5.5.2"] * 9 + ["421 4.7.0"]
+        assert await line.hear() == ""
+
+
+async def test_a_failed_handshake_ends_the_session_and_harms_nobody(tmp_path: Path) -> None:
+    made = certificates.server_files(tmp_path)
+    tls = f'tls = "starttls"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\n'
+    async with door(tmp_path, tls) as at:
+        line = await at.knock()
+        await line.say("EHLO c")
+        await line.say("STARTTLS")
+        line.writer.write(b"this is no TLS at all\r\n" * 10)
+        async with asyncio.timeout(5):
+            while at.server.connections:
+                await asyncio.sleep(0.01)
+        assert (await (await at.knock()).say("NOOP")).startswith("250")
+
+
+async def test_a_session_that_says_nothing_is_told_so_and_closed(tmp_path: Path) -> None:
+    async with door(tmp_path, 'timeout = "1s"') as at:
+        line = await at.knock()
+        assert await line.hear() == "421 4.4.2 Timeout, closing the connection"
+        assert await line.hear() == ""
+
+
 async def test_pipelined_commands_in_one_packet(tmp_path: Path) -> None:
     async with door(tmp_path) as at:
         line = await at.knock()

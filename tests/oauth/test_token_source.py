@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 
 import pytest
 
@@ -38,6 +38,13 @@ class Endpoint:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+
+async def begin(clock: FakeClock, *calls: Coroutine[None, None, Token]) -> list[asyncio.Task[Token]]:
+    """Callers, each come as far as it can without time passing."""
+    tasks = [asyncio.create_task(call) for call in calls]
+    await clock.settle()
+    return tasks
 
 
 @pytest.fixture
@@ -89,9 +96,9 @@ async def test_at_its_end_callers_share_one_request(source: TokenSource, endpoin
     await source.get()
     await clock.advance(3600)
     endpoint.delay = 5
-    callers = [asyncio.create_task(source.get()) for _ in range(50)]
+    callers = await begin(clock, *(source.get() for _ in range(50)))
     await clock.advance(4)
-    callers += [asyncio.create_task(source.get()) for _ in range(50)]
+    callers += await begin(clock, *(source.get() for _ in range(50)))
     await clock.advance(2)
     assert {(await caller).value for caller in callers} == {"token-2"}
     assert len(endpoint.asked) == 2
@@ -103,8 +110,9 @@ async def test_a_renewal_that_outlasts_the_old_token(source: TokenSource, endpoi
     await clock.advance(3590)
     endpoint.delay = 20
     await source.get()
+    await clock.settle()
     await clock.advance(11)
-    late = asyncio.create_task(source.get())
+    [late] = await begin(clock, source.get())
     await clock.advance(10)
     assert (await late).value == "token-2"
     assert len(endpoint.asked) == 2
@@ -126,8 +134,7 @@ async def test_a_token_that_ends_before_its_caller_wakes_is_not_handed_out(
 ) -> None:
     endpoint.delay = 1.0
     endpoint.answers = [Granted("brief", 1.0)]
-    caller = asyncio.create_task(source.get())
-    await clock.settle()
+    [caller] = await begin(clock, source.get())
     # The answer comes and the token ends before the loop gets to the caller.
     for wake in list(clock._sleepers):
         wake[2].set_result(None)
@@ -143,11 +150,11 @@ class TestFailure:
         await source.get()
         await clock.advance(3000)
         endpoint.answers = [trouble(), trouble()]
-        for _ in range(59):
+        for _ in range(60):
             assert (await source.get()).value == "token-1"
+            await clock.settle()
             await clock.advance(1)
         assert len(endpoint.asked) == 3, "once each 30 seconds"
-        await clock.advance(1)
         await source.get()
         await clock.settle()
         assert (await source.get()).value == "token-4"
@@ -180,7 +187,7 @@ class TestFailure:
     ) -> None:
         endpoint.delay = 5
         endpoint.answers = [trouble()]
-        callers = [asyncio.create_task(source.get()) for _ in range(10)]
+        callers = await begin(clock, *(source.get() for _ in range(10)))
         await clock.advance(6)
         errors = await asyncio.gather(*callers, return_exceptions=True)
         assert [type(error) for error in errors] == [TokenError] * 10
@@ -188,7 +195,7 @@ class TestFailure:
         assert len(endpoint.asked) == 1
 
     async def test_a_mistake_of_ours_is_logged_and_paced(
-        self, source: TokenSource, endpoint: Endpoint, clock: FakeClock, caplog: pytest.LogCaptureFixture
+        self, source: TokenSource, endpoint: Endpoint, caplog: pytest.LogCaptureFixture
     ) -> None:
         endpoint.answers = [ZeroDivisionError("oops")]
         error = await error_of(source.get())
@@ -216,7 +223,7 @@ class TestReplace:
     ) -> None:
         token = await source.get()
         endpoint.delay = 5
-        first, second = (asyncio.create_task(source.replace(token)) for _ in range(2))
+        first, second = await begin(clock, source.replace(token), source.replace(token))
         await clock.advance(6)
         assert (await first).value == (await second).value == "token-2"
         assert len(endpoint.asked) == 2
@@ -254,18 +261,16 @@ class TestReplace:
         await clock.advance(3000)
         endpoint.delay = 5
         await source.get()
-        replaced = asyncio.create_task(source.replace(token))
+        [replaced] = await begin(clock, source.replace(token))
         await clock.advance(6)
         assert (await replaced).value == "token-2"
         assert len(endpoint.asked) == 2
 
-    async def test_before_the_first_token(self, source: TokenSource, endpoint: Endpoint) -> None:
+    async def test_before_the_first_token(self, source: TokenSource) -> None:
         stranger = Token("of another process", 0, 0)
         assert (await source.replace(stranger)).value == "token-1"
 
-    async def test_an_endpoint_that_gives_the_same_token_again(
-        self, source: TokenSource, endpoint: Endpoint, clock: FakeClock
-    ) -> None:
+    async def test_an_endpoint_that_gives_the_same_token_again(self, source: TokenSource, endpoint: Endpoint) -> None:
         endpoint.answers = [Granted("same", 3600.0), Granted("same", 3600.0)]
         token = await source.get()
         assert (await source.replace(token)).value == "same"
@@ -278,7 +283,7 @@ class TestCancelled:
         self, source: TokenSource, endpoint: Endpoint, clock: FakeClock
     ) -> None:
         endpoint.delay = 5
-        first, second = (asyncio.create_task(source.get()) for _ in range(2))
+        first, second = await begin(clock, source.get(), source.get())
         await clock.advance(1)
         first.cancel()
         await clock.advance(5)
@@ -289,7 +294,7 @@ class TestCancelled:
 
     async def test_nobody_waits_any_more(self, source: TokenSource, endpoint: Endpoint, clock: FakeClock) -> None:
         endpoint.delay = 5
-        caller = asyncio.create_task(source.get())
+        [caller] = await begin(clock, source.get())
         await clock.advance(1)
         caller.cancel()
         await clock.advance(5)
@@ -300,7 +305,7 @@ class TestCancelled:
 
     async def test_closing_ends_the_wait(self, source: TokenSource, endpoint: Endpoint, clock: FakeClock) -> None:
         endpoint.delay = 5
-        caller = asyncio.create_task(source.get())
+        [caller] = await begin(clock, source.get())
         await clock.advance(1)
         await source.close()
         error = await error_of(caller)

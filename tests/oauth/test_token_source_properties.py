@@ -68,7 +68,8 @@ class World:
         self.running += 1
         plan = self.plans.pop(0) if self.plans else Plan(0.0, 3600.0, None, None)
         try:
-            await self.clock.sleep(plan.delay)
+            if plan.delay:
+                await self.clock.sleep(plan.delay)
         finally:
             self.running -= 1
         return self._answer(plan)
@@ -90,12 +91,14 @@ class World:
         try:
             token = await call
         except TokenError as error:
-            assert replacing or not good, "turned away though a good token is at hand"
-            assert error.retry_after is not None
-            assert error.retry_after <= max(0.0, self.ask_at - self.clock.now) + 1e-3
-            return None
-        assert self.expires[token.value] > self.clock.now, "an expired token"
-        return token
+            refusal = error
+        else:
+            assert self.expires[token.value] > self.clock.now, "an expired token"
+            return token
+        assert replacing or not good, "turned away though a good token is at hand"
+        assert refusal.retry_after is not None
+        assert refusal.retry_after <= max(0.0, self.ask_at - self.clock.now) + 1e-3
+        return None
 
 
 plans = st.builds(

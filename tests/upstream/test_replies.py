@@ -3,7 +3,7 @@
 import pytest
 
 from relay.model import Outcome, Result, Scope
-from relay.upstream.replies import Stage, classify, token_may_be_stale
+from relay.upstream.replies import Stage, classify, default_status, token_may_be_stale
 from relay.upstream.smtp.reply import ReplyReader
 
 CONNECT, EHLO, STARTTLS, AUTH = Stage.CONNECT, Stage.EHLO, Stage.STARTTLS, Stage.AUTH
@@ -213,11 +213,16 @@ def test_exchange_behind_a_smarthost_account() -> None:
     check((END, line, LATER, MAILBOX, 2 * HOUR), "smtp")
 
 
-@pytest.mark.parametrize("stage", list(Stage))
-def test_success_is_sent(stage: Stage) -> None:
-    assert judged(stage, "250 2.0.0 OK <new-id@x> [Hostname=A]", "microsoft") == Result(
-        SENT, 250, "2.0.0", "OK <new-id@x> [Hostname=A]"
-    )
+def test_success_is_sent_and_keeps_the_new_message_id() -> None:
+    text = "OK <new-id@x> [Hostname=A]"
+    assert judged(END, f"250 2.0.0 {text}", "microsoft") == Result(SENT, 250, "2.0.0", text)
+
+
+@pytest.mark.parametrize("stage", [stage for stage in Stage if stage is not Stage.END])
+def test_before_the_end_nothing_is_sent(stage: Stage) -> None:
+    result = judged(stage, "250 OK", "microsoft")
+    assert result.outcome is LATER
+    assert result.status == default_status(stage, 250)
 
 
 @pytest.mark.parametrize("stage", list(Stage))
@@ -235,6 +240,7 @@ def test_any_code_is_judged(stage: Stage) -> None:
     ("stage", "line", "status"),
     [
         (END, "250 OK", "2.0.0"),
+        (END, "354 what", "4.0.0"),
         (AUTH, "535 no", "5.7.8"),
         (AUTH, "500 no", "5.7.0"),
         (MAIL, "530 no", "5.7.0"),

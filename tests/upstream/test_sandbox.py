@@ -1,4 +1,4 @@
-"""The whole way out, with nothing made up: real configuration, real tokens, SMTP and Graph, at the stand-in Microsoft."""
+"""The whole way out with nothing made up: tokens, SMTP and Graph at the stand-in Microsoft."""
 
 import asyncio
 import contextlib

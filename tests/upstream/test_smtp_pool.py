@@ -86,7 +86,7 @@ async def test_a_rested_connection_is_asked_first(authority: Authority) -> None:
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("answer", [["S: 421 4.4.1 idle", "CLOSE"], ["DROP"], ["S: 500 what", "STALL"], ["STALL"]])
+@pytest.mark.parametrize("answer", [["S: 421 4.4.1 idle", "CLOSE"], ["DROP"], ["S: 500 what", "STALL"]])
 async def test_a_rested_connection_that_is_no_good(authority: Authority, answer: list[str]) -> None:
     clock = FakeClock()
     async with (
@@ -268,3 +268,37 @@ async def test_what_was_under_way_while_closing_is_finished_and_not_kept(authori
         await upstream.close()
         server.wake()
         assert await attempt == "done"
+
+
+async def test_a_connection_too_many_is_closed(authority: Authority) -> None:
+    """Exchange answers 432 on it for as long as it is open."""
+    busy = ["S: 250 a", "C: RCPT *", "S: 250 b", "C: DATA", "S: 354 c", "CONTENT", "S: 432 4.3.2 Concurrent", *QUIT]
+    async with (
+        ScriptedServer(session(*mail(*busy)), session(*mail(), *QUIT), tls=authority.server()) as server,
+        sending(account(authority, server.port, provider="microsoft")) as upstream,
+    ):
+        assert only(await upstream.send(message())).code == 432
+        await send(upstream)
+
+
+async def test_one_dead_connection_tells_of_the_others(authority: Authority) -> None:
+    """They are not asked one after the other, each with a wait of its own."""
+    clock = FakeClock()
+    slow = ["S: 250 a", "C: RCPT *", "S: 250 b", "C: DATA", "S: 354 c", "CONTENT", "SLEEP", "S: 250 done"]
+    old = [session(*mail(*slow), "C: RSET", "DROP"), session(*mail(*slow), "STALL")]
+    async with (
+        ScriptedServer(*reversed(old), session(*mail(), *QUIT), tls=authority.server(), patient=True) as server,
+        sending(account(authority, server.port), clock=clock) as upstream,
+    ):
+        first = asyncio.create_task(send(upstream))
+        while not server.contents:
+            await asyncio.sleep(0.01)
+        second = asyncio.create_task(send(upstream))
+        while len(server.contents) < 2:
+            await asyncio.sleep(0.01)
+        server.wake()
+        await first
+        await second
+        await clock.advance(31)
+        await send(upstream)
+    assert server.connections == 3

@@ -154,6 +154,20 @@ async def test_a_certificate_for_another_name(authority: Authority) -> None:
 START_TLS_FAILS = ("S: 250-mail\n250 STARTTLS", "C: STARTTLS", "S: 220 go", "TLS")
 
 
+async def test_no_tls_version_in_common(authority: Authority) -> None:
+    tls = authority.server()
+    tls.maximum_version = ssl.TLSVersion.TLSv1_2
+    async with (
+        ScriptedServer([*HELLO, *START_TLS_FAILS], session(*mail(), *QUIT), tls=tls, patient=True) as server,
+        sending(account(authority, server.port, min_tls="1.3")) as new,
+        sending(account(authority, server.port, min_tls="1.2")) as old,
+    ):
+        result = refused(only(await new.send(message())))
+        assert only(await old.send(message())).outcome is Outcome.SENT
+    assert "TLS handshake" in result.text
+    assert "accounts.office.min_tls" in result.hint
+
+
 async def test_no_starttls_means_no_mail(authority: Authority) -> None:
     """Never in plain text, and never for good: somebody may stand between."""
     async with (
@@ -227,7 +241,7 @@ async def test_a_host_that_cannot_be(authority: Authority) -> None:
         (["DROP"], ""),
         (["S: 554 5.3.2 no service", "STALL"], "no service"),
         (["S: 421 4.3.2 Service not available", "STALL"], "Service not available"),
-        (["S: HTTP/1.1 400 Bad Request", "STALL"], ""),
+        (["S: HTTP/1.1 400 Bad Request", "STALL"], "no SMTP server: Malformed SMTP response line: HTTP/1.1"),
         (["S: 220 hi", "C: EHLO *", "STALL"], "does not answer"),
         (["S: 220 hi", "C: EHLO *", "S: 421 4.3.2 closing", "STALL"], "closing"),
         (["S: 220 hi", "C: EHLO *", "DROP"], ""),

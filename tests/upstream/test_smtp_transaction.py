@@ -139,6 +139,9 @@ async def test_421_answers_all_that_is_open(authority: Authority) -> None:
         (["S: nonsense", "STALL"], Scope.IDENTITY, False),
         (["S: 250-ok\n251 other", "STALL"], Scope.IDENTITY, False),
         (["S: 334 what", "STALL"], Scope.IDENTITY, False),
+        # One reply too many before DATA, and a server that does not know DATA: nothing was sent, whatever the 250 says.
+        (["S: 250 ok\n250 ok\n250 a\n250 b\n250 c\n354 go", "STALL"], Scope.IDENTITY, False),
+        (["S: 250 ok\n250 a\n250 b\n250 c\n250 2.0.0 OK", "STALL"], Scope.IDENTITY, False),
         (["S: 250 ok\n250 a\n250 b\n250 c\n354 go\n250 nobody asked", "STALL"], Scope.MESSAGE, False),
         (["R: 250-" + "x" * 9000, "STALL"], Scope.IDENTITY, False),
     ],

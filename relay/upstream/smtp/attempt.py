@@ -16,7 +16,7 @@ from relay.upstream.smtp.connection import Connection
 from relay.upstream.smtp.pool import Pool
 from relay.upstream.smtp.transaction import Transaction
 from relay.upstream.smtp.wire import BrokenError
-from relay.upstream.trouble import DUPLICATE, AttemptError, Trace
+from relay.upstream.trouble import DUPLICATE, Trace
 
 
 class Attempt:
@@ -89,7 +89,7 @@ class Attempt:
             return self.stopped(f"{self._connector.where}: {error} (at {_told(transaction.stage)})")
         except ContentError as error:
             self._discard(connection, str(error))
-            raise AttemptError(error.result) from error
+            return dict.fromkeys(self._recipients, error.result) | transaction.refused
         except BaseException:
             connection.abort("the attempt was broken off")
             raise

@@ -205,10 +205,13 @@ class Connector:
             if 200 <= error.code < 600:
                 reply = parse(error.code, error.message)
                 return AttemptError(self.judge(progress.stage, reply))
-            return deferred(f"{self.where}: {log.clean(error.message)}", advice.broken_off())
+            text = f"{self.where}: what answers is no SMTP server: {log.clean(error.message.strip())}"
+            return deferred(text, advice.no_smtp(self._name))
         name, account = self._name, self._account
         cause = error.__cause__ or error
         text, hint = _network_trouble(error, cause, name, account)
+        if progress.stage is Stage.STARTTLS:
+            text, hint = f"{text} in the TLS handshake", advice.not_tls(name, account.tls)
         return deferred(f"{self.where}: {text}", hint)
 
 
@@ -235,6 +238,8 @@ def _network_trouble(error: Exception, cause: BaseException, name: str, account:
         return "this is no possible host name", advice.not_found(name, account.host or "")
     if isinstance(cause, ConnectionRefusedError):
         return "connection refused", advice.refused(name, account.port)
+    if isinstance(cause, ConnectionError) and account.tls == "implicit":
+        return "the connection was broken off in the TLS handshake", advice.not_tls(name, account.tls)
     return f"cannot connect ({_reason(cause)})", advice.unreachable(name, account.port)
 
 

@@ -107,8 +107,11 @@ class Transaction:
         return reply
 
     def _judged(self, stage: Stage, reply: Reply) -> Result:
-        """The result of a reply that cannot be followed by more. Raises BrokenError for one that makes no sense."""
-        if reply.code // 100 == 3:
+        """The result of a reply that cannot be followed by more. Raises BrokenError for one that makes no sense.
+
+        A "250" to DATA above all must not be taken for the end: nothing has been sent yet.
+        """
+        if reply.code // 100 == 3 or (reply.code // 100 == 2 and stage is not Stage.END):
             self._connection.abort(f"{reply.code} out of place")
             raise BrokenError(f"the server answered {reply.code}, which has no meaning here")
         return self._judge(stage, reply)
@@ -153,8 +156,6 @@ class Transaction:
         self._heard(reply)
         if self.stage is not Stage.END:
             self._connection.abort("answered before the end of the message")
-            if reply.code < 400:
-                raise BrokenError(f"the server answered {reply.code} before the end of the message")
         elif reply.code == 421:
             self._connection.abort("421")
         return reply
