@@ -28,6 +28,7 @@ from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
 from relay.policy import Policy
 from relay.sandbox import Sandbox, SandboxSettings
+from relay.seal import Sealer
 from relay.spool import Spool
 from relay.upstream import Upstream
 
@@ -81,13 +82,22 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         uvloop.run(main)
 
 
-def upstreams_of(settings: Settings, http: HttpClient, clock: Clock) -> dict[str, Upstream]:
-    """The way out of each account, with the source of its tokens."""
-    return {name: _upstream(name, account, settings, http, clock) for name, account in settings.accounts.items()}
+def upstreams_of(
+    settings: Settings, http: HttpClient, clock: Clock, store: oauth.ConsentStore | None = None
+) -> dict[str, Upstream]:
+    """The way out of each account, with the source of its tokens; `store` has the sign-ins of users."""
+    return {name: _upstream(name, account, settings, http, clock, store) for name, account in settings.accounts.items()}
 
 
-def _upstream(name: str, account: Account, settings: Settings, http: HttpClient, clock: Clock) -> Upstream:
-    tokens = oauth.source(name, account.oauth, http, clock) if account.oauth is not None else None
+def _upstream(
+    name: str,
+    account: Account,
+    settings: Settings,
+    http: HttpClient,
+    clock: Clock,
+    store: oauth.ConsentStore | None,
+) -> Upstream:
+    tokens = oauth.source(name, account.oauth, http, clock, store) if account.oauth is not None else None
     return upstream.build(
         name, account, tokens=tokens, http=http, hostname=settings.hostname, sink_log=settings.sink.log, clock=clock
     )
@@ -139,8 +149,9 @@ class Service:
         self._watch(stack, self._prune(spool), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
+        store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
         delivery = Delivery(
-            spool, upstreams_of(settings, http, self.clock), retry=settings.queue.retry, clock=self.clock
+            spool, upstreams_of(settings, http, self.clock, store), retry=settings.queue.retry, clock=self.clock
         )
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery)

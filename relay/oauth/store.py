@@ -143,6 +143,10 @@ class ConsentStore:
         changes = f"used_at = {self._database.now}, state = ?, error = ?"
         return await self._change(consent, owner, changes, (state, error))
 
+    async def release(self, consent: Consent, owner: str) -> None:
+        """End the lease, if it is still this owner's."""
+        await self._database.write(lambda connection: _release(connection, consent, owner))
+
     async def _change(self, consent: Consent, owner: str, changes: str, values: tuple[Any, ...]) -> bool:
         place = (consent.account, consent.mailbox)
 
@@ -151,14 +155,15 @@ class ConsentStore:
                 f"UPDATE consent SET {changes} WHERE account = ? AND mailbox = ? AND version = ?",  # noqa: S608
                 (*values, *place, consent.version),
             )
-            connection.execute(
-                "UPDATE consent SET lease_owner = '', lease_until = 0"
-                " WHERE account = ? AND mailbox = ? AND lease_owner = ?",
-                (*place, owner),
-            )
+            _release(connection, consent, owner)
             return changed.rowcount > 0
 
         return await self._database.write(work)
+
+
+def _release(connection: Connection, consent: Consent, owner: str) -> None:
+    sql = "UPDATE consent SET lease_owner = '', lease_until = 0 WHERE account = ? AND mailbox = ? AND lease_owner = ?"
+    connection.execute(sql, (consent.account, consent.mailbox, owner))
 
 
 def _row(connection: Connection, account: str, mailbox: str) -> Consent | None:

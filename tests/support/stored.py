@@ -31,12 +31,18 @@ class Wrapped(Database):
         self.before = 0
         """How many of the next writes fail without having been made."""
         self.after: int | None = None
-        """After so many writes the process is gone: they are on the disk, and nobody hears of it."""
+        """After so many writes the process is gone: the next one is on the disk, and nobody hears of it."""
+        self.killed_before: int | None = None
+        """The same, but the next one is not on the disk."""
 
     async def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
         if self.before:
             self.before -= 1
             raise StorageError("relay.db: disk I/O error: look at the system log")
+        if self.killed_before is not None:
+            self.killed_before -= 1
+            if self.killed_before < 0:
+                raise KilledError
         result = await self.inner.write(work, patience=patience)
         if self.after is not None:
             self.after -= 1
