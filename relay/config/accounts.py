@@ -89,6 +89,7 @@ def _microsoft(table: Tree) -> Tree:
         oauth.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
         own = cloud.graph_scope if graph else cloud.smtp_scope
         user = user_grants.is_user_grant(oauth)
+        oauth |= user_grants.entra(oauth)
         oauth.setdefault("scopes", [user_grants.scope(cloud, graph=graph) if user else own])
     return filled
 
@@ -194,6 +195,7 @@ def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
         if inner.get("token_endpoint_auth_method") == "none" and not user:
             text = '"none" is for a user\'s sign-in: client_credentials has nothing else to show (RFC 6749 4.4)'
             findings.problem((*inside, "token_endpoint_auth_method"), text)
+        user_grants.check(inner, inside, findings, preset=_word(table, "provider") == "microsoft")
         with_secret = inner.get("token_endpoint_auth_method", "none" if user else "") != "none"
         if with_secret and not _given(inner, "client_secret", inside, findings):
             add = 'add client_secret_file = "...", a file that holds the secret (at Microsoft its Value, not its ID)'

@@ -109,10 +109,17 @@ class OAuth(Table):
     client_secret: Hidden | None = None
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
     token_endpoint: Url
+    authorization_endpoint: Url | None = None
+    device_authorization_endpoint: Url | None = None
+    redirect_uri: Annotated[str, forms.text(network.redirect_uri)] | None = None
+    issuer: Url | None = None
+    """Whose id_token says who has signed in (OpenID Connect)."""
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
     refresh_margin: DurationOrZero | None = None
+    entra: bool = False
+    """The tokens are Microsoft's. Set by the provider, so it has no form."""
 
 
 class Account(Table):

@@ -21,7 +21,17 @@ from relay.oauth.settings import OAuthSettings
 from relay.oauth.store import ConsentStore
 from relay.oauth.token_source import TokenSource
 
-__all__ = ["ConsentStore", "OAuthSettings", "Token", "TokenError", "TokenSource", "asker", "claims", "source"]
+__all__ = [
+    "ConsentStore",
+    "OAuthSettings",
+    "Token",
+    "TokenError",
+    "TokenSource",
+    "asker",
+    "authentication",
+    "claims",
+    "source",
+]
 
 _GRANTS: dict[str, Callable[[OAuthSettings], Grant]] = {
     "client_credentials": lambda oauth: ClientCredentials(oauth.scopes, oauth.scope_delimiter),
@@ -63,16 +73,14 @@ def source(
 
 def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Callable[[Grant], Awaitable[Granted]]:
     """Makes one request to the token endpoint of account `name`, with any grant. Raises ValueError as `source` does."""
-    if oauth.token_endpoint_auth_method not in _AUTHENTICATIONS:
-        raise ValueError(f"accounts.{name}.oauth.token_endpoint_auth_method: not one that exists")
-    authentication = _AUTHENTICATIONS[oauth.token_endpoint_auth_method](oauth)
+    proof = authentication(name, oauth)
 
     async def ask(grant: Grant) -> Granted:
         endpoint = TokenEndpoint(
             name,
             oauth.token_endpoint,
             grant=grant,
-            authentication=authentication,
+            authentication=proof,
             extra_parameters=oauth.extra_parameters,
             http=http,
             clock=clock,
@@ -80,6 +88,13 @@ def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Ca
         return await endpoint.fetch()
 
     return ask
+
+
+def authentication(name: str, oauth: OAuthSettings) -> ClientAuthentication:
+    """How the client of account `name` proves who it is. Raises ValueError as `source` does."""
+    if oauth.token_endpoint_auth_method not in _AUTHENTICATIONS:
+        raise ValueError(f"accounts.{name}.oauth.token_endpoint_auth_method: not one that exists")
+    return _AUTHENTICATIONS[oauth.token_endpoint_auth_method](oauth)
 
 
 def _secret(oauth: OAuthSettings) -> Secret:

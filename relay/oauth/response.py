@@ -103,6 +103,11 @@ def _error(document: dict[str, Any]) -> tuple[str, str]:
     return as_text(error, _LONGEST_ERROR), as_text(description)
 
 
+def aadsts(description: str) -> tuple[int, ...]:
+    """The AADSTS numbers in a text, in order, each once."""
+    return _codes(None, description)
+
+
 def _codes(listed: object, description: str) -> tuple[int, ...]:
     """The AADSTS numbers, in order, each once."""
     numbers = [as_number(code) for code in listed[:10]] if isinstance(listed, list) else []

@@ -71,3 +71,49 @@ def test_what_does_not_go_together(tmp_path: Path, grant: str, oauth: str, key: 
 def test_an_application_of_its_own_still_needs_a_tenant(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="stands for every tenant"):
         loaded(tmp_path, "client_credentials", tenant="common", oauth='client_secret = "x"')
+
+
+def test_microsoft_s_other_addresses_follow_from_the_token_endpoint(tmp_path: Path) -> None:
+    found = loaded(tmp_path)
+    root = "https://login.microsoftonline.com/contoso.com"
+    assert found.authorization_endpoint == f"{root}/oauth2/v2.0/authorize"
+    assert found.device_authorization_endpoint == f"{root}/oauth2/v2.0/devicecode"
+    assert (found.issuer, found.entra) == (f"{root}/v2.0", True)
+    assert loaded(tmp_path, oauth='issuer = "https://other.example"').issuer == "https://other.example"
+
+
+@pytest.mark.parametrize(
+    ("grant", "key"),
+    [("authorization_code", "authorization_endpoint"), ("device_code", "device_authorization_endpoint")],
+)
+def test_elsewhere_the_place_to_sign_in_is_needed(tmp_path: Path, grant: str, key: str) -> None:
+    file = tmp_path / "relay.toml"
+    file.write_text(
+        '[accounts.office]\nprovider = "smtp"\nhost = "smtp.example.com"\nmailbox = "a@example.com"\n'
+        f'[accounts.office.oauth]\ngrant = "{grant}"\nclient_id = "x"\ntoken_endpoint = "https://example.com/token"\n'
+    )
+    with pytest.raises(ConfigError) as caught:
+        load(file, {"HOME": str(tmp_path)})
+    assert [problem.key for problem in caught.value.problems] == [f"accounts.office.oauth.{key}"]
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "right"),
+    [
+        ("http://localhost", True),
+        ("http://127.0.0.1:8400/signed-in", True),
+        ("http://[::1]", True),
+        ("https://relay.example.com/signed-in", True),
+        ("http://relay.example.com", False),
+        ("http://localhost:0", False),
+        ("http://localhost#x", False),
+        ("localhost", False),
+        ("urn:ietf:wg:oauth:2.0:oob", False),
+    ],
+)
+def test_redirect_uris(tmp_path: Path, redirect_uri: str, right: bool) -> None:
+    if right:
+        assert loaded(tmp_path, oauth=f'redirect_uri = "{redirect_uri}"').redirect_uri == redirect_uri
+        return
+    with pytest.raises(ConfigError, match="is no redirect URI"):
+        loaded(tmp_path, oauth=f'redirect_uri = "{redirect_uri}"')
