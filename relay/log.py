@@ -322,6 +322,16 @@ def token_refused(account: str, reason: str, trace: str, *, temporary: bool) -> 
     event(level, "token refused", text, account=account, reason=reason, trace=trace)
 
 
+def consent_needed(account: str, reason: str) -> None:
+    text = f"{account}: its sign-in has ended, its mail waits: {reason}. Sign in again: relay authorize {account}"
+    event(logging.ERROR, "consent needed", text, account=account, reason=reason)
+
+
+def consent_replaced(account: str) -> None:
+    text = f"{account}: a newer sign-in was found and is kept"
+    event(logging.INFO, "consent replaced", text, account=account)
+
+
 def sink_took(
     message_id: str, account: str, sender: str, recipients: Sequence[str], subject: str, size: int, client: str
 ) -> None:

@@ -15,7 +15,8 @@ class Cloud:
     """One of Microsoft's separate clouds. GCC (not High) uses the worldwide one.
 
     `authority` and `smtp_host` are host names; `graph_root` is the address in front of `/v1.0`; a scope is what an
-    application asks for with client_credentials: one resource and `/.default`.
+    application asks for with client_credentials: one resource and `/.default`. A `user_scope` is what a user consents
+    to: one permission of that resource.
     """
 
     authority: str
@@ -23,6 +24,8 @@ class Cloud:
     smtp_scope: str
     graph_root: str
     graph_scope: str
+    smtp_user_scope: str
+    graph_user_scope: str
 
 
 # Authorities: learn.microsoft.com "National clouds". Graph: "National cloud deployments". SMTP scopes outside the
@@ -34,6 +37,8 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         smtp_scope="https://outlook.office365.com/.default",
         graph_root="https://graph.microsoft.com",
         graph_scope="https://graph.microsoft.com/.default",
+        smtp_user_scope="https://outlook.office.com/SMTP.Send",
+        graph_user_scope="https://graph.microsoft.com/Mail.Send",
     ),
     # GCC High.
     "us-gov": Cloud(
@@ -42,6 +47,8 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         smtp_scope="https://outlook.office365.us/.default",
         graph_root="https://graph.microsoft.us",
         graph_scope="https://graph.microsoft.us/.default",
+        smtp_user_scope="https://outlook.office365.us/SMTP.Send",  # unverified
+        graph_user_scope="https://graph.microsoft.us/Mail.Send",
     ),
     "us-dod": Cloud(
         authority="login.microsoftonline.us",
@@ -49,6 +56,8 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         smtp_scope="https://outlook.office365.us/.default",  # unverified: other sources say webmail.apps.mil
         graph_root="https://dod-graph.microsoft.us",
         graph_scope="https://dod-graph.microsoft.us/.default",
+        smtp_user_scope="https://outlook.office365.us/SMTP.Send",  # unverified
+        graph_user_scope="https://dod-graph.microsoft.us/Mail.Send",
     ),
     # Operated by 21Vianet. The Azure SDK has login.chinacloudapi.cn for the same authority.
     "china": Cloud(
@@ -57,8 +66,13 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         smtp_scope="https://partner.outlook.cn/.default",
         graph_root="https://microsoftgraph.chinacloudapi.cn",
         graph_scope="https://microsoftgraph.chinacloudapi.cn/.default",
+        smtp_user_scope="https://partner.outlook.cn/SMTP.Send",  # unverified
+        graph_user_scope="https://microsoftgraph.chinacloudapi.cn/Mail.Send",
     ),
 }
+
+GOOGLE_OAUTH_HOSTS: Final = frozenset({"accounts.google.com", "oauth2.googleapis.com"})
+"""Where Google's users consent and its tokens come from."""
 
 TENANTS_WITHOUT_APPS: Final = frozenset({"common", "organizations", "consumers"})
 """Paths of the authority that stand for no tenant: an application's own token cannot come from them."""

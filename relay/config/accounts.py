@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay import providers
-from relay.config import network, tls
+from relay.config import network, tls, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest
 from relay.config.settings import Account
@@ -51,6 +51,8 @@ def _provider_missing(name: str, others: Tree) -> str:
 def _preset(table: Tree) -> Tree:
     """`table` with what its provider presets; what is written wins."""
     provider = _word(table, "provider")
+    if isinstance(table.get("oauth"), dict):
+        table = {**table, "oauth": user_grants.preset(table["oauth"])}
     if provider == "microsoft":
         return _microsoft(table)
     filled = dict(table)
@@ -85,7 +87,10 @@ def _microsoft(table: Tree) -> Tree:
         oauth = filled["oauth"] = dict(filled["oauth"])
         tenant = filled.get("tenant") or "TENANT"
         oauth.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
-        oauth.setdefault("scopes", [cloud.graph_scope if graph else cloud.smtp_scope])
+        own = cloud.graph_scope if graph else cloud.smtp_scope
+        user = user_grants.is_user_grant(oauth)
+        oauth |= user_grants.entra(oauth)
+        oauth.setdefault("scopes", [user_grants.scope(cloud, graph=graph) if user else own])
     return filled
 
 
@@ -151,7 +156,9 @@ def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
             add = 'add the directory (tenant) ID, or a domain of it, like tenant = "contoso.onmicrosoft.com"'
             _missing(findings, path, "tenant", add)
     elif isinstance(table["tenant"], str):
-        _check_tenant(table["tenant"], (*path, "tenant"), findings)
+        shared = table["tenant"].lower() in providers.TENANTS_WITHOUT_APPS
+        if not (shared and user_grants.is_user_grant(table.get("oauth"))):
+            _check_tenant(table["tenant"], (*path, "tenant"), findings)
 
 
 def _check_tenant(tenant: str, path: KeyPath, findings: Findings) -> None:
@@ -184,7 +191,13 @@ def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
     if isinstance(inner, dict):
         if not _given(inner, "client_id", inside, findings):
             _missing(findings, inside, "client_id", "add the Application (client) ID of the app registration")
-        if not _given(inner, "client_secret", inside, findings):
+        user = user_grants.is_user_grant(inner)
+        if inner.get("token_endpoint_auth_method") == "none" and not user:
+            text = '"none" is for a user\'s sign-in: client_credentials has nothing else to show (RFC 6749 4.4)'
+            findings.problem((*inside, "token_endpoint_auth_method"), text)
+        user_grants.check(inner, inside, findings, preset=_word(table, "provider") == "microsoft")
+        with_secret = inner.get("token_endpoint_auth_method", "none" if user else "") != "none"
+        if with_secret and not _given(inner, "client_secret", inside, findings):
             add = 'add client_secret_file = "...", a file that holds the secret (at Microsoft its Value, not its ID)'
             _missing(findings, inside, "client_secret", add)
 

@@ -22,8 +22,8 @@ UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
-Grant = Literal["client_credentials"]
-AuthMethod = Literal["client_secret_post", "client_secret_basic"]
+Grant = Literal["client_credentials", "authorization_code", "device_code"]
+AuthMethod = Literal["client_secret_post", "client_secret_basic", "none"]
 
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
@@ -109,10 +109,17 @@ class OAuth(Table):
     client_secret: Hidden | None = None
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
     token_endpoint: Url
+    authorization_endpoint: Url | None = None
+    device_authorization_endpoint: Url | None = None
+    redirect_uri: Annotated[str, forms.text(network.redirect_uri)] | None = None
+    issuer: Url | None = None
+    """Whose id_token says who has signed in (OpenID Connect)."""
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
     refresh_margin: DurationOrZero | None = None
+    entra: bool = False
+    """The tokens are Microsoft's. Set by the provider, so it has no form."""
 
 
 class Account(Table):
@@ -202,6 +209,14 @@ class Log(Table):
     file: File | None = None
 
 
+class Store(Table):
+    """`[store]`: the key that stored tokens are sealed with, and an older one that still opens."""
+
+    key: Hidden | None = None
+    """None: a file that the relay makes in its state folder."""
+    key_previous: Hidden | None = None
+
+
 class Settings(Table):
     """The whole configuration, complete and checked."""
 
@@ -215,6 +230,7 @@ class Settings(Table):
     web: Web = Web()
     http: Http = Http()
     log: Log = Log()
+    store: Store = Store()
     source: Path | None = None
     """The file that it came from."""
     warnings: tuple[str, ...] = ()
@@ -228,6 +244,11 @@ class Settings(Table):
             if self.queue.database
             else (self.state_folder / "relay.db")
         )
+
+    @property
+    def store_key_file(self) -> Path:
+        """The key that the relay makes for itself when `[store]` has none."""
+        return self.state_folder / "store.key"
 
     def reaches(self, listener: str) -> list[str]:
         """The names of the clients that may use a listener."""

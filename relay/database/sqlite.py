@@ -55,6 +55,8 @@ class SqliteDatabase(Database):
     version is an error. Raises StorageError when the file cannot be opened or is no database.
     """
 
+    now = "((julianday('now') - 2440587.5) * 86400.0)"
+
     def __init__(self, path: Path, *, migrate: bool = True) -> None:
         self._path = path
         with _told(path):

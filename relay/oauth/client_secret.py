@@ -35,6 +35,16 @@ class ClientSecretBasic:
         return request.adding(headers={"authorization": f"Basic {pair}"}, secrets=(secret, pair))
 
 
+class PublicClient:
+    """Only the id: the client cannot keep a secret, and what the grant shows is proof enough (RFC 6749 2.1)."""
+
+    def __init__(self, client_id: Secret) -> None:
+        self._client_id = client_id
+
+    def add_to(self, request: TokenRequest) -> TokenRequest:
+        return request.adding(form={"client_id": self._client_id.read()})
+
+
 def _read(client_id: Secret, client_secret: Secret) -> tuple[str, str]:
     values = read_together(client_id, client_secret)
     for secret, value in zip((client_id, client_secret), values, strict=True):

@@ -1,6 +1,7 @@
 """The token endpoint of Entra ID: `POST /{tenant}/oauth2/v2.0/token` (PROVIDERS 1.1, 1.2, 1.13).
 
-Only the grant for applications so far; another grant is one more entry in `_GRANTS`.
+What users consent to is in `sign_in.py`, their pages in `sign_in_pages.py`; another grant is one more entry in
+`_grants`.
 """
 
 import base64
@@ -23,6 +24,8 @@ from relay.sandbox.aadsts import EntraError
 from relay.sandbox.faults import Fault, Faults
 from relay.sandbox.http import general_fault, json_bytes, read_body, retry_after, truncated
 from relay.sandbox.settings import SandboxSettings
+from relay.sandbox.sign_in import SignIns
+from relay.sandbox.sign_in_pages import SignInPages
 from relay.sandbox.tokens import EXCHANGE, GRAPH, Tokens
 
 _LARGEST_BODY = 64 * 1024
@@ -30,6 +33,9 @@ _DEFAULT = "/.default"
 _FORM = "application/x-www-form-urlencoded"
 _SHARED_TENANTS = ("common", "organizations", "consumers")
 _TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+
+_Grant = Callable[[Mapping[str, str], Fault | None], dict[str, Any]]
 
 
 class Entra:
@@ -40,14 +46,23 @@ class Entra:
         self._tokens = tokens
         self._faults = faults
         self._clock = clock
-        self._grants: Mapping[str, Callable[[Mapping[str, str], Fault | None], dict[str, Any]]] = {
+        self.sign_ins = SignIns(settings, tokens, clock)
+        self._pages = SignInPages(settings, self.sign_ins, tokens, faults)
+        self._grants: Mapping[str, _Grant] = {
             "client_credentials": self._client_credentials,
+            "authorization_code": self._of_user(self.sign_ins.authorization_code),
+            "refresh_token": self._of_user(self.sign_ins.refresh_token),
+            "urn:ietf:params:oauth:grant-type:device_code": self._of_user(self.sign_ins.device_code),
         }
         self.requests = 0
         """Token requests so far, whatever became of them."""
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/{tenant}/oauth2/v2.0/token", self.token, methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"])]
+        return [
+            Route("/{tenant}/oauth2/v2.0/token", self.token, methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"]),
+            Route("/{tenant}/oauth2/v2.0/devicecode", self.devicecode, methods=["POST"]),
+            *self._pages.routes(),
+        ]
 
     async def token(self, request: Request) -> Response:
         """Answer one token request."""
@@ -62,6 +77,17 @@ class Entra:
         if fault is not None and fault.kind == "throttled":
             answer.headers.update(retry_after(fault))
         return truncated(answer) if fault is not None and fault.kind == "truncated_json" else answer
+
+    async def devicecode(self, request: Request) -> Response:
+        """Begin the sign-in of a device."""
+        fault = await self._faults.at("devicecode")
+        if fault is not None and (answer := await general_fault(request, fault)) is not None:
+            return answer
+        try:
+            self._check_tenant(request.path_params["tenant"])
+            return _json(HTTPStatus.OK, self._pages.device_answer(await _form(request), request))
+        except EntraError as error:
+            return self._error(request, error)
 
     async def _checked(self, request: Request, fault: Fault | None) -> Mapping[str, str]:
         """The request's parameters, the client's own among them wherever they came."""
@@ -108,6 +134,18 @@ class Entra:
         left = int(self._settings.token_lifetime) - 1
         return {"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": token}
 
+    def _of_user(self, grant: _Grant) -> _Grant:
+        """A grant that stands on a user's sign-in: the application itself may be a public one."""
+
+        def checked(parameters: Mapping[str, str], fault: Fault | None) -> dict[str, Any]:
+            if not parameters.get("client_id"):
+                raise EntraError(900144, parameter="client_id")
+            public = self._settings.public_client and not parameters.get("client_secret")
+            self._check_client(parameters, fault.kind if fault else "", public=public)
+            return grant(parameters, fault)
+
+        return checked
+
     def _resource(self, scope: str) -> str:
         if " " in scope.strip():
             raise EntraError(70011, scope=scope)
@@ -118,12 +156,14 @@ class Entra:
             raise EntraError(500011, resource=resource, tenant=self._settings.tenant)
         return resource
 
-    def _check_client(self, parameters: Mapping[str, str], fault: str) -> None:
+    def _check_client(self, parameters: Mapping[str, str], fault: str, *, public: bool = False) -> None:
         client_id, secret = parameters["client_id"], parameters.get("client_secret", "")
         if client_id.lower() != self._settings.client_id.lower():
             raise EntraError(700016, client_id=client_id, tenant=self._settings.tenant)
+        if public:
+            return
         if not secret:
-            raise EntraError(7000216)
+            raise EntraError(7000216 if parameters["grant_type"] == "client_credentials" else 7000218)
         right = hmac.compare_digest(secret.encode(), self._settings.client_secret.encode())
         if not right or fault == "wrong_secret":
             raise EntraError(7000215, client_id=client_id)

@@ -98,7 +98,8 @@ class Graph:
         except TokenRefusedError as error:
             text = _TOKEN_REFUSALS[error.reason]
             raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", text) from None
-        if "Mail.Send" not in claims.get("roles", ()):
+        own = "Mail.Send" in claims.get("scp", "").split() and claims["upn"].lower() == user.lower()
+        if not own and "Mail.Send" not in claims.get("roles", ()):
             text = "Access is denied. Check credentials and try again."
             raise GraphError(HTTPStatus.FORBIDDEN, "ErrorAccessDenied", text)
         mailbox = self._mailbox(user)

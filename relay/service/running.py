@@ -26,6 +26,7 @@ from relay.model import Clock
 from relay.oauth import TokenSource
 from relay.policy import Policy
 from relay.service.http_server import serve_http
+from relay.seal import Sealer
 from relay.spool import Spool
 from relay.upstream import Upstream
 
@@ -129,8 +130,9 @@ class Service:
         self._watch(stack, self._prune(spool), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
+        store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
         sources = {
-            name: oauth.source(name, account.oauth, http, self.clock)
+            name: oauth.source(name, account.oauth, http, self.clock, store)
             for name, account in settings.accounts.items()
             if account.oauth is not None
         }

@@ -319,7 +319,7 @@ class TestNoAnswer:
 
 class TestSettings:
     @pytest.mark.parametrize(
-        "changes", [{"grant": "password"}, {"token_endpoint_auth_method": "none"}, {"client_secret": None}]
+        "changes", [{"grant": "password"}, {"token_endpoint_auth_method": "unknown"}, {"client_secret": None}]
     )
     async def test_what_a_checked_configuration_cannot_hold(self, build: Build, changes: dict[str, object]) -> None:
         with pytest.raises(ValueError, match=r"grant|auth_method|client_secret"):
