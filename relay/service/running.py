@@ -25,8 +25,8 @@ from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
 from relay.oauth import TokenSource
 from relay.policy import Policy
-from relay.service.http_server import serve_http
 from relay.seal import Sealer
+from relay.service.http_server import serve_http
 from relay.spool import Spool
 from relay.upstream import Upstream
 
