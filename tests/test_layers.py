@@ -40,6 +40,7 @@ GATEKEEPERS = {
     "click": {"relay.cli"},
     "httpx2": {"relay.http"},
     "jinja2": {"relay.web"},
+    "jwt": {"relay.oauth"},
     "psycopg": {"relay.database"},
     "pydantic": {"relay.config"},
     "pydantic_settings": {"relay.config"},

@@ -19,9 +19,9 @@ LINK = "https://login.microsoftonline.com/error?code="
 ERRORS: Final = read("""
 invalid_request C The request lacks a parameter, or has one twice.
     Compare accounts.NAME.oauth with the provider's documentation, its extra_parameters above all.
-invalid_client C The provider does not accept the client id with this secret.
-    Check accounts.NAME.oauth.client_id and client_secret, and which of client_secret_post and client_secret_basic the
-    provider wants as token_endpoint_auth_method.
+invalid_client C The provider does not accept the client id with this secret or key.
+    Check accounts.NAME.oauth.client_id and client_secret (or private_key_file, whose public half the provider must
+    have), and which token_endpoint_auth_method the provider wants, such as client_secret_basic.
 invalid_grant U The grant is invalid, expired or revoked.
     Sign in again: relay authorize NAME.
 unauthorized_client C The client may not use this grant.

@@ -23,7 +23,7 @@ TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
 Grant = Literal["client_credentials"]
-AuthMethod = Literal["client_secret_post", "client_secret_basic"]
+AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
 
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
@@ -44,6 +44,8 @@ _RESERVED_PARAMETERS = {
     "grant_type": "grant",
     "client_id": "client_id",
     "client_secret": "client_secret",
+    "client_assertion": "private_key_file",
+    "client_assertion_type": "private_key_file",
     "scope": "scopes",
 }
 
@@ -108,11 +110,18 @@ class OAuth(Table):
     client_id: Hidden
     client_secret: Hidden | None = None
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
+    client_secret_header: Annotated[str, forms.text(network.header_name)] | None = None
+    private_key_file: File | None = None
+    """PEM or PKCS#12."""
+    key_password: Hidden | None = None
+    certificate_file: File | None = None
     token_endpoint: Url
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
     refresh_margin: DurationOrZero | None = None
+    entra: bool = False
+    """The tokens are Microsoft's, which wants assertions in its own form. Set by the provider, so it has no form."""
 
 
 class Account(Table):

@@ -18,7 +18,17 @@ _NOT_INSTALLED = (
     " any user in the tenant. You {modal} have sent your authentication request to the wrong tenant."
 )
 
+_CERTIFICATE_PAGE = (
+    " Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials ."
+)
+_CONFIGURED_KEYS = (
+    " Thumbprint of key used by client: '{thumbprint}', Please visit the Azure Portal, Graph Explorer or directly use"
+    " MS Graph to see configured keys for app Id '{client_id}'.]"
+)
+
 KNOWN: Mapping[int, Known] = {
+    50027: Known(401, "invalid_client", "Invalid JWT token. {reason}"),
+    50048: Known(401, "invalid_client", "Subject must match Issuer claim in the client assertion."),
     50059: Known(
         400,
         "invalid_request",
@@ -45,6 +55,23 @@ KNOWN: Mapping[int, Known] = {
         "The resource principal named {resource} was not found in the tenant named {tenant}."
         + _NOT_INSTALLED.format(modal="might"),
     ),
+    700021: Known(
+        401,
+        "invalid_client",
+        "Client assertion application identifier doesn't match 'client_id' parameter." + _CERTIFICATE_PAGE,
+    ),
+    700023: Known(
+        401,
+        "invalid_client",
+        "Client assertion audience claim does not match Realm issuer." + _CERTIFICATE_PAGE,
+    ),
+    700024: Known(
+        401,
+        "invalid_client",
+        "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {begin}, expiry"
+        " time of assertion {end}." + _CERTIFICATE_PAGE,
+    ),
+    700027: Known(401, "invalid_client", "{what} [Reason - {reason}," + _CONFIGURED_KEYS),
     700016: Known(
         400,
         "unauthorized_client",

@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from relay.model import Clock
 from relay.sandbox.aadsts import EntraError
+from relay.sandbox.client_assertion import ClientAssertions
 from relay.sandbox.faults import Fault, Faults
 from relay.sandbox.http import general_fault, json_bytes, read_body, retry_after, truncated
 from relay.sandbox.settings import SandboxSettings
@@ -40,7 +41,8 @@ class Entra:
         self._tokens = tokens
         self._faults = faults
         self._clock = clock
-        self._grants: Mapping[str, Callable[[Mapping[str, str], Fault | None], dict[str, Any]]] = {
+        self._assertions = ClientAssertions(settings, clock)
+        self._grants: Mapping[str, Callable[[Mapping[str, str], Fault | None, str], dict[str, Any]]] = {
             "client_credentials": self._client_credentials,
         }
         self.requests = 0
@@ -56,7 +58,7 @@ class Entra:
         if fault is not None and (answer := await general_fault(request, fault)) is not None:
             return answer
         try:
-            answer = self._answer(await self._checked(request, fault), fault)
+            answer = self._answer(await self._checked(request, fault), fault, _address(request))
         except EntraError as error:
             answer = self._error(request, error)
         if fault is not None and fault.kind == "throttled":
@@ -85,24 +87,24 @@ class Entra:
         if tenant.lower() not in (self._settings.tenant.lower(), self._settings.tenant_id):
             raise EntraError(90002, tenant=tenant)
 
-    def _answer(self, parameters: Mapping[str, str], fault: Fault | None) -> Response:
+    def _answer(self, parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> Response:
         grant_type = parameters.get("grant_type")
         if not grant_type:
             raise EntraError(900144, parameter="grant_type")
         if grant_type not in self._grants:
             raise EntraError(70003, grant_type=grant_type)
-        body = self._grants[grant_type](parameters, fault)
+        body = self._grants[grant_type](parameters, fault, endpoint)
         if fault is not None and fault.kind == "token_fields":
             body = {name: value for name, value in {**body, **fault.fields}.items() if value is not None}
         return _json(HTTPStatus.OK, body)
 
-    def _client_credentials(self, parameters: Mapping[str, str], fault: Fault | None) -> dict[str, Any]:
+    def _client_credentials(self, parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> dict[str, Any]:
         """RFC 6749 section 4.4."""
         for name in ("client_id", "scope"):
             if not parameters.get(name):
                 raise EntraError(900144, parameter=name)
         resource = self._resource(parameters["scope"])
-        self._check_client(parameters, fault.kind if fault else "")
+        self._check_client(parameters, fault.kind if fault else "", endpoint)
         token = self._tokens.issue(resource, with_roles=fault is None or fault.kind != "no_roles")
         # Entra says one second less than it grants.
         left = int(self._settings.token_lifetime) - 1
@@ -118,10 +120,15 @@ class Entra:
             raise EntraError(500011, resource=resource, tenant=self._settings.tenant)
         return resource
 
-    def _check_client(self, parameters: Mapping[str, str], fault: str) -> None:
+    def _check_client(self, parameters: Mapping[str, str], fault: str, endpoint: str) -> None:
         client_id, secret = parameters["client_id"], parameters.get("client_secret", "")
         if client_id.lower() != self._settings.client_id.lower():
             raise EntraError(700016, client_id=client_id, tenant=self._settings.tenant)
+        if "client_assertion" in parameters:
+            if secret:
+                raise EntraError(9002313)
+            self._assertions.check(parameters, endpoint)
+            return
         if not secret:
             raise EntraError(7000216)
         right = hmac.compare_digest(secret.encode(), self._settings.client_secret.encode())
@@ -147,6 +154,11 @@ class Entra:
         if error.error == "invalid_client" and "authorization" in request.headers:
             answer.headers["www-authenticate"] = "Basic"
         return answer
+
+
+def _address(request: Request) -> str:
+    """Where the request was posted to, as its client wrote it: the audience of an assertion."""
+    return f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
 
 
 async def _form(request: Request) -> dict[str, str]:

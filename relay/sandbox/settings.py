@@ -25,6 +25,8 @@ class SandboxSettings:
     tenant: str = "sandbox.onmicrosoft.com"
     client_id: str = "5a4d0b0c-0000-4000-8000-000000000001"
     client_secret: str = field(default="sandbox-secret", repr=False)
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
+    """Certificates (PEM) that were uploaded for the application: assertions may be signed with their keys."""
     mailbox: str = "noreply@sandbox.onmicrosoft.com"
     more_mailboxes: tuple[str, ...] = ()
     send_as: tuple[str, ...] = ()

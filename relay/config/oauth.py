@@ -1,0 +1,101 @@
+"""`[accounts.NAME.oauth]`: which keys go together, and whether the files that they name can be used."""
+
+from datetime import UTC, datetime
+from typing import get_args
+
+from relay.config.files import Tree
+from relay.config.findings import Findings, KeyPath
+from relay.config.secret import SecretError
+from relay.config.secrets import warn_if_open
+from relay.config.settings import AuthMethod, OAuth
+
+_WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_header")
+_METHODS_OF = {
+    "client_secret": _WITH_SECRET,
+    "client_secret_header": ("client_secret_header",),
+    "private_key_file": ("private_key_jwt",),
+    "key_password": ("private_key_jwt",),
+    "certificate_file": ("private_key_jwt",),
+}
+"""The methods of client authentication that have a use for a key, the one to suggest first."""
+
+
+def given(table: Tree, key: str, path: KeyPath, findings: Findings) -> bool:
+    """Whether a secret was written, even one that could not be used: that has been said already."""
+    return key in table or findings.has_problem((*path, key)) or findings.has_problem((*path, f"{key}_file"))
+
+
+def preset(table: Tree) -> Tree:
+    """`table` with the method of client authentication that what is written in it asks for."""
+    return {**table, "token_endpoint_auth_method": _method(table)}
+
+
+def _method(table: Tree) -> object:
+    if "token_endpoint_auth_method" in table:
+        return table["token_endpoint_auth_method"]
+    if "private_key_file" in table:
+        return "private_key_jwt"
+    return "client_secret_header" if "client_secret_header" in table else "client_secret_post"
+
+
+def check(account: Tree, path: KeyPath, findings: Findings) -> None:
+    """The oauth table of `account`, as it was written: what is missing, and what has no use beside the rest."""
+    table, inside = account["oauth"], (*path, "oauth")
+    if not given(table, "client_id", inside, findings):
+        findings.missing(inside, "client_id", "add the Application (client) ID of the app registration")
+    method = _method(table)
+    if method not in get_args(AuthMethod):
+        return  # Its form says so.
+    _check_useless(table, str(method), inside, findings)
+    if method == "none":
+        findings.problem(
+            (*inside, "token_endpoint_auth_method"),
+            '"none" is for clients that show something else than themselves; client_credentials has nothing else '
+            "(RFC 6749 4.4): write the method that the provider wants",
+        )
+    if method in _WITH_SECRET and not given(table, "client_secret", inside, findings):
+        add = 'add client_secret_file = "...", a file that holds the secret (at Microsoft its Value, not its ID)'
+        findings.missing(inside, "client_secret", add)
+    if method == "client_secret_header" and "client_secret_header" not in table:
+        findings.missing(inside, "client_secret_header", 'add the name of the header, like "X-Client-Secret"')
+    if method == "private_key_jwt" and "private_key_file" not in table:
+        findings.missing(
+            inside, "private_key_file", 'add the PEM or PKCS#12 file that holds the key, like "client.pem"'
+        )
+
+
+def _check_useless(table: Tree, method: str, path: KeyPath, findings: Findings) -> None:
+    for key, methods in _METHODS_OF.items():
+        if key in table and method not in methods:
+            because = "" if "token_endpoint_auth_method" in table else ", which follows from the other keys"
+            findings.problem(
+                (*path, key),
+                f'has no meaning with token_endpoint_auth_method = "{method}"{because}: remove it, or write '
+                f'token_endpoint_auth_method = "{methods[0]}"',
+            )
+
+
+def check_files(made: OAuth, path: KeyPath, findings: Findings) -> None:
+    """The files of a table that is right in itself: read once, so that a wrong one shows before the first mail."""
+    if made.private_key_file is None or made.token_endpoint_auth_method != "private_key_jwt":  # noqa: S105 (a name)
+        return
+    # Loads the library for keys, which a relay without one has no need of.
+    from relay.config.private_key import KeyFiles, KeyReader  # noqa: PLC0415
+
+    try:
+        if made.key_password is not None:
+            made.key_password.read()
+    except SecretError:
+        return  # Told with all other secrets.
+    warn_if_open(made.private_key_file, (*path, "private_key_file"), findings)
+    try:
+        key = KeyReader(KeyFiles(made.private_key_file, made.key_password, made.certificate_file)).read()
+    except SecretError as error:
+        findings.problem((*path, "private_key_file"), str(error))
+        return
+    if made.entra and key.certificate is None:
+        add = "Microsoft finds the key by its certificate: add the file that you upload under Certificates & secrets"
+        findings.missing(path, "certificate_file", add)
+    if key.not_after is not None and key.not_after < datetime.now(UTC):
+        ended = f"{key.not_after:%Y-%m-%d}"
+        findings.warn((*path, "private_key_file"), f"its certificate ended on {ended}: make a new one and register it")
