@@ -95,6 +95,8 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
 def _proof(oauth: OAuth) -> str:
     """How the client proves who it is."""
     if oauth.token_endpoint_auth_method == "private_key_jwt":  # noqa: S105 (a name)
+        if oauth.federated_token_file:
+            return f"with the token in {oauth.federated_token_file}"
         return f"signing with the key in {oauth.private_key_file}"
     if oauth.token_endpoint_auth_method == "none":  # noqa: S105 (a name)
         return "which needs no proof"

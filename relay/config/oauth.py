@@ -1,11 +1,12 @@
 """`[accounts.NAME.oauth]`: which keys go together, and whether the files that they name can be used."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args
 
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.secret import SecretError
+from relay.config.secret import Secret, SecretError
 from relay.config.secrets import warn_if_open
 from relay.config.settings import AuthMethod, OAuth
 
@@ -16,6 +17,7 @@ _METHODS_OF = {
     "private_key_file": ("private_key_jwt",),
     "key_password": ("private_key_jwt",),
     "certificate_file": ("private_key_jwt",),
+    "federated_token_file": ("private_key_jwt",),
 }
 """The methods of client authentication that have a use for a key, the one to suggest first."""
 
@@ -33,7 +35,7 @@ def preset(table: Tree) -> Tree:
 def _method(table: Tree) -> object:
     if "token_endpoint_auth_method" in table:
         return table["token_endpoint_auth_method"]
-    if "private_key_file" in table:
+    if "private_key_file" in table or "federated_token_file" in table:
         return "private_key_jwt"
     return "client_secret_header" if "client_secret_header" in table else "client_secret_post"
 
@@ -58,10 +60,23 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
         findings.missing(inside, "client_secret", add)
     if method == "client_secret_header" and "client_secret_header" not in table:
         findings.missing(inside, "client_secret_header", 'add the name of the header, like "X-Client-Secret"')
-    if method == "private_key_jwt" and "private_key_file" not in table:
-        findings.missing(
-            inside, "private_key_file", 'add the PEM or PKCS#12 file that holds the key, like "client.pem"'
-        )
+    if method == "private_key_jwt":
+        _check_assertion(table, inside, findings)
+
+
+def _check_assertion(table: Tree, path: KeyPath, findings: Findings) -> None:
+    """Who signs: the relay with a key, or somebody else."""
+    if "federated_token_file" not in table:
+        if "private_key_file" not in table:
+            add = 'add the PEM or PKCS#12 file that holds the key, like "client.pem"'
+            findings.missing(path, "private_key_file", add)
+        return
+    for key in ("private_key_file", "key_password", "certificate_file"):
+        if key in table:
+            findings.problem(
+                (*path, key),
+                "has no meaning with federated_token_file, which holds what somebody else has signed: keep one",
+            )
 
 
 def _check_useless(table: Tree, method: str, path: KeyPath, findings: Findings) -> None:
@@ -77,8 +92,18 @@ def _check_useless(table: Tree, method: str, path: KeyPath, findings: Findings) 
 
 def check_files(made: OAuth, path: KeyPath, findings: Findings) -> None:
     """The files of a table that is right in itself: read once, so that a wrong one shows before the first mail."""
-    if made.private_key_file is None or made.token_endpoint_auth_method != "private_key_jwt":  # noqa: S105 (a name)
+    if made.token_endpoint_auth_method != "private_key_jwt":  # noqa: S105 (a name)
         return
+    if made.federated_token_file is not None:
+        try:
+            Secret(file=made.federated_token_file).read()
+        except SecretError as error:
+            findings.problem((*path, "federated_token_file"), str(error))
+    elif made.private_key_file is not None:
+        _check_key(made, made.private_key_file, path, findings)
+
+
+def _check_key(made: OAuth, file: Path, path: KeyPath, findings: Findings) -> None:
     # Loads the library for keys, which a relay without one has no need of.
     from relay.config.private_key import KeyFiles, KeyReader  # noqa: PLC0415
 
@@ -87,9 +112,9 @@ def check_files(made: OAuth, path: KeyPath, findings: Findings) -> None:
             made.key_password.read()
     except SecretError:
         return  # Told with all other secrets.
-    warn_if_open(made.private_key_file, (*path, "private_key_file"), findings)
+    warn_if_open(file, (*path, "private_key_file"), findings)
     try:
-        key = KeyReader(KeyFiles(made.private_key_file, made.key_password, made.certificate_file)).read()
+        key = KeyReader(KeyFiles(file, made.key_password, made.certificate_file)).read()
     except SecretError as error:
         findings.problem((*path, "private_key_file"), str(error))
         return

@@ -115,6 +115,8 @@ class OAuth(Table):
     """PEM or PKCS#12."""
     key_password: Hidden | None = None
     certificate_file: File | None = None
+    federated_token_file: File | None = None
+    """A token that somebody else renews; it takes the place of the key."""
     token_endpoint: Url
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "

@@ -10,6 +10,7 @@ from relay.config.secret import Secret
 from relay.model import Clock
 from relay.oauth.client_credentials import ClientCredentials
 from relay.oauth.client_secret import ClientSecretBasic, ClientSecretHeader, ClientSecretPost, PublicClient
+from relay.oauth.federated import FederatedToken
 from relay.oauth.request import ClientAuthentication, Grant
 from relay.oauth.settings import OAuthSettings
 
@@ -49,6 +50,8 @@ def _secret_header(oauth: OAuthSettings, _: Clock) -> ClientAuthentication:
 
 
 def _private_key_jwt(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
+    if oauth.federated_token_file is not None:
+        return FederatedToken(oauth.client_id, oauth.federated_token_file)
     from relay.config.private_key import KeyFiles  # noqa: PLC0415
     from relay.oauth.private_key_jwt import PrivateKeyJwt  # noqa: PLC0415
 

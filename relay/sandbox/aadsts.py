@@ -26,7 +26,16 @@ _CONFIGURED_KEYS = (
     " MS Graph to see configured keys for app Id '{client_id}'.]"
 )
 
+_NO_FEDERATION = Known(
+    401,
+    "invalid_client",
+    "No matching federated identity record found for presented assertion {what} '{value}'. Check your federated"
+    " identity credential Subject, Audience and Issuer against the presented assertion."
+    " https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+)
+
 KNOWN: Mapping[int, Known] = {
+    50013: Known(401, "invalid_client", "Assertion failed signature validation. [Reason - The key was not found.]"),
     50027: Known(401, "invalid_client", "Invalid JWT token. {reason}"),
     50048: Known(401, "invalid_client", "Subject must match Issuer claim in the client assertion."),
     50059: Known(
@@ -78,6 +87,9 @@ KNOWN: Mapping[int, Known] = {
         "Application with identifier '{client_id}' was not found in the directory '{tenant}'."
         + _NOT_INSTALLED.format(modal="may"),
     ),
+    700211: _NO_FEDERATION,
+    700212: _NO_FEDERATION,
+    700213: _NO_FEDERATION,
     900023: Known(
         400,
         "invalid_request",

@@ -6,7 +6,6 @@ once, so that a client which signs nothing anew is noticed.
 
 import binascii
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -14,11 +13,11 @@ from cryptography.hazmat.primitives import hashes
 from relay.model import Clock
 from relay.sandbox import jws
 from relay.sandbox.aadsts import EntraError
+from relay.sandbox.federation import check as check_federated
 from relay.sandbox.settings import SandboxSettings
+from relay.sandbox.validity import check_times
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
-SKEW = 300
-"""Seconds by which a client's clock may be wrong."""
 _MOST_IDS = 10_000
 
 
@@ -37,6 +36,9 @@ class ClientAssertions:
             raise EntraError(900144, parameter="client_assertion_type")
         try:
             signed = jws.read(parameters["client_assertion"])
+            if _is_foreign(signed, parameters["client_id"]):
+                check_federated(signed, self._settings.federated, self._clock.time())
+                return
             self._check_certificate(signed, parameters["client_id"])
             self._check_claims(signed, parameters["client_id"], endpoint)
         except jws.MalformedError as error:
@@ -74,13 +76,9 @@ class ClientAssertions:
             del self._taken[next(iter(self._taken))]
 
 
-def check_times(signed: jws.Signed, now: float) -> None:
-    """Raise EntraError when an assertion is not valid at `now`."""
-    if "exp" not in signed.claims:
-        raise jws.MalformedError("The claim 'exp' is missing.")
-    begin, end = signed.time("nbf", 0), signed.time("exp", 0)
-    if now > end + SKEW or now < begin - SKEW:
-        raise EntraError(700024, now=_stamp(now), begin=_stamp(begin), end=_stamp(end))
+def _is_foreign(signed: jws.Signed, client_id: str) -> bool:
+    """Whether another issuer made it, and not the application with its certificate."""
+    return signed.text("iss").lower() != client_id.lower() and not signed.header.keys() & {"x5t", "x5t#S256"}
 
 
 def _thumbprint(header: Mapping[str, object]) -> bytes:
@@ -96,10 +94,3 @@ def _thumbprint(header: Mapping[str, object]) -> bytes:
 
 def _fingerprints(certificate: x509.Certificate) -> tuple[bytes, bytes]:
     return certificate.fingerprint(hashes.SHA256()), certificate.fingerprint(hashes.SHA1())  # noqa: S303 (a name of the file, no proof)
-
-
-def _stamp(seconds: float) -> str:
-    try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S.0000000Z}"
-    except (ValueError, OverflowError, OSError):
-        return "unknown"

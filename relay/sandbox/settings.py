@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from relay.sandbox.federation import FederatedCredential
+
 MIB = 1024 * 1024
 
 Bind = tuple[str, int]
@@ -27,6 +29,8 @@ class SandboxSettings:
     client_secret: str = field(default="sandbox-secret", repr=False)
     certificates: tuple[bytes, ...] = field(default=(), repr=False)
     """Certificates (PEM) that were uploaded for the application: assertions may be signed with their keys."""
+    federated: tuple[FederatedCredential, ...] = ()
+    """Other issuers whose tokens the application may prove itself with."""
     mailbox: str = "noreply@sandbox.onmicrosoft.com"
     more_mailboxes: tuple[str, ...] = ()
     send_as: tuple[str, ...] = ()

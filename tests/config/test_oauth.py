@@ -111,6 +111,18 @@ def test_a_secret_in_a_header(configure: Configure) -> None:
         ('private_key_file = "absent"', "private_key_file", ("absent: does not exist",)),
         ('private_key_file = "secret.pem"\nkey_password = "hunter3"', "private_key_file", ("does not open",)),
         ('private_key_file = "secret.pem"\nkey_password_file = "absent"', "key_password_file", ("does not exist",)),
+        ('federated_token_file = "absent"', "federated_token_file", ("absent: does not exist",)),
+        (
+            SECRET + 'token_endpoint_auth_method = "client_secret_post"\nfederated_token_file = "key.pem"',
+            "federated_token_file",
+            ("no meaning",),
+        ),
+        (
+            'federated_token_file = "key.pem"\nprivate_key_file = "key.pem"',
+            "private_key_file",
+            ("no meaning with federated_token_file", "keep one"),
+        ),
+        ('federated_token_file = "key.pem"\ncertificate_file = "cert.pem"', "certificate_file", ("keep one",)),
         (
             SECRET + 'extra_parameters = { client_assertion = "hunter2" }',
             "extra_parameters",
@@ -124,6 +136,15 @@ def test_what_does_not_go_together_is_told(problems: Problems, keys: str, key: s
     assert "hunter2" not in str(found)
     assert "hunter3" not in str(found)
     assert len(found) == 1, found
+
+
+def test_a_federated_token(configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("e30.e30.sig")
+    (tmp_path / "token").chmod(0o644)
+    text = OFFICE + 'federated_token_file = "token"'
+    oauth = oauth_of(configure, text)
+    assert (oauth.token_endpoint_auth_method, oauth.federated_token_file) == ("private_key_jwt", tmp_path / "token")
+    assert f"with the token in {tmp_path / 'token'}" in "\n".join(describe(configure(text)))
 
 
 def test_a_certificate_that_has_ended(configure: Configure) -> None:

@@ -1,6 +1,6 @@
 """A token endpoint that remembers what it was sent, and the token sources of an account `office` at it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from relay.config import OAuth, Secret
 from relay.http import HttpClient
-from relay.oauth import TokenError, TokenSource, source
+from relay.oauth import Token, TokenError, TokenSource, source
 from tests.support.clock import FakeClock
 from tests.support.web import web
 
@@ -73,6 +73,10 @@ def settings(**keys: Any) -> OAuth:
 
 
 async def refusal(tokens: TokenSource) -> TokenError:
+    return await refusal_of(tokens.get())
+
+
+async def refusal_of(asked: Awaitable[Token]) -> TokenError:
     with pytest.raises(TokenError) as caught:
-        await tokens.get()
+        await asked
     return caught.value

@@ -3,20 +3,23 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from time import time
 from typing import Any
 
+import jwt
 import pytest
 
 from relay.config import OAuth, Secret
 from relay.http import DefaultSettings, HttpClient
 from relay.model import Clock
 from relay.oauth import TokenSource, claims, source
-from relay.sandbox import Sandbox, SandboxSettings
+from relay.sandbox import FederatedCredential, Sandbox, SandboxSettings
 from relay.service import serve_http
-from tests.oauth.conftest import refusal
-from tests.support.keys import certificate, certificate_pem, pem, pfx, rsa_key
+from tests.oauth.conftest import refusal, refusal_of
+from tests.support.keys import certificate, certificate_pem, pem, pfx, public_pem, rsa_key
 
 CERTIFICATE = certificate(rsa_key())
+CLUSTER, POD = "https://cluster.example.com/", "system:serviceaccount:mail:relay"
 
 
 class Tenant:
@@ -41,7 +44,11 @@ class Tenant:
 
 @pytest.fixture
 async def tenant(tmp_path: Path) -> AsyncIterator[Tenant]:
-    settings = SandboxSettings(folder=tmp_path / "sandbox", certificates=(certificate_pem(CERTIFICATE),))
+    settings = SandboxSettings(
+        folder=tmp_path / "sandbox",
+        certificates=(certificate_pem(CERTIFICATE),),
+        federated=(FederatedCredential(CLUSTER, POD, public_pem(rsa_key(1))),),
+    )
     async with AsyncExitStack() as stack:
         yield Tenant(stack, await stack.enter_async_context(Sandbox(settings, serve_http)))
 
@@ -73,3 +80,38 @@ async def test_an_assertion_for_another_application(tenant: Tenant, tmp_path: Pa
 async def test_a_public_client_is_told_what_is_missing(tenant: Tenant) -> None:
     error = await refusal(tenant.account(token_endpoint_auth_method="none"))
     assert (error.error, error.codes) == ("invalid_client", (7000216,))
+
+
+def pod_token(**changes: Any) -> str:
+    """What Kubernetes writes into a pod."""
+    now = int(time())
+    token = {"iss": CLUSTER, "sub": POD, "aud": ["api://AzureADTokenExchange"], "iat": now, "exp": now + 3600}
+    return jwt.encode(token | changes, rsa_key(1), "RS256")
+
+
+async def test_a_pod_that_its_cluster_vouches_for(tenant: Tenant, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text(pod_token())
+    tokens = tenant.account(token_endpoint_auth_method="private_key_jwt", federated_token_file=file)
+    token = await tokens.get()
+    assert claims(token)["roles"] == ["SMTP.SendAsApp"]
+    file.write_text(pod_token(exp=int(time()) - 400))
+    error = await refusal_of(tokens.replace(token))
+    assert error.codes == (700024,)
+    assert "check that its file is being renewed" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"iss": CLUSTER.rstrip("/")}, 700211),
+        ({"sub": POD.upper()}, 700213),
+        ({"aud": "https://kubernetes.default.svc"}, 700212),
+    ],
+)
+async def test_a_pod_that_nobody_entered(tenant: Tenant, tmp_path: Path, changes: dict[str, Any], code: int) -> None:
+    (tmp_path / "token").write_text(pod_token(**changes))
+    keys = {"token_endpoint_auth_method": "private_key_jwt", "federated_token_file": tmp_path / "token"}
+    error = await refusal(tenant.account(**keys))
+    assert (error.codes, error.error, error.temporary) == ((code,), "invalid_client", False)
+    assert "Federated credentials" in error.hint

@@ -126,6 +126,30 @@ def test_a_request_knows_its_assertion_for_a_secret(tmp_path: Path, clock: FakeC
     assert request.form["client_assertion"] not in repr(request)
 
 
+async def test_a_federated_token_is_read_anew_each_time(account: Account, provider: Provider, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("first.token.ok\n")
+    tokens = account(token_endpoint_auth_method=JWT, federated_token_file=file)
+    token = await tokens.get()
+    file.write_text(" second.token.ok \r\n")
+    await tokens.replace(token)
+    assert [form["client_assertion"] for form in provider.forms] == ["first.token.ok", "second.token.ok"]
+    assert {form["client_assertion_type"] for form in provider.forms} == {ASSERTION_TYPE}
+    assert {form["client_id"] for form in provider.forms} == {"the-client"}
+
+
+@pytest.mark.parametrize("content", ["hunter2", "a.b", "a.b.c.d", '{"token": "a.b.c"}', "a.b.ü", "a.b.c d"])
+async def test_a_federated_token_that_is_none(
+    account: Account, provider: Provider, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "token").write_text(content)
+    error = await refusal(account(token_endpoint_auth_method=JWT, federated_token_file=tmp_path / "token"))
+    assert (error.error, error.temporary) == ("secret_unreadable", False)
+    assert "holds no JSON Web Token. Name the file that the platform writes" in str(error)
+    assert content not in str(error)
+    assert provider.forms == []
+
+
 async def test_a_secret_in_a_header(account: Account, provider: Provider) -> None:
     keys = {"token_endpoint_auth_method": "client_secret_header", "client_secret_header": "X-Client-Secret"}
     await account(**keys, client_secret=Secret("the secret~")).get()

@@ -11,10 +11,10 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from relay.sandbox import Sandbox
+from relay.sandbox import FederatedCredential, Sandbox
 from tests.sandbox.conftest import RecordingClock, Start, client_of
 from tests.sandbox.test_entra import CLIENT, FORM, SECRET, check_error, path
-from tests.support.keys import certificate, certificate_pem, rsa_key
+from tests.support.keys import certificate, certificate_pem, public_pem, rsa_key
 
 KEY, STRANGER = rsa_key(), rsa_key(1)
 CERTIFICATE = certificate(KEY, begin=datetime(2026, 1, 1, tzinfo=UTC), days=3650)
@@ -173,3 +173,46 @@ async def test_the_form_around_it(sandbox: Sandbox) -> None:
     ):
         answer = await ask(sandbox, signed(sandbox), **changes)
         assert answer.json()["error_codes"] == [number]
+
+
+ISSUER, POD = "https://cluster.example.com", "system:serviceaccount:mail:relay"
+
+
+@pytest.fixture
+async def federated(start: Start, clock: RecordingClock) -> Sandbox:
+    credential = FederatedCredential(ISSUER, POD, public_pem(STRANGER))
+    return await start(clock, http=True, federated=(credential,))
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "number"),
+    [
+        ({}, 200, None),
+        ({"aud": ["api://AzureADTokenExchange"]}, 200, None),
+        ({"key": KEY}, 401, 50013),
+        ({"alg": "PS256"}, 200, None),
+        ({"iss": f"{ISSUER}/"}, 401, 700211),
+        ({"sub": POD.upper()}, 401, 700213),
+        ({"aud": "sts.amazonaws.com"}, 401, 700212),
+        ({"aud": [1]}, 401, 50027),
+        ({"exp": 1}, 401, 700024),
+    ],
+)
+async def test_a_token_of_another_issuer(
+    federated: Sandbox, changes: dict[str, Any], status: int, number: int | None
+) -> None:
+    told: dict[str, Any] = {"key": STRANGER, "alg": "RS256", "header": {}, "iss": ISSUER, "sub": POD, "jti": None}
+    token = signed(federated, **(told | {"aud": "api://AzureADTokenExchange"} | changes))
+    for _ in range(2):
+        answer = await ask(federated, token)
+        assert (answer.status_code, answer.json().get("error_codes", [None])) == (status, [number])
+
+
+async def test_what_does_not_match_is_named(federated: Sandbox) -> None:
+    answer = await ask(federated, signed(federated, key=STRANGER, alg="RS256", header={}, iss=ISSUER, sub="nobody"))
+    text = (
+        "No matching federated identity record found for presented assertion subject 'nobody'. Check your federated"
+        " identity credential Subject, Audience and Issuer against the presented assertion."
+        " https://learn.microsoft.com/entra/workload-id/workload-identity-federation"
+    )
+    check_error(answer, 401, "invalid_client", 700213, text)
