@@ -15,12 +15,14 @@ class Cloud:
     """One of Microsoft's separate clouds. GCC (not High) uses the worldwide one.
 
     `authority` and `smtp_host` are host names; `graph_root` is the address in front of `/v1.0`; a scope is what an
-    application asks for with client_credentials: one resource and `/.default`.
+    application asks for with client_credentials: one resource and `/.default`. `smtp_user_resource` is what is in front
+    of the permission in a user's scope, which for SMTP is another name of the same resource.
     """
 
     authority: str
     smtp_host: str
     smtp_scope: str
+    smtp_user_resource: str
     graph_root: str
     graph_scope: str
 
@@ -32,6 +34,7 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         authority="login.microsoftonline.com",
         smtp_host="smtp.office365.com",
         smtp_scope="https://outlook.office365.com/.default",
+        smtp_user_resource="https://outlook.office.com",
         graph_root="https://graph.microsoft.com",
         graph_scope="https://graph.microsoft.com/.default",
     ),
@@ -40,6 +43,7 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         authority="login.microsoftonline.us",
         smtp_host="smtp.office365.us",  # unverified
         smtp_scope="https://outlook.office365.us/.default",
+        smtp_user_resource="https://outlook.office365.us",
         graph_root="https://graph.microsoft.us",
         graph_scope="https://graph.microsoft.us/.default",
     ),
@@ -47,6 +51,7 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         authority="login.microsoftonline.us",
         smtp_host="smtp.office365.us",  # unverified: other sources name an outlook-dod host
         smtp_scope="https://outlook.office365.us/.default",  # unverified: other sources say webmail.apps.mil
+        smtp_user_resource="https://outlook.office365.us",  # unverified
         graph_root="https://dod-graph.microsoft.us",
         graph_scope="https://dod-graph.microsoft.us/.default",
     ),
@@ -55,11 +60,18 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         authority="login.partner.microsoftonline.cn",
         smtp_host="smtp.partner.outlook.cn",  # unverified
         smtp_scope="https://partner.outlook.cn/.default",
+        smtp_user_resource="https://partner.outlook.cn",
         graph_root="https://microsoftgraph.chinacloudapi.cn",
         graph_scope="https://microsoftgraph.chinacloudapi.cn/.default",
     ),
 }
 
+SMTP_USER_PERMISSION: Final = "SMTP.Send"
+GRAPH_USER_PERMISSION: Final = "Mail.Send"
+"""What a user allows an application; behind the resource and a slash it is a scope."""
+
+TENANTS_WITHOUT_PASSWORDS: Final = frozenset({"common", "consumers"})
+"""Paths of the authority that take no user's password: the grant is for work and school accounts only."""
 TENANTS_WITHOUT_APPS: Final = frozenset({"common", "organizations", "consumers"})
 """Paths of the authority that stand for no tenant: an application's own token cannot come from them."""
 

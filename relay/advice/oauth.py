@@ -50,6 +50,13 @@ server_error, internal_failure T The provider has an internal error.
     Wait: the relay tries again by itself.
 """)
 
+# The same error, where the grant tells more about its cause.
+_PASSWORD: Final = read("""
+invalid_grant C The provider does not accept the user's name and password for a token.
+    Correct accounts.NAME.username and accounts.NAME.password before wrong tries lock the user out. If the user has a
+    second factor, this grant cannot work: change accounts.NAME.oauth.grant.
+""")
+
 _GOOGLE: Final = read("""
 delegation C The service account may not act for this user with these scopes.
     In the Google Admin console under Security > Access and data control > API controls > Domain-wide delegation add
@@ -83,19 +90,21 @@ def kind(codes: Sequence[int]) -> Kind | None:
     return next((CODES[code].kind for code in codes if code in CODES), None)
 
 
-def hint(error: str, codes: Sequence[int], description: str, *, account: str = "NAME") -> str:
+def hint(error: str, codes: Sequence[int], description: str, *, account: str = "NAME", grant: str = "") -> str:
     """The cause and the next step, in sentences; "" when nothing is known about the error.
 
-    `error` and `description` are those of RFC 6749 5.2, `codes` the AADSTS numbers that came with them.
+    `error` and `description` are those of RFC 6749 5.2, `codes` the AADSTS numbers that came with them; `grant` is what
+    the token was asked for with.
     """
-    return _found(error, codes, description).replace("NAME", account)
+    return _found(error, codes, description, grant).replace("NAME", account)
 
 
-def _found(error: str, codes: Sequence[int], description: str) -> str:
+def _found(error: str, codes: Sequence[int], description: str, grant: str) -> str:
     for code in codes:
         if code in CODES:
             return str(CODES[code])
-    general = str(ERRORS.get(error, ""))
+    known = _PASSWORD.get(error) if grant == "password" else None
+    general = str(known or ERRORS.get(error) or "")
     if codes:
         return f"{general} Read what Microsoft says about it: {LINK}{codes[0]}".strip()
     lower = description.lower()

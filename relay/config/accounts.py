@@ -40,6 +40,7 @@ def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Accoun
         tls.check_account(made, path, findings)
         if made.oauth is not None:
             oauth.check_files(made.oauth, (*path, "oauth"), findings)
+            oauth.warn_of_user(made, path, findings)
     return made
 
 
@@ -54,7 +55,7 @@ def _preset(table: Tree) -> Tree:
     """`table` with what its provider presets; what is written wins."""
     provider = _word(table, "provider")
     if isinstance(table.get("oauth"), dict):
-        table = {**table, "oauth": oauth.preset(table["oauth"])}
+        table = oauth.preset(table)
     if provider == "microsoft":
         return _microsoft(table)
     filled = dict(table)
@@ -89,8 +90,17 @@ def _microsoft(table: Tree) -> Tree:
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
         inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
-        inner.setdefault("scopes", [cloud.graph_scope if graph else cloud.smtp_scope])
+        inner.setdefault("scopes", [_scope(cloud, graph=graph, user=oauth.is_password_grant(table))])
     return filled
+
+
+def _scope(cloud: providers.Cloud, *, graph: bool, user: bool) -> str:
+    """What a token is asked for: all that the application may do, or the one thing that a user allows it."""
+    if not user:
+        return cloud.graph_scope if graph else cloud.smtp_scope
+    if graph:
+        return f"{cloud.graph_root}/{providers.GRAPH_USER_PERMISSION}"
+    return f"{cloud.smtp_user_resource}/{providers.SMTP_USER_PERMISSION}"
 
 
 def _word(table: Tree, key: str) -> str:
@@ -120,7 +130,7 @@ def _check_keys(table: Tree, path: KeyPath, findings: Findings) -> None:
         if _uses_graph(table):
             findings.problem((*path, "via"), '["graph"] needs provider = "microsoft"')
     elif provider == "microsoft" and _uses_graph(table):
-        useless = _CONNECTION | {"username", "password"}
+        useless = _CONNECTION | (set() if oauth.is_password_grant(table) else {"username", "password"})
         why = 'has no meaning with via = ["graph"], which sends by HTTPS with a token: remove it'
     else:
         useless = {"mail_endpoint"} if provider == "microsoft" else set()
@@ -155,11 +165,15 @@ def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
             add = 'add the directory (tenant) ID, or a domain of it, like tenant = "contoso.onmicrosoft.com"'
             findings.missing(path, "tenant", add)
     elif isinstance(table["tenant"], str):
-        _check_tenant(table["tenant"], (*path, "tenant"), findings)
+        _check_tenant(table["tenant"], (*path, "tenant"), findings, user=oauth.is_password_grant(table))
 
 
-def _check_tenant(tenant: str, path: KeyPath, findings: Findings) -> None:
-    if tenant.lower() in providers.TENANTS_WITHOUT_APPS:
+def _check_tenant(tenant: str, path: KeyPath, findings: Findings, *, user: bool) -> None:
+    if user and tenant.lower() in providers.TENANTS_WITHOUT_PASSWORDS:
+        findings.problem(path, f'"{tenant}" takes no password: write the user\'s own tenant, or "organizations"')
+    elif user and tenant.lower() in providers.TENANTS_WITHOUT_APPS:
+        return
+    elif tenant.lower() in providers.TENANTS_WITHOUT_APPS:
         findings.problem(
             path,
             f'"{tenant}" stands for every tenant, and client_credentials is about one: an application\'s own token '
@@ -178,7 +192,7 @@ def _check_tenant(tenant: str, path: KeyPath, findings: Findings) -> None:
 def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
     """How it authenticates: by token, by password, or not at all."""
     token, password = "oauth" in table, oauth.given(table, "password", path, findings)
-    if token and password:
+    if token and password and not oauth.is_password_grant(table):
         findings.problem((*path, "password"), f"and [{'.'.join(path)}.oauth] are both given: keep one")
     if (token or password) and "username" not in table and "mailbox" not in table:
         findings.missing(path, "username", "add the login at the server, or mailbox when that is the same")
@@ -196,7 +210,7 @@ def _check_credentials(made: Account, path: KeyPath, findings: Findings) -> None
             "or remove the credentials",
         )
     at_exchange = made.provider == "microsoft" or (made.host or "").lower() in providers.BASIC_RETIRING_HOSTS
-    if made.password and at_exchange:
+    if made.password and not made.oauth and at_exchange:
         findings.warn(
             (*path, "password"),
             f"Exchange Online turns Basic authentication off by default at the {providers.BASIC_OFF_BY_DEFAULT} and "

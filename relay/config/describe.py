@@ -85,7 +85,9 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
         oauth = account.oauth
         lines.append(f"  token from {oauth.token_endpoint} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
         lines.append(f"  client_id {_masked(oauth.client_id)}, {_proof(oauth)}")
-    if account.password:
+        if account.password:
+            lines.append(f"  as the user {account.username}, password {_masked(account.password)}")
+    elif account.password:
         lines.append(f"  login {account.username}, password {_masked(account.password)}")
     if account.is_real:
         lines.append(f"  {account.concurrency} at a time")

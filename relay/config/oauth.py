@@ -8,7 +8,7 @@ from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
 from relay.config.secret import Secret, SecretError
 from relay.config.secrets import warn_if_open
-from relay.config.settings import AuthMethod, OAuth
+from relay.config.settings import Account, AuthMethod, OAuth
 
 _WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_header")
 _METHODS_OF = {
@@ -27,9 +27,23 @@ def given(table: Tree, key: str, path: KeyPath, findings: Findings) -> bool:
     return key in table or findings.has_problem((*path, key)) or findings.has_problem((*path, f"{key}_file"))
 
 
-def preset(table: Tree) -> Tree:
-    """`table` with the method of client authentication that what is written in it asks for."""
-    return {**table, "token_endpoint_auth_method": _method(table)}
+def is_password_grant(account: Tree) -> bool:
+    """Whether the account's user name and password are for the token endpoint."""
+    table = account.get("oauth")
+    return isinstance(table, dict) and table.get("grant") == "password"
+
+
+def preset(account: Tree) -> Tree:
+    """`account` with what follows from its oauth table: the method of client authentication, and a user's password."""
+    table = {**account["oauth"], "token_endpoint_auth_method": _method(account["oauth"])}
+    if not is_password_grant(account):
+        return {**account, "oauth": table}
+    username = account.get("username", account.get("mailbox"))
+    if isinstance(username, str):
+        table["username"] = username
+    table["password"] = account.get("password")
+    # Graph has no login of its own, but this user is still somebody.
+    return {**account, "oauth": table, **({"username": username} if username is not None else {})}
 
 
 def _method(table: Tree) -> object:
@@ -37,7 +51,10 @@ def _method(table: Tree) -> object:
         return table["token_endpoint_auth_method"]
     if "private_key_file" in table or "federated_token_file" in table:
         return "private_key_jwt"
-    return "client_secret_header" if "client_secret_header" in table else "client_secret_post"
+    if "client_secret_header" in table:
+        return "client_secret_header"
+    public = table.get("grant") == "password" and "client_secret" not in table
+    return "none" if public else "client_secret_post"
 
 
 def check(account: Tree, path: KeyPath, findings: Findings) -> None:
@@ -49,7 +66,9 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
     if method not in get_args(AuthMethod):
         return  # Its form says so.
     _check_useless(table, str(method), inside, findings)
-    if method == "none":
+    if is_password_grant(account) and not given(account, "password", path, findings):
+        findings.missing(path, "password", 'the grant "password" sends the user\'s own: add password_file = "..."')
+    if method == "none" and not is_password_grant(account):
         findings.problem(
             (*inside, "token_endpoint_auth_method"),
             '"none" is for clients that show something else than themselves; client_credentials has nothing else '
@@ -88,6 +107,19 @@ def _check_useless(table: Tree, method: str, path: KeyPath, findings: Findings) 
                 f'has no meaning with token_endpoint_auth_method = "{method}"{because}: remove it, or write '
                 f'token_endpoint_auth_method = "{methods[0]}"',
             )
+
+
+def warn_of_user(made: Account, path: KeyPath, findings: Findings) -> None:
+    """The token of a user opens that user's mailbox: another sender needs another right."""
+    sender, user = made.own_address, made.username
+    if made.oauth is None or made.oauth.grant != "password" or not sender or not user:
+        return
+    if sender.lower() != user.lower():
+        findings.warn(
+            (*path, "username"),
+            f"the token will be that of {user}, and mail leaves as {sender}: the provider must allow that (at "
+            "Exchange: Full Access and Send As)",
+        )
 
 
 def check_files(made: OAuth, path: KeyPath, findings: Findings) -> None:

@@ -22,7 +22,7 @@ UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
-Grant = Literal["client_credentials"]
+Grant = Literal["client_credentials", "password"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
 
 Text = Annotated[str, forms.text()]
@@ -44,6 +44,8 @@ _RESERVED_PARAMETERS = {
     "grant_type": "grant",
     "client_id": "client_id",
     "client_secret": "client_secret",
+    "username": "accounts.NAME.username",
+    "password": "accounts.NAME.password",
     "client_assertion": "private_key_file",
     "client_assertion_type": "private_key_file",
     "scope": "scopes",
@@ -124,6 +126,9 @@ class OAuth(Table):
     refresh_margin: DurationOrZero | None = None
     entra: bool = False
     """The tokens are Microsoft's, which wants assertions in its own form. Set by the provider, so it has no form."""
+    username: str | None = None
+    """The account's, and so is the password: for the grant that sends them. Filled in, so they have no form."""
+    password: Secret | None = None
 
 
 class Account(Table):

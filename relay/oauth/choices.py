@@ -11,6 +11,7 @@ from relay.model import Clock
 from relay.oauth.client_credentials import ClientCredentials
 from relay.oauth.client_secret import ClientSecretBasic, ClientSecretHeader, ClientSecretPost, PublicClient
 from relay.oauth.federated import FederatedToken
+from relay.oauth.password import Password
 from relay.oauth.request import ClientAuthentication, Grant
 from relay.oauth.settings import OAuthSettings
 
@@ -49,6 +50,11 @@ def _secret_header(oauth: OAuthSettings, _: Clock) -> ClientAuthentication:
     return ClientSecretHeader(oauth.client_id, _secret(oauth), header)
 
 
+def _password(oauth: OAuthSettings) -> Grant:
+    username, password = _need(oauth.username, "username"), _need(oauth.password, "password")
+    return Password(username, password, oauth.scopes, oauth.scope_delimiter)
+
+
 def _private_key_jwt(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
     if oauth.federated_token_file is not None:
         return FederatedToken(oauth.client_id, oauth.federated_token_file)
@@ -61,6 +67,7 @@ def _private_key_jwt(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication
 
 _GRANTS: dict[str, Callable[[OAuthSettings], Grant]] = {
     "client_credentials": lambda oauth: ClientCredentials(oauth.scopes, oauth.scope_delimiter),
+    "password": _password,
 }
 _AUTHENTICATIONS: dict[str, Callable[[OAuthSettings, Clock], ClientAuthentication]] = {
     "client_secret_post": lambda oauth, _: ClientSecretPost(oauth.client_id, _secret(oauth)),

@@ -10,11 +10,16 @@ from relay.config.secret import Secret
 class OAuthSettings(Protocol):
     """`[accounts.NAME.oauth]`; `refresh_margin` is in seconds, None for the default.
 
-    `entra` says that the tokens are Microsoft's.
+    `entra` says that the tokens are Microsoft's. `username` and `password` are the account's, for the grant that sends
+    them.
     """
 
     @property
     def grant(self) -> str: ...
+    @property
+    def username(self) -> str | None: ...
+    @property
+    def password(self) -> Secret | None: ...
     @property
     def client_id(self) -> Secret: ...
     @property

@@ -37,6 +37,19 @@ _NO_FEDERATION = Known(
 KNOWN: Mapping[int, Known] = {
     50013: Known(401, "invalid_client", "Assertion failed signature validation. [Reason - The key was not found.]"),
     50027: Known(401, "invalid_client", "Invalid JWT token. {reason}"),
+    50034: Known(
+        400,
+        "invalid_grant",
+        "The user account does not exist in the {tenant} directory. To sign into this application, the account must be"
+        " added to the directory.",
+    ),
+    50126: Known(400, "invalid_grant", "Error validating credentials due to invalid username or password."),
+    65001: Known(
+        400,
+        "invalid_grant",
+        "The user or administrator has not consented to use the application with ID '{client_id}'. Send an interactive"
+        " authorization request for this user and resource.",
+    ),
     50048: Known(401, "invalid_client", "Subject must match Issuer claim in the client assertion."),
     50059: Known(
         400,
@@ -120,6 +133,12 @@ KNOWN: Mapping[int, Known] = {
         "The provided client secret keys for app '{client_id}' are expired. Visit the Azure portal to create new keys"
         " for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security:"
         " https://aka.ms/certCreds.",
+    ),
+    9001023: Known(
+        400,
+        "invalid_request",
+        "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or"
+        " tenant-specific endpoint.",
     ),
     9000411: Known(
         400, "invalid_request", "The request is not properly formatted. The parameter '{parameter}' is duplicated."

@@ -1,6 +1,6 @@
 """The token endpoint of Entra ID: `POST /{tenant}/oauth2/v2.0/token` (PROVIDERS 1.1, 1.2, 1.13).
 
-Only the grant for applications so far; another grant is one more entry in `_GRANTS`.
+The grants for an application itself and for a user's password; another one is one more entry in `_grants`.
 """
 
 import base64
@@ -25,6 +25,7 @@ from relay.sandbox.faults import Fault, Faults
 from relay.sandbox.http import general_fault, json_bytes, read_body, retry_after, truncated
 from relay.sandbox.settings import SandboxSettings
 from relay.sandbox.tokens import EXCHANGE, GRAPH, Tokens
+from relay.sandbox.users import Users
 
 _LARGEST_BODY = 64 * 1024
 _DEFAULT = "/.default"
@@ -42,8 +43,10 @@ class Entra:
         self._faults = faults
         self._clock = clock
         self._assertions = ClientAssertions(settings, clock)
+        self._users = Users(settings)
         self._grants: Mapping[str, Callable[[Mapping[str, str], Fault | None, str], dict[str, Any]]] = {
             "client_credentials": self._client_credentials,
+            "password": self._password,
         }
         self.requests = 0
         """Token requests so far, whatever became of them."""
@@ -71,15 +74,19 @@ class Entra:
             raise EntraError(900561, method=request.method)
         if fault is not None and fault.kind == "throttled":
             raise EntraError(90055)
-        self._check_tenant(request.path_params["tenant"])
         parameters, basic = await _form(request), _basic(request.headers.get("authorization", ""))
+        self._check_tenant(request.path_params["tenant"], user=parameters.get("grant_type") == "password")
         client_id = basic.get("client_id")
         if basic and ("client_secret" in parameters or parameters.get("client_id", client_id) != client_id):
             # RFC 6749 section 2.3: one way of client authentication in a request.
             raise EntraError(9002313)
         return {**parameters, **basic}
 
-    def _check_tenant(self, tenant: str) -> None:
+    def _check_tenant(self, tenant: str, *, user: bool) -> None:
+        if user and tenant.lower() == "organizations":
+            return
+        if user and tenant.lower() in _SHARED_TENANTS:
+            raise EntraError(9001023)
         if tenant.lower() in _SHARED_TENANTS:
             raise EntraError(50059)
         if not _TENANT.fullmatch(tenant):
@@ -110,6 +117,19 @@ class Entra:
         left = int(self._settings.token_lifetime) - 1
         return {"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": token}
 
+    def _password(self, parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> dict[str, Any]:
+        """RFC 6749 section 4.3. The application may be a public client: then it sends only its id."""
+        for name in ("client_id", "scope", "username", "password"):
+            if not parameters.get(name):
+                raise EntraError(900144, parameter=name)
+        resource, permission = self._users.permission(parameters["scope"])
+        self._check_client(parameters, fault.kind if fault else "", endpoint, public=True)
+        user = self._users.signed_in(parameters["username"], parameters["password"])
+        token = self._tokens.issue_for(user, resource, permission)
+        left = int(self._settings.token_lifetime) - 1
+        granted = {"scope": f"{resource}/{permission}", "token_type": "Bearer", "expires_in": left}
+        return {**granted, "ext_expires_in": left, "access_token": token}
+
     def _resource(self, scope: str) -> str:
         if " " in scope.strip():
             raise EntraError(70011, scope=scope)
@@ -120,7 +140,7 @@ class Entra:
             raise EntraError(500011, resource=resource, tenant=self._settings.tenant)
         return resource
 
-    def _check_client(self, parameters: Mapping[str, str], fault: str, endpoint: str) -> None:
+    def _check_client(self, parameters: Mapping[str, str], fault: str, endpoint: str, *, public: bool = False) -> None:
         client_id, secret = parameters["client_id"], parameters.get("client_secret", "")
         if client_id.lower() != self._settings.client_id.lower():
             raise EntraError(700016, client_id=client_id, tenant=self._settings.tenant)
@@ -128,6 +148,8 @@ class Entra:
             if secret:
                 raise EntraError(9002313)
             self._assertions.check(parameters, endpoint)
+            return
+        if not secret and public:
             return
         if not secret:
             raise EntraError(7000216)

@@ -168,7 +168,7 @@ class ExchangeSession(SmtpSession):
         account = self._exchange.mailboxes.find(user)
         if await self.struck("auth"):
             return ""
-        if account is None or not self._takes(token):
+        if account is None or not self._takes(token, user):
             return self._refuse(_AUTH_FAULTS["auth_refused"])
         self._account = account
         account.connect(self)
@@ -186,12 +186,14 @@ class ExchangeSession(SmtpSession):
             return ""
         return self._refuse("535 5.7.139 Authentication unsuccessful, basic authentication is disabled.")
 
-    def _takes(self, token: str) -> bool:
+    def _takes(self, token: str, mailbox: str) -> bool:
         try:
             claims = self._exchange.tokens.check(token, EXCHANGE)
         except TokenRefusedError:
             return False
-        return "SMTP.SendAsApp" in claims.get("roles", ())
+        # A user's token opens that user's mailbox; rights on others' are not played.
+        own = claims.get("upn", "").lower() == mailbox.lower() and "SMTP.Send" in claims.get("scp", "").split()
+        return own or "SMTP.SendAsApp" in claims.get("roles", ())
 
     def _refuse(self, text: str) -> str:
         self._refusal = f"{text} {self._suffix()}"

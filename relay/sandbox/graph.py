@@ -98,7 +98,8 @@ class Graph:
         except TokenRefusedError as error:
             text = _TOKEN_REFUSALS[error.reason]
             raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", text) from None
-        if "Mail.Send" not in claims.get("roles", ()):
+        own = claims.get("upn", "").lower() == user.lower() and "Mail.Send" in claims.get("scp", "").split()
+        if not own and "Mail.Send" not in claims.get("roles", ()):
             text = "Access is denied. Check credentials and try again."
             raise GraphError(HTTPStatus.FORBIDDEN, "ErrorAccessDenied", text)
         mailbox = self._mailbox(user)

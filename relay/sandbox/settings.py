@@ -31,6 +31,8 @@ class SandboxSettings:
     """Certificates (PEM) that were uploaded for the application: assertions may be signed with their keys."""
     federated: tuple[FederatedCredential, ...] = ()
     """Other issuers whose tokens the application may prove itself with."""
+    user_password: str = field(default="", repr=False)
+    """What the users of the mailboxes sign in with by the grant `password`; "" lets nobody."""
     mailbox: str = "noreply@sandbox.onmicrosoft.com"
     more_mailboxes: tuple[str, ...] = ()
     send_as: tuple[str, ...] = ()

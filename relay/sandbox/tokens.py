@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from relay.model import Clock
-from relay.sandbox.settings import SandboxSettings
+from relay.sandbox.settings import SandboxSettings, object_id
 
 EXCHANGE = ("https://outlook.office365.com", "https://outlook.office.com", "00000002-0000-0ff1-ce00-000000000000")
 """The names of the resource Office 365 Exchange Online."""
@@ -43,9 +43,24 @@ class Tokens:
 
     def issue(self, resource: str, *, with_roles: bool = True) -> str:
         """A token for the application itself on `resource` (app-only), with the permissions that it has there."""
-        settings, now = self._settings, int(self._clock.time())
+        settings = self._settings
         roles = settings.exchange_roles if resource in EXCHANGE else settings.graph_roles
-        claims: dict[str, Any] = {
+        claims = {**self._common(resource), "appidacr": "1", "idtyp": "app", "sub": settings.service_principal_id}
+        claims["oid"] = settings.service_principal_id
+        # Without any consent Entra issues the token all the same; only the claim is missing.
+        if roles and with_roles:
+            claims["roles"] = list(roles)
+        return _signed(claims)
+
+    def issue_for(self, user: str, resource: str, permission: str) -> str:
+        """A token for the application on behalf of `user` (delegated), with one permission."""
+        oid = object_id(f"{self._settings.tenant_id}/{user}")
+        about = {"amr": ["pwd"], "oid": oid, "sub": oid, "scp": permission, "upn": user, "unique_name": user}
+        return _signed({**self._common(resource), "appidacr": "0", **about})
+
+    def _common(self, resource: str) -> dict[str, Any]:
+        settings, now = self._settings, int(self._clock.time())
+        return {
             "aud": resource,
             "iss": f"https://sts.windows.net/{settings.tenant_id}/",
             "iat": now - _EARLIER,
@@ -54,20 +69,12 @@ class Tokens:
             "aio": _base64(secrets.token_bytes(27)),
             "app_displayname": "Relay sandbox",
             "appid": settings.client_id,
-            "appidacr": "1",
             "idp": f"https://sts.windows.net/{settings.tenant_id}/",
-            "idtyp": "app",
-            "oid": settings.service_principal_id,
             "rh": f"1.{_base64(secrets.token_bytes(48))}.",
-            "sub": settings.service_principal_id,
             "tid": settings.tenant_id,
             "uti": _base64(secrets.token_bytes(16)),
             "ver": "1.0",
         }
-        # Without any consent Entra issues the token all the same; only the claim is missing.
-        if roles and with_roles:
-            claims["roles"] = list(roles)
-        return _signed(claims)
 
     def check(self, token: str, audience: tuple[str, ...]) -> dict[str, Any]:
         """The claims of `token` if a resource called `audience` takes it; else raises TokenRefusedError."""

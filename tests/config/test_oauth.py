@@ -164,3 +164,71 @@ def test_a_key_from_the_environment(configure: Configure, tmp_path: Path) -> Non
     made = configure(HUB, environ).accounts["hub"].oauth
     assert made is not None
     assert (made.token_endpoint_auth_method, made.private_key_file) == ("private_key_jwt", tmp_path / "key.pem")
+
+
+PERSON = OFFICE.replace("[accounts.office]", '[accounts.office]\npassword = "hunter2"') + 'grant = "password"\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "method"),
+    [
+        ("", "none"),
+        (SECRET, "client_secret_post"),
+        ('private_key_file = "both.pfx"\nkey_password = "hunter2"', "private_key_jwt"),
+    ],
+)
+def test_a_users_password(configure: Configure, keys: str, method: str) -> None:
+    oauth = oauth_of(configure, PERSON + keys)
+    assert (oauth.grant, oauth.token_endpoint_auth_method) == ("password", method)
+    assert (oauth.username, oauth.password and oauth.password.read()) == ("noreply@contoso.com", "hunter2")
+    assert oauth.scopes == ("https://outlook.office.com/SMTP.Send",)
+    shown = "\n".join(describe(configure(PERSON + keys)))
+    assert "as the user noreply@contoso.com, password ***" in shown
+    assert "hunter2" not in shown
+
+
+def test_a_users_password_for_graph(configure: Configure) -> None:
+    account = configure(PERSON.replace("[accounts.office]", '[accounts.office]\nvia = ["graph"]')).accounts["office"]
+    assert account.oauth is not None
+    assert account.oauth.scopes == ("https://graph.microsoft.com/Mail.Send",)
+    assert account.oauth.username == "noreply@contoso.com"
+
+
+def test_a_users_password_elsewhere(configure: Configure) -> None:
+    text = HUB.replace("[accounts.hub]", '[accounts.hub]\nusername = "u"\npassword = "hunter2"') + 'grant = "password"'
+    settings = configure(text)
+    oauth = settings.accounts["hub"].oauth
+    assert oauth is not None
+    assert (oauth.username, oauth.scopes, oauth.token_endpoint_auth_method) == ("u", (), "none")
+    (warning,) = settings.warnings
+    assert "accounts.hub.username: the token will be that of u, and mail leaves as hub@example.com" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "parts"),
+    [
+        (PERSON.replace('password = "hunter2"\n', ""), "accounts.office.password", ("is missing", "password_file")),
+        (PERSON.replace("contoso.onmicrosoft.com", "common"), "accounts.office.tenant", ("takes no password",)),
+        (
+            OFFICE.replace("[accounts.office]", '[accounts.office]\npassword = "hunter2"') + SECRET,
+            "accounts.office.password",
+            ("both given",),
+        ),
+        (
+            PERSON + 'extra_parameters = { password = "hunter2" }',
+            f"{INSIDE}.extra_parameters",
+            ("use accounts.NAME.password",),
+        ),
+        (PERSON.replace('"noreply@contoso.com"', "3"), "accounts.office.mailbox", ("must be text",)),
+    ],
+)
+def test_what_a_users_password_needs(problems: Problems, text: str, key: str, parts: tuple[str, ...]) -> None:
+    found = problems(text)
+    told(found, key, *parts)
+    assert "hunter2" not in str(found)
+
+
+def test_any_work_account_may_have_a_password(configure: Configure) -> None:
+    made = configure(PERSON.replace("contoso.onmicrosoft.com", "organizations")).accounts["office"].oauth
+    assert made is not None
+    assert made.token_endpoint == "https://login.microsoftonline.com/organizations/oauth2/v2.0/token"

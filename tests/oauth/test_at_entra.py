@@ -47,6 +47,7 @@ async def tenant(tmp_path: Path) -> AsyncIterator[Tenant]:
     settings = SandboxSettings(
         folder=tmp_path / "sandbox",
         certificates=(certificate_pem(CERTIFICATE),),
+        user_password="Passw0rd!",
         federated=(FederatedCredential(CLUSTER, POD, public_pem(rsa_key(1))),),
     )
     async with AsyncExitStack() as stack:
@@ -115,3 +116,28 @@ async def test_a_pod_that_nobody_entered(tenant: Tenant, tmp_path: Path, changes
     error = await refusal(tenant.account(**keys))
     assert (error.codes, error.error, error.temporary) == ((code,), "invalid_client", False)
     assert "Federated credentials" in error.hint
+
+
+PERSON = {
+    "grant": "password",
+    "username": "noreply@sandbox.onmicrosoft.com",
+    "token_endpoint_auth_method": "none",
+    "scopes": ("https://outlook.office.com/SMTP.Send",),
+}
+
+
+async def test_a_users_password(tenant: Tenant) -> None:
+    token = await tenant.account(**PERSON, password=Secret("Passw0rd!")).get()
+    told = claims(token)
+    assert (told["upn"], told["scp"], "roles" in told) == ("noreply@sandbox.onmicrosoft.com", "SMTP.Send", False)
+    assert token.scope == "https://outlook.office.com/SMTP.Send"
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"), [({"password": Secret("wrong")}, 50126), ({"username": "nobody@example.com"}, 50034)]
+)
+async def test_a_user_who_may_not(tenant: Tenant, changes: dict[str, Any], code: int) -> None:
+    error = await refusal(tenant.account(**(PERSON | {"password": Secret("Passw0rd!")} | changes)))
+    assert (error.codes, error.temporary) == ((code,), False)
+    assert error.retry_after == pytest.approx(900, abs=10)
+    assert "accounts.office.username" in error.hint
