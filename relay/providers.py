@@ -74,6 +74,8 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
 GOOGLE_OAUTH_HOSTS: Final = frozenset({"accounts.google.com", "oauth2.googleapis.com"})
 """Where Google's users consent and its tokens come from."""
 
+TENANTS_WITHOUT_PASSWORDS: Final = frozenset({"common", "consumers"})
+"""Paths of the authority that take no user's password: the grant is for work and school accounts only."""
 TENANTS_WITHOUT_APPS: Final = frozenset({"common", "organizations", "consumers"})
 """Paths of the authority that stand for no tenant: an application's own token cannot come from them."""
 

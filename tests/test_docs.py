@@ -135,9 +135,9 @@ def test_every_example_in_the_pages_loads(block: str, tmp_path: Path) -> None:
         file = tmp_path / Path(path).name
         file.touch(mode=0o600)
         file.write_text("a secret")
-        if key == "certificate":
+        if key in ("certificate", "certificate_file"):
             certificate.cert_chain_pems[0].write_to_path(file)
-        elif key == "key":
+        elif key in ("key", "private_key_file"):
             certificate.private_key_pem.write_to_path(file)
         whole = whole.replace(path, str(file))
     file = tmp_path / "relay.toml"

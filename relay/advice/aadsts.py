@@ -55,6 +55,11 @@ _ASSERTIONS = """
     Set this machine's clock (NTP). For a federated token, check that its file is being renewed.
 50027 C The client assertion is malformed.
     Check private_key_file and certificate_file under accounts.NAME.oauth.
+700021 C The client assertion names another application.
+    Check accounts.NAME.oauth.client_id.
+700023 C The client assertion is meant for another address than the one that was asked.
+    Correct accounts.NAME.oauth.token_endpoint: it is https://login.microsoftonline.com/TENANT/oauth2/v2.0/token, and
+    no proxy may change it.
 50048 C Subject and issuer of the client assertion differ.
     Make both the client id: check accounts.NAME.oauth.client_id.
 700030 C The certificate's subject is not authorised for the application.

@@ -19,9 +19,9 @@ LINK = "https://login.microsoftonline.com/error?code="
 ERRORS: Final = read("""
 invalid_request C The request lacks a parameter, or has one twice.
     Compare accounts.NAME.oauth with the provider's documentation, its extra_parameters above all.
-invalid_client C The provider does not accept the client id with this secret.
-    Check accounts.NAME.oauth.client_id and client_secret, and which of client_secret_post and client_secret_basic the
-    provider wants as token_endpoint_auth_method.
+invalid_client C The provider does not accept the client id with this secret or key.
+    Check accounts.NAME.oauth.client_id and client_secret (or private_key_file, whose public half the provider must
+    have), and which token_endpoint_auth_method the provider wants, such as client_secret_basic.
 invalid_grant U The grant is invalid, expired or revoked.
     Sign in again: relay authorize NAME.
 unauthorized_client C The client may not use this grant.
@@ -48,6 +48,13 @@ temporarily_unavailable T The provider is overloaded or under maintenance.
     Wait: the relay tries again by itself.
 server_error, internal_failure T The provider has an internal error.
     Wait: the relay tries again by itself.
+""")
+
+# The same error, where the grant tells more about its cause.
+_PASSWORD: Final = read("""
+invalid_grant C The provider does not accept the user's name and password for a token.
+    Correct accounts.NAME.username and accounts.NAME.password before wrong tries lock the user out. If the user has a
+    second factor, this grant cannot work: change accounts.NAME.oauth.grant.
 """)
 
 _GOOGLE: Final = read("""
@@ -83,19 +90,21 @@ def kind(codes: Sequence[int]) -> Kind | None:
     return next((CODES[code].kind for code in codes if code in CODES), None)
 
 
-def hint(error: str, codes: Sequence[int], description: str, *, account: str = "NAME") -> str:
+def hint(error: str, codes: Sequence[int], description: str, *, account: str = "NAME", grant: str = "") -> str:
     """The cause and the next step, in sentences; "" when nothing is known about the error.
 
-    `error` and `description` are those of RFC 6749 5.2, `codes` the AADSTS numbers that came with them.
+    `error` and `description` are those of RFC 6749 5.2, `codes` the AADSTS numbers that came with them; `grant` is what
+    the token was asked for with.
     """
-    return _found(error, codes, description).replace("NAME", account)
+    return _found(error, codes, description, grant).replace("NAME", account)
 
 
-def _found(error: str, codes: Sequence[int], description: str) -> str:
+def _found(error: str, codes: Sequence[int], description: str, grant: str) -> str:
     for code in codes:
         if code in CODES:
             return str(CODES[code])
-    general = str(ERRORS.get(error, ""))
+    known = _PASSWORD.get(error) if grant == "password" else None
+    general = str(known or ERRORS.get(error) or "")
     if codes:
         return f"{general} Read what Microsoft says about it: {LINK}{codes[0]}".strip()
     lower = description.lower()

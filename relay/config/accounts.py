@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay import providers
-from relay.config import network, tls, user_grants
+from relay.config import network, oauth, tls, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest
 from relay.config.settings import Account
@@ -38,6 +38,9 @@ def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Accoun
         _check_credentials(made, path, findings)
         _check_server(made, table, path, findings)
         tls.check_account(made, path, findings)
+        if made.oauth is not None:
+            oauth.check_files(made.oauth, (*path, "oauth"), findings)
+            oauth.warn_of_user(made, path, findings)
     return made
 
 
@@ -52,7 +55,7 @@ def _preset(table: Tree) -> Tree:
     """`table` with what its provider presets; what is written wins."""
     provider = _word(table, "provider")
     if isinstance(table.get("oauth"), dict):
-        table = {**table, "oauth": user_grants.preset(table["oauth"])}
+        table = oauth.preset(table)
     if provider == "microsoft":
         return _microsoft(table)
     filled = dict(table)
@@ -84,14 +87,19 @@ def _microsoft(table: Tree) -> Tree:
         filled.setdefault("concurrency", providers.EXCHANGE_CONCURRENCY)
         _set_default(filled, "username", filled.get("mailbox"))
     if isinstance(filled.get("oauth"), dict):
-        oauth = filled["oauth"] = dict(filled["oauth"])
+        inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
-        oauth.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
-        own = cloud.graph_scope if graph else cloud.smtp_scope
-        user = user_grants.is_user_grant(oauth)
-        oauth |= user_grants.entra(oauth)
-        oauth.setdefault("scopes", [user_grants.scope(cloud, graph=graph) if user else own])
+        inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
+        inner |= user_grants.neighbours(inner)
+        inner.setdefault("scopes", [_scope(cloud, graph=graph, user=oauth.is_of_user(table))])
     return filled
+
+
+def _scope(cloud: providers.Cloud, *, graph: bool, user: bool) -> str:
+    """What a token is asked for: all that the application may do, or the one thing that a user allows it."""
+    if not user:
+        return cloud.graph_scope if graph else cloud.smtp_scope
+    return cloud.graph_user_scope if graph else cloud.smtp_user_scope
 
 
 def _word(table: Tree, key: str) -> str:
@@ -121,7 +129,7 @@ def _check_keys(table: Tree, path: KeyPath, findings: Findings) -> None:
         if _uses_graph(table):
             findings.problem((*path, "via"), '["graph"] needs provider = "microsoft"')
     elif provider == "microsoft" and _uses_graph(table):
-        useless = _CONNECTION | {"username", "password"}
+        useless = _CONNECTION | (set() if oauth.is_password_grant(table) else {"username", "password"})
         why = 'has no meaning with via = ["graph"], which sends by HTTPS with a token: remove it'
     else:
         useless = {"mail_endpoint"} if provider == "microsoft" else set()
@@ -137,32 +145,36 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
         _check_microsoft(table, path, findings)
     if provider == "smtp":
         if "host" not in table:
-            _missing(findings, path, "host", 'add the smarthost, like host = "smtp.example.com"')
+            findings.missing(path, "host", 'add the smarthost, like host = "smtp.example.com"')
         if isinstance(table.get("oauth"), dict) and "token_endpoint" not in table["oauth"]:
             add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token"'
-            _missing(findings, (*path, "oauth"), "token_endpoint", add)
+            findings.missing((*path, "oauth"), "token_endpoint", add)
     if provider in {"smtp", "microsoft"}:
         _check_logins(table, path, findings)
 
 
 def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
     if "mailbox" not in table:
-        _missing(findings, path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@contoso.com"')
-    password = _given(table, "password", path, findings)
+        findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@contoso.com"')
+    password = oauth.given(table, "password", path, findings)
     if "oauth" not in table and not password:
-        _missing(findings, path, "oauth", f"add [{'.'.join(path)}.oauth] with client_id and client_secret")
+        findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with client_id and client_secret")
     if "tenant" not in table:
         if "oauth" in table or not password:
             add = 'add the directory (tenant) ID, or a domain of it, like tenant = "contoso.onmicrosoft.com"'
-            _missing(findings, path, "tenant", add)
+            findings.missing(path, "tenant", add)
     elif isinstance(table["tenant"], str):
         shared = table["tenant"].lower() in providers.TENANTS_WITHOUT_APPS
         if not (shared and user_grants.is_user_grant(table.get("oauth"))):
-            _check_tenant(table["tenant"], (*path, "tenant"), findings)
+            _check_tenant(table["tenant"], (*path, "tenant"), findings, user=oauth.is_password_grant(table))
 
 
-def _check_tenant(tenant: str, path: KeyPath, findings: Findings) -> None:
-    if tenant.lower() in providers.TENANTS_WITHOUT_APPS:
+def _check_tenant(tenant: str, path: KeyPath, findings: Findings, *, user: bool) -> None:
+    if user and tenant.lower() in providers.TENANTS_WITHOUT_PASSWORDS:
+        findings.problem(path, f'"{tenant}" takes no password: write the user\'s own tenant, or "organizations"')
+    elif user and tenant.lower() in providers.TENANTS_WITHOUT_APPS:
+        return
+    elif tenant.lower() in providers.TENANTS_WITHOUT_APPS:
         findings.problem(
             path,
             f'"{tenant}" stands for every tenant, and client_credentials is about one: an application\'s own token '
@@ -180,36 +192,15 @@ def _check_tenant(tenant: str, path: KeyPath, findings: Findings) -> None:
 
 def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
     """How it authenticates: by token, by password, or not at all."""
-    oauth, password = "oauth" in table, _given(table, "password", path, findings)
-    if oauth and password:
+    token, password = "oauth" in table, oauth.given(table, "password", path, findings)
+    if token and password and not oauth.is_password_grant(table):
         findings.problem((*path, "password"), f"and [{'.'.join(path)}.oauth] are both given: keep one")
-    if (oauth or password) and "username" not in table and "mailbox" not in table:
-        _missing(findings, path, "username", "add the login at the server, or mailbox when that is the same")
-    if "username" in table and not (oauth or password):
+    if (token or password) and "username" not in table and "mailbox" not in table:
+        findings.missing(path, "username", "add the login at the server, or mailbox when that is the same")
+    if "username" in table and not (token or password):
         findings.problem((*path, "username"), "has neither a password nor [oauth] with it: add one, or remove it")
-    inner, inside = table.get("oauth"), (*path, "oauth")
-    if isinstance(inner, dict):
-        if not _given(inner, "client_id", inside, findings):
-            _missing(findings, inside, "client_id", "add the Application (client) ID of the app registration")
-        user = user_grants.is_user_grant(inner)
-        if inner.get("token_endpoint_auth_method") == "none" and not user:
-            text = '"none" is for a user\'s sign-in: client_credentials has nothing else to show (RFC 6749 4.4)'
-            findings.problem((*inside, "token_endpoint_auth_method"), text)
-        user_grants.check(inner, inside, findings, preset=_word(table, "provider") == "microsoft")
-        with_secret = inner.get("token_endpoint_auth_method", "none" if user else "") != "none"
-        if with_secret and not _given(inner, "client_secret", inside, findings):
-            add = 'add client_secret_file = "...", a file that holds the secret (at Microsoft its Value, not its ID)'
-            _missing(findings, inside, "client_secret", add)
-
-
-def _given(table: Tree, key: str, path: KeyPath, findings: Findings) -> bool:
-    """Whether a secret was written, even one that could not be used: that has been said already."""
-    return key in table or findings.has_problem((*path, key)) or findings.has_problem((*path, f"{key}_file"))
-
-
-def _missing(findings: Findings, path: KeyPath, key: str, add: str) -> None:
-    if not findings.has_problem((*path, key)):
-        findings.problem((*path, key), f"is missing: {add}")
+    if isinstance(table.get("oauth"), dict):
+        oauth.check(table, path, findings)
 
 
 def _check_credentials(made: Account, path: KeyPath, findings: Findings) -> None:
@@ -220,7 +211,7 @@ def _check_credentials(made: Account, path: KeyPath, findings: Findings) -> None
             "or remove the credentials",
         )
     at_exchange = made.provider == "microsoft" or (made.host or "").lower() in providers.BASIC_RETIRING_HOSTS
-    if made.password and at_exchange:
+    if made.password and not made.oauth and at_exchange:
         findings.warn(
             (*path, "password"),
             f"Exchange Online turns Basic authentication off by default at the {providers.BASIC_OFF_BY_DEFAULT} and "

@@ -1,7 +1,7 @@
 """What a checked configuration means, in words: the text of `relay check`. Never a secret's value."""
 
 from relay.config.secret import Secret
-from relay.config.settings import Account, Client, Listener, Settings
+from relay.config.settings import Account, Client, Listener, OAuth, Settings
 from relay.config.units import show_duration, show_size
 from relay.log import clean
 
@@ -84,12 +84,26 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
     if account.oauth:
         oauth = account.oauth
         lines.append(f"  token from {oauth.token_endpoint} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
-        lines.append(f"  client_id {_masked(oauth.client_id)}, client_secret {_masked(oauth.client_secret)}")
-    if account.password:
+        lines.append(f"  client_id {_masked(oauth.client_id)}, {_proof(oauth)}")
+        if account.password:
+            lines.append(f"  as the user {account.username}, password {_masked(account.password)}")
+    elif account.password:
         lines.append(f"  login {account.username}, password {_masked(account.password)}")
     if account.is_real:
         lines.append(f"  {account.concurrency} at a time")
     return [*lines, f"  used by: {', '.join(users) or 'nobody'}"]
+
+
+def _proof(oauth: OAuth) -> str:
+    """How the client proves who it is."""
+    if oauth.token_endpoint_auth_method == "private_key_jwt":  # noqa: S105 (a name)
+        if oauth.federated_token_file:
+            return f"with the token in {oauth.federated_token_file}"
+        return f"signing with the key in {oauth.private_key_file}"
+    if oauth.token_endpoint_auth_method == "none":  # noqa: S105 (a name)
+        return "which needs no proof"
+    where = f" in the header {oauth.client_secret_header}" if oauth.client_secret_header else ""
+    return f"client_secret {_masked(oauth.client_secret)}{where}"
 
 
 def _way(account: Account) -> str:

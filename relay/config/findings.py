@@ -78,6 +78,11 @@ class Findings:
         if line not in self.warnings:
             self.warnings.append(line)
 
+    def missing(self, table: KeyPath, key: str, add: str) -> None:
+        """A key that is needed is not there; said once, and not when something else is wrong with it."""
+        if not self.has_problem((*table, key)):
+            self.problem((*table, key), f"is missing: {add}")
+
     def has_problem(self, path: KeyPath) -> bool:
         """Whether something is already said about exactly this key."""
         key = clean(".".join(path))

@@ -18,6 +18,12 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 # What name servers and compose files hold, underscores included, though RFC 1123 has none.
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?")
+_TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+# What the HTTP client writes itself; `authorization` in any other form than Basic is for the provider to say.
+_OWN_HEADERS = {
+    *("host", "content-type", "content-length", "transfer-encoding", "connection", "accept", "accept-encoding"),
+    *("user-agent", "te", "upgrade", "expect", "trailer", "proxy-authorization", "cookie"),
+}
 _MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
 _UNIQUE_LOCAL = ipaddress.IPv6Network("fc00::/7")
 
@@ -189,6 +195,17 @@ def redirect_uri(text: str) -> str:
         raise ValueError(
             "is no redirect URI: write http://localhost, http://127.0.0.1 (with a port to use that one), or the https "
             "address that is registered for the application"
+        )
+    return text
+
+
+def header_name(text: str) -> str:
+    """The name of an HTTP header (RFC 9110 5.1) that may carry a secret. Raises ValueError."""
+    if not _TOKEN.fullmatch(text):
+        raise ValueError(f'"{text}" is no name of an HTTP header: write it like "X-Client-Secret"')
+    if text.lower() in _OWN_HEADERS:
+        raise ValueError(
+            f'"{text}" is a header that the request needs for itself: write the one that the provider names'
         )
     return text
 

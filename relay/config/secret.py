@@ -100,7 +100,8 @@ def _checked(secret: Secret, value: str) -> str:
     return value
 
 
-def _content(file: Path) -> str:
+def read_octets(file: Path) -> bytes:
+    """What is in a file that holds something secret. Raises SecretError."""
     try:
         if file.exists() and not file.is_file():
             raise SecretError(f"{file}: is not a file. Name the file that holds the secret")
@@ -116,6 +117,11 @@ def _content(file: Path) -> str:
         raise SecretError("the path of a secret's file holds a character that no path can have") from None
     if len(octets) > MOST_OCTETS:
         raise SecretError(f"{file}: is larger than {MOST_OCTETS:,} octets. Name the file that holds only the secret")
+    return octets
+
+
+def _content(file: Path) -> str:
+    octets = read_octets(file)
     # Windows PowerShell's > writes UTF-16 with a mark; everything else that people use writes UTF-8.
     encoding = "utf-16" if octets.startswith(_UTF16_MARKS) else "utf-8-sig"
     try:

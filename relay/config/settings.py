@@ -22,8 +22,8 @@ UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
-Grant = Literal["client_credentials", "authorization_code", "device_code"]
-AuthMethod = Literal["client_secret_post", "client_secret_basic", "none"]
+Grant = Literal["client_credentials", "authorization_code", "device_code", "password"]
+AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
 
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
@@ -44,6 +44,10 @@ _RESERVED_PARAMETERS = {
     "grant_type": "grant",
     "client_id": "client_id",
     "client_secret": "client_secret",
+    "username": "accounts.NAME.username",
+    "password": "accounts.NAME.password",
+    "client_assertion": "private_key_file",
+    "client_assertion_type": "private_key_file",
     "scope": "scopes",
 }
 
@@ -108,6 +112,13 @@ class OAuth(Table):
     client_id: Hidden
     client_secret: Hidden | None = None
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
+    client_secret_header: Annotated[str, forms.text(network.header_name)] | None = None
+    private_key_file: File | None = None
+    """PEM or PKCS#12."""
+    key_password: Hidden | None = None
+    certificate_file: File | None = None
+    federated_token_file: File | None = None
+    """A token that somebody else renews; it takes the place of the key."""
     token_endpoint: Url
     authorization_endpoint: Url | None = None
     device_authorization_endpoint: Url | None = None
@@ -119,7 +130,10 @@ class OAuth(Table):
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
     refresh_margin: DurationOrZero | None = None
     entra: bool = False
-    """The tokens are Microsoft's. Set by the provider, so it has no form."""
+    """The tokens are Microsoft's, which wants assertions in its own form. Set by the provider, so it has no form."""
+    username: str | None = None
+    """The account's, and so is the password: for the grant that sends them. Filled in, so they have no form."""
+    password: Secret | None = None
 
 
 class Account(Table):

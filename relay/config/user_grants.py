@@ -1,6 +1,5 @@
 """Accounts on which a user signs in: what `[accounts.NAME.oauth]` presets for them."""
 
-from relay import providers
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
 
@@ -19,31 +18,18 @@ def is_user_grant(oauth: object) -> bool:
     return isinstance(oauth, dict) and oauth.get("grant") in USER_GRANTS
 
 
-def preset(oauth: Tree) -> Tree:
-    """`oauth` with the client authentication that follows from it: an application without a secret is a public one."""
-    if not is_user_grant(oauth) or "client_secret" in oauth:
-        return oauth
-    return {"token_endpoint_auth_method": "none", **oauth}
-
-
-def scope(cloud: providers.Cloud, *, graph: bool) -> str:
-    """What a user of Microsoft consents to, for one way of sending."""
-    return cloud.graph_user_scope if graph else cloud.smtp_user_scope
-
-
-def entra(oauth: Tree) -> Tree:
+def neighbours(oauth: Tree) -> Tree:
     """What follows from a token endpoint of Microsoft's: its neighbours. What is written wins."""
     endpoint = oauth.get("token_endpoint")
-    found: Tree = {"entra": True}
-    if is_user_grant(oauth) and isinstance(endpoint, str) and endpoint.endswith(_TOKEN_PATH):
-        root = endpoint.removesuffix(_TOKEN_PATH)
-        neighbours = {
-            "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
-            "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
-            "issuer": f"{root}/v2.0",
-        }
-        found |= {key: address for key, address in neighbours.items() if key not in oauth}
-    return found
+    if not is_user_grant(oauth) or not isinstance(endpoint, str) or not endpoint.endswith(_TOKEN_PATH):
+        return {}
+    root = endpoint.removesuffix(_TOKEN_PATH)
+    addresses = {
+        "authorization_endpoint": f"{root}/oauth2/v2.0/authorize",
+        "device_authorization_endpoint": f"{root}/oauth2/v2.0/devicecode",
+        "issuer": f"{root}/v2.0",
+    }
+    return {key: address for key, address in addresses.items() if key not in oauth}
 
 
 def check(oauth: Tree, path: KeyPath, findings: Findings, *, preset: bool) -> None:

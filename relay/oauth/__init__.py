@@ -6,13 +6,11 @@ from a grant and a client authentication; `claims` reads what a token says about
 
 from collections.abc import Awaitable, Callable
 
-from relay.config.secret import Secret
 from relay.config.user_grants import USER_GRANTS
 from relay.http import HttpClient
 from relay.model import Clock
+from relay.oauth import choices
 from relay.oauth.access_token import Granted, Token
-from relay.oauth.client_credentials import ClientCredentials
-from relay.oauth.client_secret import ClientSecretBasic, ClientSecretPost, PublicClient
 from relay.oauth.errors import TokenError
 from relay.oauth.jwt import claims
 from relay.oauth.refresh import SignedIn
@@ -33,15 +31,6 @@ __all__ = [
     "source",
 ]
 
-_GRANTS: dict[str, Callable[[OAuthSettings], Grant]] = {
-    "client_credentials": lambda oauth: ClientCredentials(oauth.scopes, oauth.scope_delimiter),
-}
-_AUTHENTICATIONS: dict[str, Callable[[OAuthSettings], ClientAuthentication]] = {
-    "client_secret_post": lambda oauth: ClientSecretPost(oauth.client_id, _secret(oauth)),
-    "client_secret_basic": lambda oauth: ClientSecretBasic(oauth.client_id, _secret(oauth)),
-    "none": lambda oauth: PublicClient(oauth.client_id),
-}
-
 
 def source(
     name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, store: ConsentStore | None = None
@@ -52,9 +41,7 @@ def source(
     """
     ask = asker(name, oauth, http, clock)
     if oauth.grant not in USER_GRANTS:
-        if oauth.grant not in _GRANTS:
-            raise ValueError(f"accounts.{name}.oauth.grant: no such grant: {oauth.grant}")
-        grant = _GRANTS[oauth.grant](oauth)
+        grant = _grant(name, oauth)
         return TokenSource(name, lambda: ask(grant), clock, refresh_margin=oauth.refresh_margin)
     if store is None:
         raise ValueError(f"accounts.{name}.oauth.grant: {oauth.grant} needs the store of sign-ins")
@@ -73,7 +60,7 @@ def source(
 
 def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Callable[[Grant], Awaitable[Granted]]:
     """Makes one request to the token endpoint of account `name`, with any grant. Raises ValueError as `source` does."""
-    proof = authentication(name, oauth)
+    proof = authentication(name, oauth, clock)
 
     async def ask(grant: Grant) -> Granted:
         endpoint = TokenEndpoint(
@@ -90,14 +77,16 @@ def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Ca
     return ask
 
 
-def authentication(name: str, oauth: OAuthSettings) -> ClientAuthentication:
+def authentication(name: str, oauth: OAuthSettings, clock: Clock | None = None) -> ClientAuthentication:
     """How the client of account `name` proves who it is. Raises ValueError as `source` does."""
-    if oauth.token_endpoint_auth_method not in _AUTHENTICATIONS:
-        raise ValueError(f"accounts.{name}.oauth.token_endpoint_auth_method: not one that exists")
-    return _AUTHENTICATIONS[oauth.token_endpoint_auth_method](oauth)
+    try:
+        return choices.authentication(oauth, clock or Clock())
+    except ValueError as error:
+        raise ValueError(f"accounts.{name}.oauth.{error}") from None
 
 
-def _secret(oauth: OAuthSettings) -> Secret:
-    if oauth.client_secret is None:
-        raise ValueError("client_secret is missing")
-    return oauth.client_secret
+def _grant(name: str, oauth: OAuthSettings) -> Grant:
+    try:
+        return choices.grant(oauth)
+    except ValueError as error:
+        raise ValueError(f"accounts.{name}.oauth.{error}") from None

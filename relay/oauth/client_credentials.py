@@ -8,6 +8,9 @@ from relay.oauth.request import TokenRequest
 class ClientCredentials:
     """Without scopes the provider's default is asked for (RFC 6749 3.3)."""
 
+    name = "client_credentials"
+    pause_after_refusal = 0.0
+
     def __init__(self, scopes: Sequence[str], delimiter: str) -> None:
         self._scope = delimiter.join(scopes)
 

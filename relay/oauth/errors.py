@@ -92,8 +92,8 @@ class TokenError(Exception):
         )
 
 
-def refused(account: str, host: str, answer: Refused, retry_after: float | None) -> TokenError:
-    """The token endpoint at `host` gave no token."""
+def refused(account: str, host: str, answer: Refused, retry_after: float | None, *, grant: str = "") -> TokenError:
+    """The token endpoint at `host` gave no token for `grant`."""
     said = " ".join([*(f"AADSTS{code}" for code in answer.codes[:3]), clean(answer.error)])
     did = f"refused: {said}"
     if answer.error == INVALID_RESPONSE:
@@ -106,7 +106,7 @@ def refused(account: str, host: str, answer: Refused, retry_after: float | None)
         description=clean(answer.description),
         codes=answer.codes,
         retry_after=retry_after,
-        hint=answer.hint or advice.hint(answer.error, answer.codes, answer.description, account=account),
+        hint=answer.hint or advice.hint(answer.error, answer.codes, answer.description, account=account, grant=grant),
         trace=clean(answer.trace),
     )
 

@@ -34,6 +34,10 @@ Ask = Callable[[Grant], Awaitable[Granted]]
 class RefreshToken:
     """The grant `refresh_token`. The scope may be narrower than what was consented to, never wider."""
 
+    name = "refresh_token"
+    pause_after_refusal = 0.0
+    """`SignedIn` itself leaves a sign-in that has ended alone."""
+
     def __init__(self, token: str, scope: str) -> None:
         self._token = token
         self._scope = scope

@@ -46,7 +46,12 @@ class TokenRequest:
 
 
 class Grant(Protocol):
-    """What the client shows."""
+    """What the client shows. After a refusal that needs a person it waits `pause_after_refusal` seconds at least."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def pause_after_refusal(self) -> float: ...
 
     async def add_to(self, request: TokenRequest) -> TokenRequest:
         """`request` with the grant's parameters. Raises SecretError."""
@@ -101,7 +106,10 @@ class TokenEndpoint:
         answer = parse(response, self._clock.time())
         if isinstance(answer, Granted):
             return answer
-        raise errors.refused(self._account, self._host, answer.without(request.secrets), response.retry_after)
+        wait = response.retry_after
+        if not answer.temporary and self._grant.pause_after_refusal:
+            wait = max(wait or 0.0, self._grant.pause_after_refusal)
+        raise errors.refused(self._account, self._host, answer.without(request.secrets), wait, grant=self._grant.name)
 
 
 def _is_private(url: str) -> bool:

@@ -1,22 +1,43 @@
 """What the tokens of an account need to know of its configuration."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Protocol
 
 from relay.config.secret import Secret
 
 
 class OAuthSettings(Protocol):
-    """`[accounts.NAME.oauth]`; `refresh_margin` is in seconds, None for the default."""
+    """`[accounts.NAME.oauth]`; `refresh_margin` is in seconds, None for the default.
+
+    `entra` says that the tokens are Microsoft's. `username` and `password` are the account's, for the grant that sends
+    them.
+    """
 
     @property
     def grant(self) -> str: ...
+    @property
+    def username(self) -> str | None: ...
+    @property
+    def password(self) -> Secret | None: ...
     @property
     def client_id(self) -> Secret: ...
     @property
     def client_secret(self) -> Secret | None: ...
     @property
     def token_endpoint_auth_method(self) -> str: ...
+    @property
+    def client_secret_header(self) -> str | None: ...
+    @property
+    def private_key_file(self) -> Path | None: ...
+    @property
+    def key_password(self) -> Secret | None: ...
+    @property
+    def certificate_file(self) -> Path | None: ...
+    @property
+    def federated_token_file(self) -> Path | None: ...
+    @property
+    def entra(self) -> bool: ...
     @property
     def token_endpoint(self) -> str: ...
     @property

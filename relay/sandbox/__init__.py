@@ -6,8 +6,19 @@ no code with the relay that it is there to check. One idea a file: the services 
 """
 
 from relay.sandbox.faults import Fault, FaultError, Faults, Order
+from relay.sandbox.federation import FederatedCredential
 from relay.sandbox.received import Received, ReceivedList
 from relay.sandbox.settings import SandboxSettings
 from relay.sandbox.stand_in import Sandbox
 
-__all__ = ["Fault", "FaultError", "Faults", "Order", "Received", "ReceivedList", "Sandbox", "SandboxSettings"]
+__all__ = [
+    "Fault",
+    "FaultError",
+    "Faults",
+    "FederatedCredential",
+    "Order",
+    "Received",
+    "ReceivedList",
+    "Sandbox",
+    "SandboxSettings",
+]

@@ -18,6 +18,22 @@ _NOT_INSTALLED = (
     " any user in the tenant. You {modal} have sent your authentication request to the wrong tenant."
 )
 
+_CERTIFICATE_PAGE = (
+    " Review the documentation at https://learn.microsoft.com/entra/identity-platform/certificate-credentials ."
+)
+_CONFIGURED_KEYS = (
+    " Thumbprint of key used by client: '{thumbprint}', Please visit the Azure Portal, Graph Explorer or directly use"
+    " MS Graph to see configured keys for app Id '{client_id}'.]"
+)
+
+_NO_FEDERATION = Known(
+    401,
+    "invalid_client",
+    "No matching federated identity record found for presented assertion {what} '{value}'. Check your federated"
+    " identity credential Subject, Audience and Issuer against the presented assertion."
+    " https://learn.microsoft.com/entra/workload-id/workload-identity-federation",
+)
+
 KNOWN: Mapping[int, Known] = {
     50011: Known(
         400,
@@ -27,6 +43,22 @@ KNOWN: Mapping[int, Known] = {
         " application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about how"
         " to troubleshoot this error.",
     ),
+    50013: Known(401, "invalid_client", "Assertion failed signature validation. [Reason - The key was not found.]"),
+    50027: Known(401, "invalid_client", "Invalid JWT token. {reason}"),
+    50034: Known(
+        400,
+        "invalid_grant",
+        "The user account does not exist in the {tenant} directory. To sign into this application, the account must be"
+        " added to the directory.",
+    ),
+    50126: Known(400, "invalid_grant", "Error validating credentials due to invalid username or password."),
+    65001: Known(
+        400,
+        "invalid_grant",
+        "The user or administrator has not consented to use the application with ID '{client_id}'. Send an interactive"
+        " authorization request for this user and resource.",
+    ),
+    50048: Known(401, "invalid_client", "Subject must match Issuer claim in the client assertion."),
     50059: Known(
         400,
         "invalid_request",
@@ -95,6 +127,23 @@ KNOWN: Mapping[int, Known] = {
         "The resource principal named {resource} was not found in the tenant named {tenant}."
         + _NOT_INSTALLED.format(modal="might"),
     ),
+    700021: Known(
+        401,
+        "invalid_client",
+        "Client assertion application identifier doesn't match 'client_id' parameter." + _CERTIFICATE_PAGE,
+    ),
+    700023: Known(
+        401,
+        "invalid_client",
+        "Client assertion audience claim does not match Realm issuer." + _CERTIFICATE_PAGE,
+    ),
+    700024: Known(
+        401,
+        "invalid_client",
+        "Client assertion is not within its valid time range. Current time: {now}, assertion valid from {begin}, expiry"
+        " time of assertion {end}." + _CERTIFICATE_PAGE,
+    ),
+    700027: Known(401, "invalid_client", "{what} [Reason - {reason}," + _CONFIGURED_KEYS),
     700082: Known(
         400,
         "invalid_grant",
@@ -107,6 +156,9 @@ KNOWN: Mapping[int, Known] = {
         "Application with identifier '{client_id}' was not found in the directory '{tenant}'."
         + _NOT_INSTALLED.format(modal="may"),
     ),
+    700211: _NO_FEDERATION,
+    700212: _NO_FEDERATION,
+    700213: _NO_FEDERATION,
     900023: Known(
         400,
         "invalid_request",
@@ -142,6 +194,12 @@ KNOWN: Mapping[int, Known] = {
         "The provided client secret keys for app '{client_id}' are expired. Visit the Azure portal to create new keys"
         " for your app: https://aka.ms/NewClientSecret, or consider using certificate credentials for added security:"
         " https://aka.ms/certCreds.",
+    ),
+    9001023: Known(
+        400,
+        "invalid_request",
+        "The grant type is not supported over the /common or /consumers endpoints. Please use the /organizations or"
+        " tenant-specific endpoint.",
     ),
     9000411: Known(
         400, "invalid_request", "The request is not properly formatted. The parameter '{parameter}' is duplicated."

@@ -1,7 +1,7 @@
 """The token endpoint of Entra ID: `POST /{tenant}/oauth2/v2.0/token` (PROVIDERS 1.1, 1.2, 1.13).
 
-What users consent to is in `sign_in.py`, their pages in `sign_in_pages.py`; another grant is one more entry in
-`_grants`.
+Users' passwords are in `users.py`, what users consent to in `sign_in.py`, their pages in `sign_in_pages.py`; another
+grant is one more entry in `_grants`.
 """
 
 import base64
@@ -21,12 +21,14 @@ from starlette.routing import BaseRoute, Route
 
 from relay.model import Clock
 from relay.sandbox.aadsts import EntraError
+from relay.sandbox.client_assertion import ClientAssertions
 from relay.sandbox.faults import Fault, Faults
 from relay.sandbox.http import general_fault, json_bytes, read_body, retry_after, truncated
 from relay.sandbox.settings import SandboxSettings
 from relay.sandbox.sign_in import SignIns
 from relay.sandbox.sign_in_pages import SignInPages
 from relay.sandbox.tokens import EXCHANGE, GRAPH, Tokens
+from relay.sandbox.users import Users
 
 _LARGEST_BODY = 64 * 1024
 _DEFAULT = "/.default"
@@ -35,7 +37,8 @@ _SHARED_TENANTS = ("common", "organizations", "consumers")
 _TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
 
 
-_Grant = Callable[[Mapping[str, str], Fault | None], dict[str, Any]]
+_Grant = Callable[[Mapping[str, str], Fault | None, str], dict[str, Any]]
+_SignInGrant = Callable[[Mapping[str, str], Fault | None], dict[str, Any]]
 
 
 class Entra:
@@ -46,6 +49,8 @@ class Entra:
         self._tokens = tokens
         self._faults = faults
         self._clock = clock
+        self._assertions = ClientAssertions(settings, clock)
+        self._users = Users(settings)
         self.sign_ins = SignIns(settings, tokens, clock)
         self._pages = SignInPages(settings, self.sign_ins, tokens, faults)
         self._grants: Mapping[str, _Grant] = {
@@ -53,6 +58,7 @@ class Entra:
             "authorization_code": self._of_user(self.sign_ins.authorization_code),
             "refresh_token": self._of_user(self.sign_ins.refresh_token),
             "urn:ietf:params:oauth:grant-type:device_code": self._of_user(self.sign_ins.device_code),
+            "password": self._password,
         }
         self.requests = 0
         """Token requests so far, whatever became of them."""
@@ -71,7 +77,7 @@ class Entra:
         if fault is not None and (answer := await general_fault(request, fault)) is not None:
             return answer
         try:
-            answer = self._answer(await self._checked(request, fault), fault)
+            answer = self._answer(await self._checked(request, fault), fault, _address(request))
         except EntraError as error:
             answer = self._error(request, error)
         if fault is not None and fault.kind == "throttled":
@@ -95,15 +101,19 @@ class Entra:
             raise EntraError(900561, method=request.method)
         if fault is not None and fault.kind == "throttled":
             raise EntraError(90055)
-        self._check_tenant(request.path_params["tenant"])
         parameters, basic = await _form(request), _basic(request.headers.get("authorization", ""))
+        self._check_tenant(request.path_params["tenant"], user=parameters.get("grant_type") == "password")
         client_id = basic.get("client_id")
         if basic and ("client_secret" in parameters or parameters.get("client_id", client_id) != client_id):
             # RFC 6749 section 2.3: one way of client authentication in a request.
             raise EntraError(9002313)
         return {**parameters, **basic}
 
-    def _check_tenant(self, tenant: str) -> None:
+    def _check_tenant(self, tenant: str, *, user: bool = False) -> None:
+        if user and tenant.lower() == "organizations":
+            return
+        if user and tenant.lower() in _SHARED_TENANTS:
+            raise EntraError(9001023)
         if tenant.lower() in _SHARED_TENANTS:
             raise EntraError(50059)
         if not _TENANT.fullmatch(tenant):
@@ -111,40 +121,52 @@ class Entra:
         if tenant.lower() not in (self._settings.tenant.lower(), self._settings.tenant_id):
             raise EntraError(90002, tenant=tenant)
 
-    def _answer(self, parameters: Mapping[str, str], fault: Fault | None) -> Response:
+    def _answer(self, parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> Response:
         grant_type = parameters.get("grant_type")
         if not grant_type:
             raise EntraError(900144, parameter="grant_type")
         if grant_type not in self._grants:
             raise EntraError(70003, grant_type=grant_type)
-        body = self._grants[grant_type](parameters, fault)
+        body = self._grants[grant_type](parameters, fault, endpoint)
         if fault is not None and fault.kind == "token_fields":
             body = {name: value for name, value in {**body, **fault.fields}.items() if value is not None}
         return _json(HTTPStatus.OK, body)
 
-    def _client_credentials(self, parameters: Mapping[str, str], fault: Fault | None) -> dict[str, Any]:
+    def _client_credentials(self, parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> dict[str, Any]:
         """RFC 6749 section 4.4."""
         for name in ("client_id", "scope"):
             if not parameters.get(name):
                 raise EntraError(900144, parameter=name)
         resource = self._resource(parameters["scope"])
-        self._check_client(parameters, fault.kind if fault else "")
+        self._check_client(parameters, fault.kind if fault else "", endpoint)
         token = self._tokens.issue(resource, with_roles=fault is None or fault.kind != "no_roles")
         # Entra says one second less than it grants.
         left = int(self._settings.token_lifetime) - 1
         return {"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": token}
 
-    def _of_user(self, grant: _Grant) -> _Grant:
+    def _of_user(self, grant: _SignInGrant) -> _Grant:
         """A grant that stands on a user's sign-in: the application itself may be a public one."""
 
-        def checked(parameters: Mapping[str, str], fault: Fault | None) -> dict[str, Any]:
+        def checked(parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> dict[str, Any]:
             if not parameters.get("client_id"):
                 raise EntraError(900144, parameter="client_id")
-            public = self._settings.public_client and not parameters.get("client_secret")
-            self._check_client(parameters, fault.kind if fault else "", public=public)
+            self._check_client(parameters, fault.kind if fault else "", endpoint, public=self._settings.public_client)
             return grant(parameters, fault)
 
         return checked
+
+    def _password(self, parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> dict[str, Any]:
+        """RFC 6749 section 4.3. The application may be a public client: then it sends only its id."""
+        for name in ("client_id", "scope", "username", "password"):
+            if not parameters.get(name):
+                raise EntraError(900144, parameter=name)
+        resource, permission = self._users.permission(parameters["scope"])
+        self._check_client(parameters, fault.kind if fault else "", endpoint, public=self._settings.public_client)
+        user = self._users.signed_in(parameters["username"], parameters["password"])
+        token = self._tokens.issue_for_user(resource, user, (permission,))
+        left = int(self._settings.token_lifetime) - 1
+        granted = {"scope": f"{resource}/{permission}", "token_type": "Bearer", "expires_in": left}
+        return {**granted, "ext_expires_in": left, "access_token": token}
 
     def _resource(self, scope: str) -> str:
         if " " in scope.strip():
@@ -156,11 +178,16 @@ class Entra:
             raise EntraError(500011, resource=resource, tenant=self._settings.tenant)
         return resource
 
-    def _check_client(self, parameters: Mapping[str, str], fault: str, *, public: bool = False) -> None:
+    def _check_client(self, parameters: Mapping[str, str], fault: str, endpoint: str, *, public: bool = False) -> None:
         client_id, secret = parameters["client_id"], parameters.get("client_secret", "")
         if client_id.lower() != self._settings.client_id.lower():
             raise EntraError(700016, client_id=client_id, tenant=self._settings.tenant)
-        if public:
+        if "client_assertion" in parameters:
+            if secret:
+                raise EntraError(9002313)
+            self._assertions.check(parameters, endpoint)
+            return
+        if not secret and public:
             return
         if not secret:
             raise EntraError(7000216 if parameters["grant_type"] == "client_credentials" else 7000218)
@@ -187,6 +214,11 @@ class Entra:
         if error.error == "invalid_client" and "authorization" in request.headers:
             answer.headers["www-authenticate"] = "Basic"
         return answer
+
+
+def _address(request: Request) -> str:
+    """Where the request was posted to, as its client wrote it: the audience of an assertion."""
+    return f"{request.url.scheme}://{request.url.netloc}{request.url.path}"
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -186,12 +186,13 @@ class ExchangeSession(SmtpSession):
             return ""
         return self._refuse("535 5.7.139 Authentication unsuccessful, basic authentication is disabled.")
 
-    def _takes(self, token: str, user: str) -> bool:
+    def _takes(self, token: str, mailbox: str) -> bool:
         try:
             claims = self._exchange.tokens.check(token, EXCHANGE)
         except TokenRefusedError:
             return False
-        own = "SMTP.Send" in claims.get("scp", "").split() and claims["upn"].lower() == user.lower()
+        # A user's token opens that user's mailbox; rights on others' are not played.
+        own = claims.get("upn", "").lower() == mailbox.lower() and "SMTP.Send" in claims.get("scp", "").split()
         return own or "SMTP.SendAsApp" in claims.get("roles", ())
 
     def _refuse(self, text: str) -> str:

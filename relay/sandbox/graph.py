@@ -98,7 +98,7 @@ class Graph:
         except TokenRefusedError as error:
             text = _TOKEN_REFUSALS[error.reason]
             raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", text) from None
-        own = "Mail.Send" in claims.get("scp", "").split() and claims["upn"].lower() == user.lower()
+        own = claims.get("upn", "").lower() == user.lower() and "Mail.Send" in claims.get("scp", "").split()
         if not own and "Mail.Send" not in claims.get("roles", ()):
             text = "Access is denied. Check credentials and try again."
             raise GraphError(HTTPStatus.FORBIDDEN, "ErrorAccessDenied", text)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from relay.sandbox.federation import FederatedCredential
+
 MIB = 1024 * 1024
 
 Bind = tuple[str, int]
@@ -25,6 +27,12 @@ class SandboxSettings:
     tenant: str = "sandbox.onmicrosoft.com"
     client_id: str = "5a4d0b0c-0000-4000-8000-000000000001"
     client_secret: str = field(default="sandbox-secret", repr=False)
+    certificates: tuple[bytes, ...] = field(default=(), repr=False)
+    """Certificates (PEM) that were uploaded for the application: assertions may be signed with their keys."""
+    federated: tuple[FederatedCredential, ...] = ()
+    """Other issuers whose tokens the application may prove itself with."""
+    user_password: str = field(default="", repr=False)
+    """What the users of the mailboxes sign in with by the grant `password`; "" lets nobody."""
     mailbox: str = "noreply@sandbox.onmicrosoft.com"
     more_mailboxes: tuple[str, ...] = ()
     send_as: tuple[str, ...] = ()

@@ -74,6 +74,8 @@ class Tokens:
     def issue_for_user(self, resource: str, user: str, permissions: tuple[str, ...]) -> str:
         """A token for `user` on `resource` (delegated), with what the user has consented to."""
         claims = self._common(resource, object_id(user)) | {
+            "amr": ["pwd"],
+            "appidacr": "0",
             "idtyp": "user",
             "name": user,
             "upn": user,

@@ -154,7 +154,7 @@ def test_accounts_that_send_nothing(configure: Configure, provider: str) -> None
             f"{OFFICE}.oauth.token_endpoint",
             ("on this machine",),
         ),
-        (HEAD + OAUTH + 'grant = "password"', f"{OFFICE}.oauth.grant", ("client_credentials",)),
+        (HEAD + OAUTH + 'grant = "pasword"', f"{OFFICE}.oauth.grant", ("did you mean password?",)),
         (HEAD + OAUTH + "scopes = [1]", f"{OFFICE}.oauth.scopes", ("a list of texts",)),
         (
             HEAD + OAUTH + 'extra_parameters = { client_secret = "hunter2" }',

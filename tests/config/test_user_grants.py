@@ -48,6 +48,13 @@ def test_a_secret_is_used_where_there_is_one(tmp_path: Path) -> None:
     assert loaded(tmp_path, oauth='client_secret = "x"').token_endpoint_auth_method == "client_secret_post"
 
 
+def test_a_token_of_another_issuer_is_shown_where_there_is_one(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a.b.c")
+    found = loaded(tmp_path, oauth=f"federated_token_file = '{tmp_path / 'token'}'")
+    assert found.token_endpoint_auth_method == "private_key_jwt"
+    assert found.authorization_endpoint == "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/authorize"
+
+
 @pytest.mark.parametrize("tenant", ["common", "consumers", "organizations"])
 def test_a_user_may_be_of_any_tenant(tmp_path: Path, tenant: str) -> None:
     assert f"/{tenant}/" in loaded(tmp_path, tenant=tenant).token_endpoint

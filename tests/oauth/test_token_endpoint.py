@@ -3,10 +3,10 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qsl, unquote_plus
 
 import pytest
@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from relay.config.secret import Secret
+from relay.config import OAuth, Secret
 from relay.http import DefaultSettings, HttpClient
 from relay.oauth import TokenError, TokenSource, source
 from relay.oauth.client_secret import ClientSecretBasic, ClientSecretPost
@@ -37,19 +37,15 @@ ODD = [
 ]
 
 
-@dataclass(frozen=True)
-class Settings:
+def settings_of(token_endpoint: str, **changes: Any) -> OAuth:
     """The settings of an account's tokens."""
-
-    token_endpoint: str
-    client_id: Secret = field(default_factory=lambda: Secret("the-client"))
-    client_secret: Secret | None = field(default_factory=lambda: Secret("the-secret"))
-    token_endpoint_auth_method: str = "client_secret_post"
-    grant: str = "client_credentials"
-    scopes: tuple[str, ...] = ("https://outlook.office365.com/.default",)
-    scope_delimiter: str = " "
-    extra_parameters: Mapping[str, str] = field(default_factory=dict)
-    refresh_margin: float | None = None
+    defaults: dict[str, Any] = {
+        "token_endpoint": token_endpoint,
+        "client_id": Secret("the-client"),
+        "client_secret": Secret("the-secret"),
+        "scopes": ("https://outlook.office365.com/.default",),
+    }
+    return OAuth(**(defaults | changes))
 
 
 class Server:
@@ -102,7 +98,7 @@ async def build(server: Server, clock: FakeClock) -> AsyncIterator[Build]:
         stack.push_async_callback(http.close)
 
         def build(**changes: object) -> TokenSource:
-            chosen = Settings(f"http://127.0.0.1:{port}/tenant/oauth2/v2.0/token", **changes)  # type: ignore[arg-type]
+            chosen = settings_of(f"http://127.0.0.1:{port}/tenant/oauth2/v2.0/token", **changes)
             return source("office", chosen, http, clock)
 
         yield build
@@ -205,10 +201,10 @@ class TestRequest:
         async with web(server.answer, tls=authority.server()) as port:
             url = f"https://localhost:{port}/token"
             http = HttpClient(DefaultSettings(ca_file=file))
-            assert (await source("office", Settings(url), http, clock).get()).value == "token-1"
+            assert (await source("office", settings_of(url), http, clock).get()).value == "token-1"
             await http.close()
             plain = HttpClient()
-            error = await error_of(source("office", Settings(url), plain, clock))
+            error = await error_of(source("office", settings_of(url), plain, clock))
             await plain.close()
         assert (error.error, error.temporary) == ("unreachable", True)
         assert "the certificate of localhost is not trusted" in str(error)
@@ -286,7 +282,7 @@ class TestNoAnswer:
     )
     async def test_an_unreachable_endpoint(self, clock: FakeClock, url: str, part: str) -> None:
         http = HttpClient()
-        error = await error_of(source("office", Settings(url), http, clock))
+        error = await error_of(source("office", settings_of(url), http, clock))
         await http.close()
         assert (error.error, error.temporary, error.retry_after) == ("unreachable", True, 30.0)
         assert str(error).startswith("office: no token: ")
@@ -294,7 +290,7 @@ class TestNoAnswer:
 
     async def test_a_secret_never_crosses_a_network_in_the_clear(self, clock: FakeClock) -> None:
         http = HttpClient()
-        error = await error_of(source("office", Settings("http://192.0.2.1/token"), http, clock))
+        error = await error_of(source("office", settings_of("http://192.0.2.1/token"), http, clock))
         await http.close()
         assert (error.error, error.temporary) == ("insecure_endpoint", False)
         assert "https://" in error.hint
@@ -319,10 +315,11 @@ class TestNoAnswer:
 
 class TestSettings:
     @pytest.mark.parametrize(
-        "changes", [{"grant": "password"}, {"token_endpoint_auth_method": "unknown"}, {"client_secret": None}]
+        "changes",
+        [{"grant": "magic"}, {"grant": "password"}, {"token_endpoint_auth_method": "unknown"}, {"client_secret": None}],
     )
     async def test_what_a_checked_configuration_cannot_hold(self, build: Build, changes: dict[str, object]) -> None:
-        with pytest.raises(ValueError, match=r"grant|auth_method|client_secret"):
+        with pytest.raises(ValueError, match=r"grant|auth_method|client_secret|username"):
             build(**changes)
 
     async def test_the_configured_margin(self, build: Build, clock: FakeClock) -> None:

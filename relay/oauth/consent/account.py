@@ -29,7 +29,7 @@ async def authorize(settings: Settings, name: str, person: Person) -> None:
                 mailbox=account.username or account.mailbox or "",
                 oauth=account.oauth,
                 ask=oauth.asker(name, account.oauth, http, clock),
-                authentication=oauth.authentication(name, account.oauth),
+                authentication=oauth.authentication(name, account.oauth, clock),
                 http=http,
                 clock=clock,
                 store=store,

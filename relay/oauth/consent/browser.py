@@ -73,6 +73,9 @@ class BrowserSignIn:
 class AuthorizationCode:
     """The grant that redeems a code (RFC 6749 4.1.3)."""
 
+    name = "authorization_code"
+    pause_after_refusal = 0.0
+
     def __init__(self, code: str, sign_in: BrowserSignIn) -> None:
         self._code = code
         self._sign_in = sign_in

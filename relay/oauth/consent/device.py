@@ -37,6 +37,9 @@ class DeviceCode:
 class DeviceGrant:
     """The grant of RFC 8628 3.4."""
 
+    name = "device_code"
+    pause_after_refusal = 0.0
+
     def __init__(self, code: str) -> None:
         self._code = code
 

@@ -1,0 +1,78 @@
+"""From an account's settings to the grant and the client authentication that it wants.
+
+What signs is loaded where it is needed: a relay whose accounts have no key starts faster without it.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from relay.config.secret import Secret
+from relay.model import Clock
+from relay.oauth.client_credentials import ClientCredentials
+from relay.oauth.client_secret import ClientSecretBasic, ClientSecretHeader, ClientSecretPost, PublicClient
+from relay.oauth.federated import FederatedToken
+from relay.oauth.password import Password
+from relay.oauth.request import ClientAuthentication, Grant
+from relay.oauth.settings import OAuthSettings
+
+Value = TypeVar("Value")
+
+
+def grant(oauth: OAuthSettings) -> Grant:
+    """Raises ValueError for settings that a checked configuration cannot have."""
+    return _chosen(_GRANTS, oauth.grant, "grant")(oauth)
+
+
+def authentication(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
+    """Raises ValueError for settings that a checked configuration cannot have."""
+    method = oauth.token_endpoint_auth_method
+    return _chosen(_AUTHENTICATIONS, method, "token_endpoint_auth_method")(oauth, clock)
+
+
+def _chosen(table: Mapping[str, Value], word: str, key: str) -> Value:
+    if word not in table:
+        raise ValueError(f"{key}: there is no {word}")
+    return table[word]
+
+
+def _need(value: Value | None, key: str) -> Value:
+    if value is None:
+        raise ValueError(f"{key} is missing")
+    return value
+
+
+def _secret(oauth: OAuthSettings) -> Secret:
+    return _need(oauth.client_secret, "client_secret")
+
+
+def _secret_header(oauth: OAuthSettings, _: Clock) -> ClientAuthentication:
+    header = _need(oauth.client_secret_header, "client_secret_header")
+    return ClientSecretHeader(oauth.client_id, _secret(oauth), header)
+
+
+def _password(oauth: OAuthSettings) -> Grant:
+    username, password = _need(oauth.username, "username"), _need(oauth.password, "password")
+    return Password(username, password, oauth.scopes, oauth.scope_delimiter)
+
+
+def _private_key_jwt(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
+    if oauth.federated_token_file is not None:
+        return FederatedToken(oauth.client_id, oauth.federated_token_file)
+    from relay.config.private_key import KeyFiles  # noqa: PLC0415
+    from relay.oauth.private_key_jwt import PrivateKeyJwt  # noqa: PLC0415
+
+    files = KeyFiles(_need(oauth.private_key_file, "private_key_file"), oauth.key_password, oauth.certificate_file)
+    return PrivateKeyJwt(oauth.client_id, files, clock, entra=oauth.entra)
+
+
+_GRANTS: dict[str, Callable[[OAuthSettings], Grant]] = {
+    "client_credentials": lambda oauth: ClientCredentials(oauth.scopes, oauth.scope_delimiter),
+    "password": _password,
+}
+_AUTHENTICATIONS: dict[str, Callable[[OAuthSettings, Clock], ClientAuthentication]] = {
+    "client_secret_post": lambda oauth, _: ClientSecretPost(oauth.client_id, _secret(oauth)),
+    "client_secret_basic": lambda oauth, _: ClientSecretBasic(oauth.client_id, _secret(oauth)),
+    "client_secret_header": _secret_header,
+    "private_key_jwt": _private_key_jwt,
+    "none": lambda oauth, _: PublicClient(oauth.client_id),
+}

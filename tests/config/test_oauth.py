@@ -1,0 +1,234 @@
+"""`[accounts.NAME.oauth]`: which keys go together."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from relay.config import OAuth
+from relay.config.describe import describe
+from tests.config.conftest import MICROSOFT, SMARTHOST, Configure, Problems, told
+from tests.support.keys import certificate, certificate_pem, pem, pfx, rsa_key
+
+KEY = rsa_key()
+CERTIFICATE = certificate(KEY)
+SECRET = 'client_secret = "the~Value"\n'
+OFFICE = MICROSOFT.replace(SECRET, "")
+HUB = SMARTHOST + '[accounts.hub.oauth]\nclient_id = "id"\ntoken_endpoint = "https://idp.example.com/token"\n'
+INSIDE = "accounts.office.oauth"
+
+
+@pytest.fixture(autouse=True)
+def files(tmp_path: Path) -> None:
+    """Key files of all kinds."""
+    contents = {
+        "key.pem": pem(KEY),
+        "secret.pem": pem(KEY, "hunter2"),
+        "both.pfx": pfx(KEY, CERTIFICATE, "hunter2"),
+        "cert.pem": certificate_pem(CERTIFICATE),
+        "old.pem": certificate_pem(certificate(KEY, begin=datetime(2020, 1, 1, tzinfo=UTC), days=10)),
+    }
+    for name, content in contents.items():
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o600)
+
+
+def oauth_of(configure: Configure, text: str, name: str = "office") -> OAuth:
+    settings = configure(text)
+    assert settings.warnings == ()
+    made = settings.accounts[name].oauth
+    assert made is not None
+    return made
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        'private_key_file = "key.pem"\ncertificate_file = "cert.pem"',
+        'private_key_file = "secret.pem"\nkey_password = "hunter2"\ncertificate_file = "cert.pem"',
+        'private_key_file = "both.pfx"\nkey_password = "hunter2"',
+    ],
+)
+def test_a_key_for_microsoft(configure: Configure, tmp_path: Path, keys: str) -> None:
+    oauth = oauth_of(configure, OFFICE + keys)
+    assert (oauth.token_endpoint_auth_method, oauth.entra) == ("private_key_jwt", True)
+    assert oauth.private_key_file is not None
+    assert oauth.private_key_file.parent == tmp_path
+    shown = "\n".join(describe(configure(OFFICE + keys)))
+    assert f"signing with the key in {oauth.private_key_file}" in shown
+    assert "hunter2" not in shown
+
+
+def test_a_key_for_another_provider_needs_no_certificate(configure: Configure) -> None:
+    oauth = oauth_of(configure, HUB + 'private_key_file = "key.pem"', "hub")
+    assert (oauth.token_endpoint_auth_method, oauth.entra, oauth.certificate_file) == ("private_key_jwt", False, None)
+
+
+def test_a_secret_in_a_header(configure: Configure) -> None:
+    text = HUB + SECRET + 'client_secret_header = "X-Client-Secret"'
+    oauth = oauth_of(configure, text, "hub")
+    assert (oauth.token_endpoint_auth_method, oauth.client_secret_header) == ("client_secret_header", "X-Client-Secret")
+    assert "client_secret *** (written in" in (shown := "\n".join(describe(configure(text))))
+    assert "in the header X-Client-Secret" in shown
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "parts"),
+    [
+        ("", "client_secret", ("is missing",)),
+        ('token_endpoint_auth_method = "magic"', "token_endpoint_auth_method", ('"magic" is not possible',)),
+        (
+            'private_key_file = "key.pem"',
+            "certificate_file",
+            ("is missing", "upload", "Certificates & secrets"),
+        ),
+        ('token_endpoint_auth_method = "private_key_jwt"', "private_key_file", ("is missing", "PKCS#12")),
+        (
+            'private_key_file = "key.pem"\ncertificate_file = "cert.pem"\n' + SECRET,
+            "client_secret",
+            ('"private_key_jwt", which follows from the other keys', 'or write token_endpoint_auth_method = "client_s'),
+        ),
+        (
+            SECRET + 'certificate_file = "cert.pem"',
+            "certificate_file",
+            ('no meaning with token_endpoint_auth_method = "client_secret_post"',),
+        ),
+        (
+            SECRET + 'token_endpoint_auth_method = "client_secret_basic"\nprivate_key_file = "key.pem"',
+            "private_key_file",
+            ('no meaning with token_endpoint_auth_method = "client_secret_basic": remove it',),
+        ),
+        (SECRET + 'key_password = "hunter2"', "key_password", ("no meaning",)),
+        (SECRET + 'client_secret_header = "X: y"', "client_secret_header", ("no name of an HTTP header",)),
+        (SECRET + 'client_secret_header = "Host"', "client_secret_header", ("needs for itself",)),
+        (
+            SECRET + 'token_endpoint_auth_method = "client_secret_header"',
+            "client_secret_header",
+            ("is missing", "X-Client-Secret"),
+        ),
+        ('token_endpoint_auth_method = "none"', "token_endpoint_auth_method", ("client_credentials has nothing else",)),
+        ('private_key_file = "absent"', "private_key_file", ("absent: does not exist",)),
+        ('private_key_file = "secret.pem"\nkey_password = "hunter3"', "private_key_file", ("does not open",)),
+        ('private_key_file = "secret.pem"\nkey_password_file = "absent"', "key_password_file", ("does not exist",)),
+        ('federated_token_file = "absent"', "federated_token_file", ("absent: does not exist",)),
+        (
+            SECRET + 'token_endpoint_auth_method = "client_secret_post"\nfederated_token_file = "key.pem"',
+            "federated_token_file",
+            ("no meaning",),
+        ),
+        (
+            'federated_token_file = "key.pem"\nprivate_key_file = "key.pem"',
+            "private_key_file",
+            ("no meaning with federated_token_file", "keep one"),
+        ),
+        ('federated_token_file = "key.pem"\ncertificate_file = "cert.pem"', "certificate_file", ("keep one",)),
+        (
+            SECRET + 'extra_parameters = { client_assertion = "hunter2" }',
+            "extra_parameters",
+            ("client_assertion is not set here: use private_key_file",),
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_told(problems: Problems, keys: str, key: str, parts: tuple[str, ...]) -> None:
+    found = problems(OFFICE + keys)
+    told(found, f"{INSIDE}.{key}", *parts)
+    assert "hunter2" not in str(found)
+    assert "hunter3" not in str(found)
+    assert len(found) == 1, found
+
+
+def test_a_federated_token(configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("e30.e30.sig")
+    (tmp_path / "token").chmod(0o644)
+    text = OFFICE + 'federated_token_file = "token"'
+    oauth = oauth_of(configure, text)
+    assert (oauth.token_endpoint_auth_method, oauth.federated_token_file) == ("private_key_jwt", tmp_path / "token")
+    assert f"with the token in {tmp_path / 'token'}" in "\n".join(describe(configure(text)))
+
+
+def test_a_certificate_that_has_ended(configure: Configure) -> None:
+    (warning,) = configure(OFFICE + 'private_key_file = "key.pem"\ncertificate_file = "old.pem"').warnings
+    assert "its certificate ended on 2020-01-11: make a new one and register it" in warning
+
+
+@pytest.mark.skipif(os.name == "nt", reason="rights are kept elsewhere")
+def test_a_key_that_everyone_may_read(configure: Configure, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").chmod(0o644)
+    (warning,) = configure(OFFICE + 'private_key_file = "key.pem"\ncertificate_file = "cert.pem"').warnings
+    assert "key.pem may be read by every user" in warning
+
+
+def test_a_key_from_the_environment(configure: Configure, tmp_path: Path) -> None:
+    environ = {"RELAY_ACCOUNTS__HUB__OAUTH__PRIVATE_KEY_FILE": str(tmp_path / "key.pem")}
+    made = configure(HUB, environ).accounts["hub"].oauth
+    assert made is not None
+    assert (made.token_endpoint_auth_method, made.private_key_file) == ("private_key_jwt", tmp_path / "key.pem")
+
+
+PERSON = OFFICE.replace("[accounts.office]", '[accounts.office]\npassword = "hunter2"') + 'grant = "password"\n'
+
+
+@pytest.mark.parametrize(
+    ("keys", "method"),
+    [
+        ("", "none"),
+        (SECRET, "client_secret_post"),
+        ('private_key_file = "both.pfx"\nkey_password = "hunter2"', "private_key_jwt"),
+    ],
+)
+def test_a_users_password(configure: Configure, keys: str, method: str) -> None:
+    oauth = oauth_of(configure, PERSON + keys)
+    assert (oauth.grant, oauth.token_endpoint_auth_method) == ("password", method)
+    assert (oauth.username, oauth.password and oauth.password.read()) == ("noreply@contoso.com", "hunter2")
+    assert oauth.scopes == ("https://outlook.office.com/SMTP.Send",)
+    shown = "\n".join(describe(configure(PERSON + keys)))
+    assert "as the user noreply@contoso.com, password ***" in shown
+    assert "hunter2" not in shown
+
+
+def test_a_users_password_for_graph(configure: Configure) -> None:
+    account = configure(PERSON.replace("[accounts.office]", '[accounts.office]\nvia = ["graph"]')).accounts["office"]
+    assert account.oauth is not None
+    assert account.oauth.scopes == ("https://graph.microsoft.com/Mail.Send",)
+    assert account.oauth.username == "noreply@contoso.com"
+
+
+def test_a_users_password_elsewhere(configure: Configure) -> None:
+    text = HUB.replace("[accounts.hub]", '[accounts.hub]\nusername = "u"\npassword = "hunter2"') + 'grant = "password"'
+    settings = configure(text)
+    oauth = settings.accounts["hub"].oauth
+    assert oauth is not None
+    assert (oauth.username, oauth.scopes, oauth.token_endpoint_auth_method) == ("u", (), "none")
+    (warning,) = settings.warnings
+    assert "accounts.hub.username: the token will be that of u, and mail leaves as hub@example.com" in warning
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "parts"),
+    [
+        (PERSON.replace('password = "hunter2"\n', ""), "accounts.office.password", ("is missing", "password_file")),
+        (PERSON.replace("contoso.onmicrosoft.com", "common"), "accounts.office.tenant", ("takes no password",)),
+        (
+            OFFICE.replace("[accounts.office]", '[accounts.office]\npassword = "hunter2"') + SECRET,
+            "accounts.office.password",
+            ("both given",),
+        ),
+        (
+            PERSON + 'extra_parameters = { password = "hunter2" }',
+            f"{INSIDE}.extra_parameters",
+            ("use accounts.NAME.password",),
+        ),
+        (PERSON.replace('"noreply@contoso.com"', "3"), "accounts.office.mailbox", ("must be text",)),
+    ],
+)
+def test_what_a_users_password_needs(problems: Problems, text: str, key: str, parts: tuple[str, ...]) -> None:
+    found = problems(text)
+    told(found, key, *parts)
+    assert "hunter2" not in str(found)
+
+
+def test_any_work_account_may_have_a_password(configure: Configure) -> None:
+    made = configure(PERSON.replace("contoso.onmicrosoft.com", "organizations")).accounts["office"].oauth
+    assert made is not None
+    assert made.token_endpoint == "https://login.microsoftonline.com/organizations/oauth2/v2.0/token"
