@@ -120,8 +120,10 @@ async def test_a_stop_does_not_wait_for_a_client_that_does_not_read(tmp_path: Pa
             await loop.sock_connect(client, ("127.0.0.1", at.port))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(loop.sock_sendall(client, b"EHLO x\r\n" * 500_000), 1.0)
+            listening = await at.knock()
             async with asyncio.timeout(5):
                 await at.server.stop(patience=0.5)
+            assert (await listening.hear()).startswith("421 4.3.2"), "who does read is told all the same"
 
 
 async def test_the_idle_timeout_does_not_strike_while_we_are_the_slow_ones(tmp_path: Path) -> None:

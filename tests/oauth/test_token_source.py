@@ -313,8 +313,9 @@ class TestCancelled:
         assert endpoint.running == 0
         await source.close()
 
-    async def test_closing_what_never_began(self, source: TokenSource) -> None:
+    async def test_closing_what_never_began(self, source: TokenSource, endpoint: Endpoint) -> None:
         await source.close()
+        assert endpoint.running == 0
 
 
 class TestLog:
