@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay import providers
-from relay.config import network, oauth, tls
+from relay.config import network, oauth, oauth_files, tls
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest
 from relay.config.settings import Account
@@ -39,7 +39,7 @@ def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Accoun
         _check_server(made, table, path, findings)
         tls.check_account(made, path, findings)
         if made.oauth is not None:
-            oauth.check_files(made.oauth, (*path, "oauth"), findings)
+            oauth_files.check(made.oauth, (*path, "oauth"), findings)
             oauth.warn_of_user(made, path, findings)
     return made
 
@@ -48,7 +48,7 @@ def _provider_missing(name: str, others: Tree) -> str:
     """Most often a variable or a header with a misspelt name has made a second account."""
     near = nearest(name, (other for other, table in others.items() if other != name and "provider" in table))
     meant = f", or did you mean the account {near}?" if near else ""
-    return f'is missing: add provider = "microsoft", "smtp", "sink", "discard" or "fail"{meant}'
+    return f'is missing: add provider = "microsoft", "google", "smtp", "sink", "discard" or "fail"{meant}'
 
 
 def _preset(table: Tree) -> Tree:
@@ -58,6 +58,8 @@ def _preset(table: Tree) -> Tree:
         table = oauth.preset(table)
     if provider == "microsoft":
         return _microsoft(table)
+    if provider == "google":
+        return _google(table)
     filled = dict(table)
     if provider in LOCAL_PROVIDERS:
         return {"tls": "off", **filled}
@@ -94,6 +96,22 @@ def _microsoft(table: Tree) -> Tree:
     return filled
 
 
+def _google(table: Tree) -> Tree:
+    filled = dict(table)
+    # RFC 8314 3.3 prefers TLS from the first byte; a port that is written says what is spoken there.
+    written = filled.get("port", providers.IMPLICIT_TLS_PORT)
+    filled.setdefault("tls", "implicit" if written == providers.IMPLICIT_TLS_PORT else "starttls")
+    filled.setdefault("host", providers.GMAIL_SMTP_HOST)
+    filled.setdefault("port", _port(filled["tls"]))
+    filled.setdefault("concurrency", providers.GMAIL_CONCURRENCY)
+    _set_default(filled, "username", filled.get("mailbox"))
+    if isinstance(filled.get("oauth"), dict):
+        inner = filled["oauth"] = dict(filled["oauth"])
+        inner.setdefault("token_endpoint", providers.GOOGLE_TOKEN_ENDPOINT)
+        inner.setdefault("scopes", [providers.GMAIL_SMTP_SCOPE])
+    return filled
+
+
 def _scope(cloud: providers.Cloud, *, graph: bool, user: bool) -> str:
     """What a token is asked for: all that the application may do, or the one thing that a user allows it."""
     if not user:
@@ -124,9 +142,9 @@ def _check_keys(table: Tree, path: KeyPath, findings: Findings) -> None:
     if provider in LOCAL_PROVIDERS:
         useless = _CREDENTIALS | _CONNECTION | _MICROSOFT_ONLY | _TIMES | {"via"}
         why = f'has no meaning with provider = "{provider}", which sends nothing: remove it, or change the provider'
-    elif provider == "smtp":
+    elif provider in {"smtp", "google"}:
         useless = _MICROSOFT_ONLY
-        why = 'has no meaning with provider = "smtp": remove it, or write provider = "microsoft"'
+        why = f'has no meaning with provider = "{provider}": remove it, or write provider = "microsoft"'
         if _uses_graph(table):
             findings.problem((*path, "via"), '["graph"] needs provider = "microsoft"')
     elif provider == "microsoft" and _uses_graph(table):
@@ -150,8 +168,17 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
         if isinstance(table.get("oauth"), dict) and "token_endpoint" not in table["oauth"]:
             add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token"'
             findings.missing((*path, "oauth"), "token_endpoint", add)
-    if provider in {"smtp", "microsoft"}:
+    if provider == "google":
+        _check_google(table, path, findings)
+    if provider in {"smtp", "google", "microsoft"}:
         _check_logins(table, path, findings)
+
+
+def _check_google(table: Tree, path: KeyPath, findings: Findings) -> None:
+    if "mailbox" not in table:
+        findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@example.com"')
+    if "oauth" not in table and not oauth.given(table, "password", path, findings):
+        findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with the private_key_file of a service account")
 
 
 def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:

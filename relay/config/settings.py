@@ -15,14 +15,14 @@ from relay.config import addresses, forms, network, places
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
 
-Provider = Literal["microsoft", "smtp", "sink", "discard", "fail"]
+Provider = Literal["microsoft", "google", "smtp", "sink", "discard", "fail"]
 Way = Literal["smtp", "graph"]
 ListenerTls = Literal["off", "starttls", "implicit"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
-Grant = Literal["client_credentials", "password"]
+Grant = Literal["client_credentials", "password", "jwt_bearer"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
 
 Text = Annotated[str, forms.text()]
@@ -46,6 +46,7 @@ _RESERVED_PARAMETERS = {
     "client_secret": "client_secret",
     "username": "accounts.NAME.username",
     "password": "accounts.NAME.password",
+    "assertion": "private_key_file",
     "client_assertion": "private_key_file",
     "client_assertion_type": "private_key_file",
     "scope": "scopes",
@@ -109,12 +110,12 @@ class OAuth(Table):
     """`[accounts.NAME.oauth]`: where the account's tokens come from."""
 
     grant: Annotated[Grant, forms.one_of(Grant)] = "client_credentials"
-    client_id: Hidden
+    client_id: Hidden | None = None
     client_secret: Hidden | None = None
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
     client_secret_header: Annotated[str, forms.text(network.header_name)] | None = None
     private_key_file: File | None = None
-    """PEM or PKCS#12."""
+    """PEM or PKCS#12; for `jwt_bearer` the JSON file of a service account."""
     key_password: Hidden | None = None
     certificate_file: File | None = None
     federated_token_file: File | None = None
@@ -123,6 +124,8 @@ class OAuth(Table):
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
+    subject: Text | None = None
+    """Whom `jwt_bearer` asks for."""
     refresh_margin: DurationOrZero | None = None
     entra: bool = False
     """The tokens are Microsoft's, which wants assertions in its own form. Set by the provider, so it has no form."""
@@ -163,7 +166,7 @@ class Account(Table):
     @property
     def is_real(self) -> bool:
         """Whether mail leaves through it: a sink, discard or fail keeps everything here."""
-        return self.provider in {"microsoft", "smtp"}
+        return self.provider in {"microsoft", "google", "smtp"}
 
     @property
     def own_address(self) -> str | None:

@@ -22,7 +22,7 @@ def source(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> T
     endpoint = TokenEndpoint(
         name,
         oauth.token_endpoint,
-        grant=choices.grant(oauth),
+        grant=choices.grant(oauth, clock),
         authentication=choices.authentication(oauth, clock),
         extra_parameters=oauth.extra_parameters,
         http=http,

@@ -274,6 +274,7 @@ def test_two_secrets_of_one_json_file(configure: Configure, tmp_path: Path) -> N
     oauth = configure(text + 'client_id_file = "app.json#/id"\nclient_secret_file = "app.json#/secrets/0"\n')
     made = oauth.accounts["office"].oauth
     assert made is not None
+    assert made.client_id is not None
     assert made.client_secret is not None
     assert (made.client_id.read(), made.client_secret.read()) == ("the-id", "the-secret")
 
