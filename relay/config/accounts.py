@@ -91,7 +91,8 @@ def _microsoft(table: Tree) -> Tree:
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
-        inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
+        if oauth.grant_of(table) != "managed_identity":
+            inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
         inner.setdefault("scopes", [_scope(cloud, graph=graph, user=oauth.is_password_grant(table))])
     return filled
 
@@ -165,7 +166,8 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
     if provider == "smtp":
         if "host" not in table:
             findings.missing(path, "host", 'add the smarthost, like host = "smtp.example.com"')
-        if isinstance(table.get("oauth"), dict) and "token_endpoint" not in table["oauth"]:
+        alone = oauth.grant_of(table) == "managed_identity"
+        if isinstance(table.get("oauth"), dict) and "token_endpoint" not in table["oauth"] and not alone:
             add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token"'
             findings.missing((*path, "oauth"), "token_endpoint", add)
     if provider == "google":
@@ -188,7 +190,7 @@ def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
     if "oauth" not in table and not password:
         findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with client_id and client_secret")
     if "tenant" not in table:
-        if "oauth" in table or not password:
+        if oauth.grant_of(table) != "managed_identity" and ("oauth" in table or not password):
             add = 'add the directory (tenant) ID, or a domain of it, like tenant = "contoso.onmicrosoft.com"'
             findings.missing(path, "tenant", add)
     elif isinstance(table["tenant"], str):

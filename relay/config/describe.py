@@ -83,7 +83,7 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
         lines.append(f"  mailbox {account.mailbox}")
     if account.oauth:
         oauth = account.oauth
-        lines.append(f"  token from {oauth.token_endpoint} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
+        lines.append(f"  token from {oauth.origin} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
         lines.append(f"  {_proof(oauth)}")
         if account.password:
             lines.append(f"  as the user {account.username}, password {_masked(account.password)}")
@@ -98,6 +98,8 @@ def _proof(oauth: OAuth) -> str:
     """Who asks for tokens, and how it proves that."""
     if oauth.grant == "jwt_bearer":
         return f"for {oauth.subject}, with the service account in {oauth.private_key_file}"
+    if oauth.grant == "managed_identity":
+        return f"as the identity {oauth.managed_identity_client_id or 'that the machine has'}"
     return f"client_id {_masked(oauth.client_id)}, {_client_proof(oauth)}"
 
 

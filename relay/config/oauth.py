@@ -17,17 +17,19 @@ _METHODS_OF = {
 }
 """The methods of client authentication that have a use for a key, the one to suggest first."""
 _GRANTS_AT: dict[str, tuple[str, ...]] = {
-    "microsoft": ("client_credentials", "password"),
+    "microsoft": ("client_credentials", "managed_identity", "password"),
     "google": ("jwt_bearer",),
 }
 """What providers offer, the one that goes without saying first."""
+_CLIENT = (
+    *("client_id", "client_secret", "client_secret_header", "token_endpoint_auth_method"),
+    *("key_password", "certificate_file", "federated_token_file"),
+)
 _USELESS_WITH = {
-    "jwt_bearer": (
-        *("client_id", "client_secret", "client_secret_header", "token_endpoint_auth_method"),
-        *("key_password", "certificate_file", "federated_token_file"),
-    ),
+    "jwt_bearer": _CLIENT,
+    "managed_identity": (*_CLIENT, "private_key_file", "token_endpoint", "scope_delimiter", "extra_parameters"),
 }
-_GRANT_OF = {"subject": "jwt_bearer"}
+_GRANT_OF = {"subject": "jwt_bearer", "managed_identity_client_id": "managed_identity"}
 """The one grant that has a use for a key."""
 
 
@@ -54,12 +56,12 @@ def preset(account: Tree) -> Tree:
     table, grant = dict(account["oauth"]), grant_of(account)
     if grant in get_args(Grant):
         table["grant"] = grant
-    if grant == "jwt_bearer":
+    if grant in _USELESS_WITH:
         table["token_endpoint_auth_method"] = "none"  # noqa: S105 (a name)
-        if isinstance(account.get("mailbox"), str):
-            table.setdefault("subject", account["mailbox"])
     else:
         table["token_endpoint_auth_method"] = _method(table)
+    if grant == "jwt_bearer" and isinstance(account.get("mailbox"), str):
+        table.setdefault("subject", account["mailbox"])
     if grant != "password":
         return {**account, "oauth": table}
     username = account.get("username", account.get("mailbox"))
@@ -90,6 +92,9 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
     _check_grant(account, grant, path, findings)
     if grant == "jwt_bearer":
         _check_service_account(account, path, findings)
+        return
+    if grant == "managed_identity":
+        _check_scope(account, path, findings)
         return
     if not given(table, "client_id", inside, findings):
         findings.missing(inside, "client_id", "add the Application (client) ID of the app registration")
@@ -122,6 +127,16 @@ def _check_service_account(account: Tree, path: KeyPath, findings: Findings) -> 
         findings.missing(inside, "private_key_file", add)
     if "subject" not in table and "mailbox" not in account:
         findings.missing(inside, "subject", "add the address of the mailbox, or mailbox to the account")
+
+
+def _check_scope(account: Tree, path: KeyPath, findings: Findings) -> None:
+    """A machine's identity is asked about one resource."""
+    scopes, inside = account["oauth"].get("scopes"), (*path, "oauth")
+    if scopes is None and account.get("provider") != "microsoft":
+        findings.missing(inside, "scopes", 'add the resource, like "https://mail.example.com/.default"')
+    written = scopes.split() if isinstance(scopes, str) else scopes
+    if isinstance(written, list) and len(written) != 1:
+        findings.problem((*inside, "scopes"), "a managed identity is asked about one resource: write one scope")
 
 
 def _check_method(table: Tree, method: str, grant: str, path: KeyPath, findings: Findings) -> None:

@@ -22,7 +22,7 @@ UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
-Grant = Literal["client_credentials", "password", "jwt_bearer"]
+Grant = Literal["client_credentials", "password", "jwt_bearer", "managed_identity"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
 
 Text = Annotated[str, forms.text()]
@@ -120,7 +120,9 @@ class OAuth(Table):
     certificate_file: File | None = None
     federated_token_file: File | None = None
     """A token that somebody else renews; it takes the place of the key."""
-    token_endpoint: Url
+    managed_identity_client_id: Text | None = None
+    """Which of several identities that are assigned to the machine."""
+    token_endpoint: Url | None = None
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
@@ -132,6 +134,11 @@ class OAuth(Table):
     username: str | None = None
     """The account's, and so is the password: for the grant that sends them. Filled in, so they have no form."""
     password: Secret | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where the tokens come from, for display."""
+        return self.token_endpoint or "this machine's managed identity"
 
 
 class Account(Table):

@@ -4,12 +4,16 @@ One `TokenSource` for each account keeps its token and renews it. What a token i
 from a grant and a client authentication; `claims` reads what a token says about itself.
 """
 
+import os
+from collections.abc import Awaitable, Callable, Mapping
+
 from relay.http import HttpClient
 from relay.model import Clock
 from relay.oauth import choices
-from relay.oauth.access_token import Token
+from relay.oauth.access_token import Granted, Token
 from relay.oauth.errors import TokenError
 from relay.oauth.jwt import claims
+from relay.oauth.managed_identity import ManagedIdentity
 from relay.oauth.request import TokenEndpoint
 from relay.oauth.settings import OAuthSettings
 from relay.oauth.token_source import TokenSource
@@ -17,8 +21,26 @@ from relay.oauth.token_source import TokenSource
 __all__ = ["OAuthSettings", "Token", "TokenError", "TokenSource", "claims", "source"]
 
 
-def source(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> TokenSource:
-    """The tokens of account `name`. Raises ValueError for settings that a checked configuration cannot have."""
+def source(
+    name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, *, environ: Mapping[str, str] | None = None
+) -> TokenSource:
+    """The tokens of account `name`. Raises ValueError for settings that a checked configuration cannot have.
+
+    `environ`, the process's own when nothing is given, tells where a managed identity is found.
+    """
+    fetch = _fetch(name, oauth, http, clock, os.environ if environ is None else environ)
+    return TokenSource(name, fetch, clock, refresh_margin=oauth.refresh_margin)
+
+
+def _fetch(
+    name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, environ: Mapping[str, str]
+) -> Callable[[], Awaitable[Granted]]:
+    if oauth.grant == "managed_identity":
+        chosen = oauth.managed_identity_client_id
+        scope = choices.only_scope(oauth)
+        return ManagedIdentity(name, scope, chosen, http=http, clock=clock, environ=environ).fetch
+    if oauth.token_endpoint is None:
+        raise ValueError("token_endpoint is missing")
     endpoint = TokenEndpoint(
         name,
         oauth.token_endpoint,
@@ -28,4 +50,4 @@ def source(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> T
         http=http,
         clock=clock,
     )
-    return TokenSource(name, endpoint.fetch, clock, refresh_margin=oauth.refresh_margin)
+    return endpoint.fetch

@@ -37,6 +37,13 @@ def authentication(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
     return _chosen(_AUTHENTICATIONS, method, "token_endpoint_auth_method")(oauth, clock)
 
 
+def only_scope(oauth: OAuthSettings) -> str:
+    """The scope, where there can be one only. Raises ValueError as above."""
+    if len(oauth.scopes) != 1:
+        raise ValueError("scopes: exactly one is needed")
+    return oauth.scopes[0]
+
+
 def _chosen(table: Mapping[str, Value], word: str, key: str) -> Value:
     if word not in table:
         raise ValueError(f"{key}: there is no {word}")

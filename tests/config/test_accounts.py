@@ -48,7 +48,7 @@ def test_every_cloud(configure: Configure, cloud: providers.CloudName, way: str)
     account = configure(MICROSOFT.replace("[accounts.office]\n", head)).accounts["office"]
     facts = providers.CLOUDS[cloud]
     assert account.oauth is not None
-    assert account.oauth.token_endpoint.startswith(f"https://{facts.authority}/contoso.onmicrosoft.com/")
+    assert (account.oauth.token_endpoint or "").startswith(f"https://{facts.authority}/contoso.onmicrosoft.com/")
     assert account.oauth.scopes == ((facts.graph_scope,) if way == "graph" else (facts.smtp_scope,))
     assert (account.mail_endpoint, account.host) == (
         (facts.graph_root, None) if way == "graph" else (None, facts.smtp_host)

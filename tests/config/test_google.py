@@ -101,7 +101,9 @@ def test_what_is_wrong_is_told(problems: Problems, text: str, key: str, parts: t
 def test_a_service_account_is_not_for_microsoft(problems: Problems) -> None:
     text = '[accounts.o]\nprovider = "microsoft"\ntenant = "contoso.com"\nmailbox = "a@contoso.com"\n'
     found = problems(text + '[accounts.o.oauth]\ngrant = "jwt_bearer"\nprivate_key_file = "key.json"')
-    told(found, "accounts.o.oauth.grant", "microsoft offers", '"client_credentials" or "password"')
+    told(
+        found, "accounts.o.oauth.grant", "microsoft offers", '"client_credentials" or "managed_identity" or "password"'
+    )
 
 
 def test_a_subject_is_only_for_a_service_account(problems: Problems) -> None:

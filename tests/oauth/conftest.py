@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from relay.config import OAuth, Secret
 from relay.http import HttpClient
-from relay.oauth import Token, TokenError, TokenSource, source
+from relay.oauth import TokenError, TokenSource, source
 from tests.support.clock import FakeClock
 from tests.support.web import web
 
@@ -76,7 +76,7 @@ async def refusal(tokens: TokenSource) -> TokenError:
     return await refusal_of(tokens.get())
 
 
-async def refusal_of(asked: Awaitable[Token]) -> TokenError:
+async def refusal_of(asked: Awaitable[object]) -> TokenError:
     with pytest.raises(TokenError) as caught:
         await asked
     return caught.value
