@@ -41,6 +41,7 @@ def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Accoun
         if made.oauth is not None:
             oauth_files.check(made.oauth, (*path, "oauth"), findings)
             oauth.warn_of_user(made, path, findings)
+            oauth.warn_of_address(made.oauth, (*path, "oauth"), findings)
     return made
 
 
@@ -91,7 +92,7 @@ def _microsoft(table: Tree) -> Tree:
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
-        if oauth.grant_of(table) != "managed_identity":
+        if oauth.needs_endpoint(table):
             inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
         inner.setdefault("scopes", [_scope(cloud, graph=graph, user=oauth.is_password_grant(table))])
     return filled
@@ -108,7 +109,8 @@ def _google(table: Tree) -> Tree:
     _set_default(filled, "username", filled.get("mailbox"))
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = dict(filled["oauth"])
-        inner.setdefault("token_endpoint", providers.GOOGLE_TOKEN_ENDPOINT)
+        if oauth.needs_endpoint(table):
+            inner.setdefault("token_endpoint", providers.GOOGLE_TOKEN_ENDPOINT)
         inner.setdefault("scopes", [providers.GMAIL_SMTP_SCOPE])
     return filled
 
@@ -166,9 +168,8 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
     if provider == "smtp":
         if "host" not in table:
             findings.missing(path, "host", 'add the smarthost, like host = "smtp.example.com"')
-        alone = oauth.grant_of(table) == "managed_identity"
-        if isinstance(table.get("oauth"), dict) and "token_endpoint" not in table["oauth"] and not alone:
-            add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token"'
+        if oauth.needs_endpoint(table) and "token_endpoint" not in table["oauth"]:
+            add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token", or issuer'
             findings.missing((*path, "oauth"), "token_endpoint", add)
     if provider == "google":
         _check_google(table, path, findings)

@@ -4,7 +4,7 @@ from typing import get_args
 
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.settings import Account, AuthMethod, Grant
+from relay.config.settings import Account, AuthMethod, Grant, OAuth
 
 _WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_header")
 _METHODS_OF = {
@@ -27,7 +27,15 @@ _CLIENT = (
 )
 _USELESS_WITH = {
     "jwt_bearer": _CLIENT,
-    "managed_identity": (*_CLIENT, "private_key_file", "token_endpoint", "scope_delimiter", "extra_parameters"),
+    "managed_identity": (
+        *_CLIENT,
+        "private_key_file",
+        "issuer",
+        "token_endpoint",
+        "token_request_method",
+        "scope_delimiter",
+        "extra_parameters",
+    ),
 }
 _GRANT_OF = {"subject": "jwt_bearer", "managed_identity_client_id": "managed_identity"}
 """The one grant that has a use for a key."""
@@ -44,6 +52,12 @@ def grant_of(account: Tree) -> str:
     if not isinstance(table, dict):
         return ""
     return str(table.get("grant", _GRANTS_AT.get(str(account.get("provider")), ("client_credentials",))[0]))
+
+
+def needs_endpoint(account: Tree) -> bool:
+    """Whether the token endpoint's address must be known: it is not found by the issuer, and there is one."""
+    table = account.get("oauth")
+    return isinstance(table, dict) and "issuer" not in table and grant_of(account) != "managed_identity"
 
 
 def is_password_grant(account: Tree) -> bool:
@@ -90,6 +104,8 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
     if grant not in get_args(Grant):
         return  # Its form says so.
     _check_grant(account, grant, path, findings)
+    if "issuer" in table and "token_endpoint" in table and grant != "managed_identity":
+        findings.problem((*inside, "issuer"), "and token_endpoint are both given, and one finds the other: keep one")
     if grant == "jwt_bearer":
         _check_service_account(account, path, findings)
         return
@@ -181,6 +197,17 @@ def _check_useless(table: Tree, method: str, path: KeyPath, findings: Findings) 
                 f'has no meaning with token_endpoint_auth_method = "{method}"{because}: remove it, or write '
                 f'token_endpoint_auth_method = "{methods[0]}"',
             )
+
+
+def warn_of_address(made: OAuth, path: KeyPath, findings: Findings) -> None:
+    """With GET everything that is sent stands in the address."""
+    shown = made.grant == "password" or made.token_endpoint_auth_method == "client_secret_post"  # noqa: S105 (names)
+    if made.token_request_method == "GET" and shown and made.grant != "jwt_bearer":  # noqa: S105 (a name)
+        findings.warn(
+            (*path, "token_request_method"),
+            "the secret will stand in the address, which servers and proxies write into their logs: use "
+            'token_endpoint_auth_method = "client_secret_basic" if the provider takes it',
+        )
 
 
 def warn_of_user(made: Account, path: KeyPath, findings: Findings) -> None:

@@ -25,6 +25,8 @@ Reply = Literal["queued", "delivered"]
 Grant = Literal["client_credentials", "password", "jwt_bearer", "managed_identity"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
 
+RequestMethod = Literal["POST", "GET"]
+
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
 Url = Annotated[str, forms.text(network.https_url)]
@@ -122,7 +124,10 @@ class OAuth(Table):
     """A token that somebody else renews; it takes the place of the key."""
     managed_identity_client_id: Text | None = None
     """Which of several identities that are assigned to the machine."""
+    issuer: Annotated[str, forms.text(network.issuer)] | None = None
+    """Finds the token endpoint where none is written."""
     token_endpoint: Url | None = None
+    token_request_method: Annotated[RequestMethod, forms.one_of(RequestMethod, str.upper)] = "POST"  # noqa: S105 (a name)
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
@@ -138,7 +143,7 @@ class OAuth(Table):
     @property
     def origin(self) -> str:
         """Where the tokens come from, for display."""
-        return self.token_endpoint or "this machine's managed identity"
+        return self.token_endpoint or self.issuer or "this machine's managed identity"
 
 
 class Account(Table):

@@ -11,6 +11,7 @@ from relay.http import HttpClient
 from relay.model import Clock
 from relay.oauth import choices
 from relay.oauth.access_token import Granted, Token
+from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
 from relay.oauth.jwt import claims
 from relay.oauth.managed_identity import ManagedIdentity
@@ -39,15 +40,21 @@ def _fetch(
         chosen = oauth.managed_identity_client_id
         scope = choices.only_scope(oauth)
         return ManagedIdentity(name, scope, chosen, http=http, clock=clock, environ=environ).fetch
-    if oauth.token_endpoint is None:
-        raise ValueError("token_endpoint is missing")
+    address: str | Callable[[], Awaitable[str]]
+    if oauth.token_endpoint is not None:
+        address = oauth.token_endpoint
+    elif oauth.issuer is not None:
+        address = Discovery(name, oauth.issuer, http, clock, entra=oauth.entra).token_endpoint
+    else:
+        raise ValueError("token_endpoint is missing, and so is issuer")
     endpoint = TokenEndpoint(
         name,
-        oauth.token_endpoint,
+        address,
         grant=choices.grant(oauth, clock),
         authentication=choices.authentication(oauth, clock),
         extra_parameters=oauth.extra_parameters,
         http=http,
         clock=clock,
+        method=oauth.token_request_method,
     )
     return endpoint.fetch

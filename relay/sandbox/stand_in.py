@@ -24,6 +24,7 @@ from relay.sandbox.graph import Graph
 from relay.sandbox.http import Breakable
 from relay.sandbox.listen import listen
 from relay.sandbox.mailbox import Mailboxes
+from relay.sandbox.openid import OpenId
 from relay.sandbox.received import ReceivedList
 from relay.sandbox.settings import SandboxSettings
 from relay.sandbox.smtp_server import SmtpServer
@@ -45,6 +46,8 @@ class Sandbox:
     """The certificate of its authority: what a client must trust."""
     smtp: tuple[str, int]
     """Host and port of the submission server."""
+    issuer: str
+    """Of the tenant by its domain; the stand-in's metadata name it by its id, as Entra's do."""
     token_endpoint: str
     google_token_endpoint: str
     graph_endpoint: str
@@ -59,6 +62,7 @@ class Sandbox:
         self.tokens = Tokens(settings, self.clock)
         self.mailboxes = Mailboxes(settings, self.clock)
         self.entra = Entra(settings, self.tokens, self.faults, self.clock)
+        self.openid = OpenId(settings)
         self.google = Google(settings, self.clock)
         self._serve_http = serve_http
         self._stack = AsyncExitStack()
@@ -95,6 +99,7 @@ class Sandbox:
         sockets = _listen(stack, self.settings.http_bind)
         host = _reachable(self.settings.http_bind[0])
         root = f"https://{f'[{host}]' if ':' in host else host}:{sockets[0].getsockname()[1]}"
+        self.issuer = f"{root}/{self.settings.tenant}/v2.0"
         self.token_endpoint = f"{root}/{self.settings.tenant}/oauth2/v2.0/token"
         self.google_token_endpoint = f"{root}{google.PATH}"
         self.graph_endpoint = root
@@ -107,7 +112,8 @@ class Sandbox:
         }
         graph = Graph(self.settings, self.mailboxes, self.tokens, self.received, self.faults, self.clock)
         control = Control(self.faults, self.received, about)
-        app = Starlette(routes=[*control.routes(), *graph.routes(), *self.google.routes(), *self.entra.routes()])
+        parts = (control, graph, self.google, self.openid, self.entra)
+        app = Starlette(routes=[route for part in parts for route in part.routes()])
         await stack.enter_async_context(self._serve_http(Breakable(app), sockets, tls=tls))
 
 

@@ -285,3 +285,57 @@ def test_a_managed_identity_for_another_server_needs_a_resource(problems: Proble
     made = configure(text + 'scopes = "https://mail.example.com/.default"').accounts["hub"].oauth
     assert made is not None
     assert made.scopes == ("https://mail.example.com/.default",)
+
+
+ISSUER = HUB.replace('token_endpoint = "https://idp.example.com/token"\n', SECRET)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("accounts.google.com", "https://accounts.google.com"),
+        ("https://idp.example.com/realms/mail/", "https://idp.example.com/realms/mail/"),
+        ("login.microsoftonline.com/common/v2.0", "https://login.microsoftonline.com/common/v2.0"),
+    ],
+)
+def test_an_issuer_alone_is_enough(configure: Configure, written: str, read: str) -> None:
+    text = ISSUER + f'issuer = "{written}"'
+    oauth = oauth_of(configure, text, "hub")
+    assert (oauth.issuer, oauth.token_endpoint, oauth.token_request_method) == (read, None, "POST")
+    assert f"token from {read} for" in "\n".join(describe(configure(text)))
+
+
+def test_an_issuer_goes_before_the_preset(configure: Configure) -> None:
+    oauth = oauth_of(configure, OFFICE + SECRET + 'issuer = "https://login.microsoftonline.com/contoso.com/v2.0"')
+    assert (oauth.token_endpoint, oauth.entra) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "part"),
+    [
+        ("", "token_endpoint", "or issuer"),
+        ('issuer = "https://a.example"\ntoken_endpoint = "https://b.example"', "issuer", "both given"),
+        ('issuer = "http://idp.example.com"', "issuer", "readable"),
+        ('issuer = "https://idp.example.com?x=y"', "issuer", "holds a query"),
+        ('issuer = "https://idp.example.com/.well-known/openid-configuration"', "issuer", "only what stands in front"),
+        ('issuer = "https://u:hunter2@idp.example.com"', "issuer", "user name"),
+        ('issuer = "https://a.example"\ntoken_request_method = "PUT"', "token_request_method", '"POST" or "GET"'),
+    ],
+)
+def test_issuers_that_are_none(problems: Problems, keys: str, key: str, part: str) -> None:
+    found = problems(ISSUER + keys)
+    told(found, f"accounts.hub.oauth.{key}", part)
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("method", "warned"), [("client_secret_post", True), ("client_secret_basic", False), (None, True)]
+)
+def test_a_secret_in_the_address_is_warned_of(configure: Configure, method: str | None, warned: bool) -> None:
+    text = HUB + SECRET + 'token_request_method = "get"\n'
+    settings = configure(text + (f'token_endpoint_auth_method = "{method}"' if method else ""))
+    made = settings.accounts["hub"].oauth
+    assert made is not None
+    assert made.token_request_method == "GET"
+    assert len(settings.warnings) == warned
+    assert all("servers and proxies write into their logs" in text for text in settings.warnings)
