@@ -6,6 +6,7 @@ Exit codes: 0 all is well, 1 something has to be done (the text says what), 2 th
 import asyncio
 import os
 import sys
+import webbrowser
 from pathlib import Path
 from typing import NoReturn
 
@@ -45,7 +46,7 @@ def serve(path: Path | None, only: str | None, sandbox: bool) -> None:
     roles = frozenset(only.replace(" ", "").split(",")) if only else service.ROLES
     if not roles <= service.ROLES:
         raise click.BadParameter(f"{only}: the parts are {', '.join(sorted(service.ROLES))}", param_hint="--only")
-    log.configure(settings.log.level, settings.log.format, settings.log.file)
+    _configure_log(settings)
     for warning in settings.warnings:
         log.warned(warning)
     try:
@@ -80,6 +81,52 @@ def send_test(path: Path | None, account: str, recipient: str | None, sender: st
     sys.exit(0 if good else 1)
 
 
+@main.command()
+@_CONFIG
+@click.argument("account")
+@click.option("--no-browser", is_flag=True, help="Print the link, and take the address at which the browser ends.")
+@click.option("--yes", is_flag=True, help="Keep the sign-in whoever it was.")
+def authorize(path: Path | None, account: str, no_browser: bool, yes: bool) -> None:
+    """Have a user sign in for ACCOUNT, in a browser or with a device code, and keep the sign-in."""
+    from relay.oauth import consent  # noqa: PLC0415 (the other commands need none of it)
+
+    settings = _load(path)
+    if account not in settings.accounts:
+        _fail(f"there is no account {account!r}: the configuration has {', '.join(settings.accounts)}")
+    log.configure("ERROR")
+    try:
+        asyncio.run(consent.authorize(settings, account, _Terminal(no_browser=no_browser, yes=yes)))
+    except consent.ConsentError as error:
+        _fail(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+class _Terminal:
+    """The person at the terminal."""
+
+    def __init__(self, *, no_browser: bool, yes: bool) -> None:
+        self._no_browser = no_browser
+        self._yes = yes
+
+    def say(self, text: str) -> None:
+        click.echo(text)
+
+    def countdown(self, seconds: float) -> None:
+        if sys.stdout.isatty():
+            click.echo(f"\r{log.duration(seconds)} left   ", nl=False)
+
+    async def open(self, link: str) -> bool:
+        return not self._no_browser and await asyncio.to_thread(webbrowser.open, link)
+
+    async def paste(self) -> str:
+        address: str = await asyncio.to_thread(click.prompt, "The address that the browser shows")
+        return address
+
+    async def confirm(self, question: str) -> bool:
+        return self._yes or await asyncio.to_thread(click.confirm, question)
+
+
 @main.command("sandbox")
 @click.option(
     "--smtp", "smtp_bind", default="127.0.0.1:1587", show_default=True, help="Where the stand-in Exchange listens."
@@ -106,6 +153,16 @@ def hash_password() -> None:
     """Ask for a password and print the argon2 hash for `clients.NAME.password_hash`."""
     password = click.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
     click.echo(argon2.PasswordHasher().hash(password))
+
+
+def _configure_log(settings: Settings) -> None:
+    os.umask(0o077)  # a log holds addresses
+    try:
+        log.configure(settings.log.level, settings.log.format, settings.log.file)
+    except OSError as error:
+        _fail(
+            f"log.file {settings.log.file} cannot be written: {error.strerror}. Set it to a place where this user may"
+        )
 
 
 def _load(path: Path | None) -> Settings:

@@ -1,15 +1,19 @@
 """Live diagnosis of an account: goes its whole way and says at each step what was found and what to do."""
 
+import contextlib
 import time
 from collections.abc import Callable
 from email.utils import format_datetime, localtime
 
 from relay import oauth, upstream
 from relay.config import Account, Settings
+from relay.config.user_grants import USER_GRANTS
+from relay.database import StorageError
 from relay.http import HttpClient
 from relay.log import duration
 from relay.model import Clock, Envelope, MemoryBody, Message, Origin, Outcome
-from relay.oauth import TokenError, TokenSource
+from relay.oauth import ConsentStore, TokenError, TokenSource
+from relay.oauth.opening import opened
 
 Say = Callable[[str], None]
 _TOLD_CLAIMS = ("aud", "appid", "tid", "oid", "roles", "scp", "upn")
@@ -26,9 +30,24 @@ async def send_test(settings: Settings, name: str, recipient: str | None, sender
     if not sender or not recipient:
         say(f"accounts.{name} has no mailbox: give --from and --to")
         return False
+    async with contextlib.AsyncExitStack() as stack:
+        store = None
+        if account.oauth is not None and account.oauth.grant in USER_GRANTS:
+            try:
+                store = await stack.enter_async_context(opened(settings))
+            except (StorageError, OSError) as error:
+                say(f"the sign-ins in {settings.state_folder} cannot be read: {error}")
+                return False
+        return await _send(settings, name, sender, recipient, say, store)
+
+
+async def _send(
+    settings: Settings, name: str, sender: str, recipient: str, say: Say, store: ConsentStore | None
+) -> bool:
+    account = settings.accounts[name]
     clock = Clock()
     http = HttpClient(settings.http, clock=clock)
-    tokens = oauth.source(name, account.oauth, http, clock) if account.oauth is not None else None
+    tokens = oauth.source(name, account.oauth, http, clock, store) if account.oauth is not None else None
     way = upstream.build(name, account, tokens=tokens, http=http, hostname=settings.hostname, clock=clock)
     try:
         if tokens is not None and not await _show_token(tokens, account, say, clock):

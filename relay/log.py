@@ -21,8 +21,11 @@ _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
 
 def clean(text: str) -> str:
-    """`text` with control characters made visible, so that a peer can neither forge a line nor move a cursor."""
-    return text.translate(_CONTROLS)
+    """`text` with control characters made visible, so that a peer can neither forge a line nor move a cursor.
+
+    Lone surrogates, which stand for octets that are no UTF-8, are made visible too: no file or database takes them.
+    """
+    return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def event(level: int, name: str, text: str, /, **facts: Any) -> None:
@@ -53,7 +56,7 @@ class JsonFormatter(logging.Formatter):
         entry.update(getattr(record, "facts", {}))
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return json.dumps(entry, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def configure(level: str = "INFO", style: Literal["text", "json"] = "text", file: Path | None = None) -> None:
@@ -65,7 +68,7 @@ def configure(level: str = "INFO", style: Literal["text", "json"] = "text", file
     if file is None:
         handler = logging.StreamHandler(sys.stderr)
     else:
-        handler = logging.handlers.WatchedFileHandler(file, encoding="utf-8")
+        handler = logging.handlers.WatchedFileHandler(file, encoding="utf-8", errors="backslashreplace")
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     root = logging.getLogger()
     for old in list(root.handlers):
@@ -133,6 +136,11 @@ def draining(attempts: int, seconds: float) -> None:
     event(logging.INFO, "draining", f"waiting up to {duration(seconds)} for {attempts} deliveries", attempts=attempts)
 
 
+def leases_lost(messages: int) -> None:
+    text = f"{messages} messages were leased and forgotten: they are due again"
+    event(logging.WARNING, "leases", text, messages=messages)
+
+
 def storage_trouble(reason: str) -> None:
     event(logging.ERROR, "storage", f"the queue cannot be written: {reason}", reason=reason)
 
@@ -171,6 +179,10 @@ def logged_in(client: str, login: str, peer: str) -> None:
 def login_refused(login: str, peer: str) -> None:
     text = f"login refused: user <{login}> from [{peer}]"
     event(logging.WARNING, "login refused", text, login=login, peer=peer)
+
+
+def password_unreadable(reason: str) -> None:
+    event(logging.ERROR, "password", f"a login cannot be checked: {reason}", reason=reason)
 
 
 def sender_refused(peer: str, argument: str, reply: str) -> None:
@@ -216,6 +228,12 @@ def started(places: Sequence[str], accounts: Sequence[str]) -> None:
 def warned(text: str) -> None:
     """A warning about the configuration."""
     event(logging.WARNING, "configuration", text)
+
+
+def sandbox_about(lines: Sequence[str]) -> None:
+    """Where the stand-in provider is, and how to look at what it received."""
+    for line in lines:
+        event(logging.INFO, "sandbox", line)
 
 
 def page(addresses: Sequence[str]) -> None:
@@ -307,6 +325,16 @@ def token_refused(account: str, reason: str, trace: str, *, temporary: bool) -> 
     level = logging.WARNING if temporary else logging.ERROR
     text = f"{reason}{f' [{trace}]' if trace else ''}"
     event(level, "token refused", text, account=account, reason=reason, trace=trace)
+
+
+def consent_needed(account: str, reason: str) -> None:
+    text = f"{account}: its sign-in has ended, its mail waits: {reason}. Sign in again: relay authorize {account}"
+    event(logging.ERROR, "consent needed", text, account=account, reason=reason)
+
+
+def consent_replaced(account: str) -> None:
+    text = f"{account}: a newer sign-in was found and is kept"
+    event(logging.INFO, "consent replaced", text, account=account)
 
 
 def sink_took(

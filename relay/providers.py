@@ -15,16 +15,17 @@ class Cloud:
     """One of Microsoft's separate clouds. GCC (not High) uses the worldwide one.
 
     `authority` and `smtp_host` are host names; `graph_root` is the address in front of `/v1.0`; a scope is what an
-    application asks for with client_credentials: one resource and `/.default`. `smtp_user_resource` is what is in front
-    of the permission in a user's scope, which for SMTP is another name of the same resource.
+    application asks for with client_credentials: one resource and `/.default`. A `user_scope` is what a user consents
+    to: one permission of that resource.
     """
 
     authority: str
     smtp_host: str
     smtp_scope: str
-    smtp_user_resource: str
     graph_root: str
     graph_scope: str
+    smtp_user_scope: str
+    graph_user_scope: str
 
 
 # Authorities: learn.microsoft.com "National clouds". Graph: "National cloud deployments". SMTP scopes outside the
@@ -34,41 +35,44 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
         authority="login.microsoftonline.com",
         smtp_host="smtp.office365.com",
         smtp_scope="https://outlook.office365.com/.default",
-        smtp_user_resource="https://outlook.office.com",
         graph_root="https://graph.microsoft.com",
         graph_scope="https://graph.microsoft.com/.default",
+        smtp_user_scope="https://outlook.office.com/SMTP.Send",
+        graph_user_scope="https://graph.microsoft.com/Mail.Send",
     ),
     # GCC High.
     "us-gov": Cloud(
         authority="login.microsoftonline.us",
         smtp_host="smtp.office365.us",  # unverified
         smtp_scope="https://outlook.office365.us/.default",
-        smtp_user_resource="https://outlook.office365.us",
         graph_root="https://graph.microsoft.us",
         graph_scope="https://graph.microsoft.us/.default",
+        smtp_user_scope="https://outlook.office365.us/SMTP.Send",  # unverified
+        graph_user_scope="https://graph.microsoft.us/Mail.Send",
     ),
     "us-dod": Cloud(
         authority="login.microsoftonline.us",
         smtp_host="smtp.office365.us",  # unverified: other sources name an outlook-dod host
         smtp_scope="https://outlook.office365.us/.default",  # unverified: other sources say webmail.apps.mil
-        smtp_user_resource="https://outlook.office365.us",  # unverified
         graph_root="https://dod-graph.microsoft.us",
         graph_scope="https://dod-graph.microsoft.us/.default",
+        smtp_user_scope="https://outlook.office365.us/SMTP.Send",  # unverified
+        graph_user_scope="https://dod-graph.microsoft.us/Mail.Send",
     ),
     # Operated by 21Vianet. The Azure SDK has login.chinacloudapi.cn for the same authority.
     "china": Cloud(
         authority="login.partner.microsoftonline.cn",
         smtp_host="smtp.partner.outlook.cn",  # unverified
         smtp_scope="https://partner.outlook.cn/.default",
-        smtp_user_resource="https://partner.outlook.cn",
         graph_root="https://microsoftgraph.chinacloudapi.cn",
         graph_scope="https://microsoftgraph.chinacloudapi.cn/.default",
+        smtp_user_scope="https://partner.outlook.cn/SMTP.Send",  # unverified
+        graph_user_scope="https://microsoftgraph.chinacloudapi.cn/Mail.Send",
     ),
 }
 
-SMTP_USER_PERMISSION: Final = "SMTP.Send"
-GRAPH_USER_PERMISSION: Final = "Mail.Send"
-"""What a user allows an application; behind the resource and a slash it is a scope."""
+GOOGLE_OAUTH_HOSTS: Final = frozenset({"accounts.google.com", "oauth2.googleapis.com"})
+"""Where Google's users consent and its tokens come from."""
 
 TENANTS_WITHOUT_PASSWORDS: Final = frozenset({"common", "consumers"})
 """Paths of the authority that take no user's password: the grant is for work and school accounts only."""
@@ -81,6 +85,9 @@ GMAIL_SMTP_HOST: Final = "smtp.gmail.com"
 # developers.google.com/identity/protocols/oauth2/service-account; /gmail/imap/xoauth2-protocol: SMTP takes this scope
 # only, gmail.send is not enough.
 GOOGLE_TOKEN_ENDPOINT: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 (an address)
+GOOGLE_AUTHORIZATION_ENDPOINT: Final = "https://accounts.google.com/o/oauth2/v2/auth"
+GOOGLE_DEVICE_ENDPOINT: Final = "https://oauth2.googleapis.com/device/code"  # unverified that mail scopes are allowed
+GOOGLE_ISSUER: Final = "https://accounts.google.com"
 GMAIL_SMTP_SCOPE: Final = "https://mail.google.com/"
 
 

@@ -8,7 +8,7 @@ from relay.config.findings import ConfigError, Problem
 from relay.config.load import load
 from relay.config.network import Bind
 from relay.config.secret import Secret, SecretError, read_together
-from relay.config.settings import Account, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Web
+from relay.config.settings import Account, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web
 
 __all__ = [
     "Account",
@@ -25,6 +25,7 @@ __all__ = [
     "SecretError",
     "Settings",
     "Sink",
+    "Store",
     "Web",
     "describe",
     "load",

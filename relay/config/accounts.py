@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay import providers
-from relay.config import network, oauth, oauth_files, tls
+from relay.config import network, oauth, oauth_files, tls, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest
 from relay.config.settings import Account
@@ -94,7 +94,8 @@ def _microsoft(table: Tree) -> Tree:
         tenant = filled.get("tenant") or "TENANT"
         if oauth.needs_endpoint(table):
             inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
-        inner.setdefault("scopes", [_scope(cloud, graph=graph, user=oauth.is_password_grant(table))])
+        inner |= user_grants.neighbours(inner)
+        inner.setdefault("scopes", [_scope(cloud, graph=graph, user=oauth.is_of_user(table))])
     return filled
 
 
@@ -111,6 +112,10 @@ def _google(table: Tree) -> Tree:
         inner = filled["oauth"] = dict(filled["oauth"])
         if oauth.needs_endpoint(table):
             inner.setdefault("token_endpoint", providers.GOOGLE_TOKEN_ENDPOINT)
+        if user_grants.is_user_grant(inner):
+            inner.setdefault("authorization_endpoint", providers.GOOGLE_AUTHORIZATION_ENDPOINT)
+            inner.setdefault("device_authorization_endpoint", providers.GOOGLE_DEVICE_ENDPOINT)
+            inner.setdefault("issuer", providers.GOOGLE_ISSUER)
         inner.setdefault("scopes", [providers.GMAIL_SMTP_SCOPE])
     return filled
 
@@ -119,9 +124,7 @@ def _scope(cloud: providers.Cloud, *, graph: bool, user: bool) -> str:
     """What a token is asked for: all that the application may do, or the one thing that a user allows it."""
     if not user:
         return cloud.graph_scope if graph else cloud.smtp_scope
-    if graph:
-        return f"{cloud.graph_root}/{providers.GRAPH_USER_PERMISSION}"
-    return f"{cloud.smtp_user_resource}/{providers.SMTP_USER_PERMISSION}"
+    return cloud.graph_user_scope if graph else cloud.smtp_user_scope
 
 
 def _word(table: Tree, key: str) -> str:
@@ -195,7 +198,9 @@ def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
             add = 'add the directory (tenant) ID, or a domain of it, like tenant = "contoso.onmicrosoft.com"'
             findings.missing(path, "tenant", add)
     elif isinstance(table["tenant"], str):
-        _check_tenant(table["tenant"], (*path, "tenant"), findings, user=oauth.is_password_grant(table))
+        shared = table["tenant"].lower() in providers.TENANTS_WITHOUT_APPS
+        if not (shared and user_grants.is_user_grant(table.get("oauth"))):
+            _check_tenant(table["tenant"], (*path, "tenant"), findings, user=oauth.is_password_grant(table))
 
 
 def _check_tenant(tenant: str, path: KeyPath, findings: Findings, *, user: bool) -> None:

@@ -151,5 +151,7 @@ def _rest(settings: Settings) -> list[str]:
     lines = [f"page: {pages}"]
     if settings.http.proxy:
         lines.append(f"proxy: {_masked(settings.http.proxy)}")
+    if settings.store.key:
+        lines.append(f"stored tokens are sealed with the key {_masked(settings.store.key)}")
     where = settings.log.file or "standard error"
     return [*lines, f"log: {settings.log.format} from {settings.log.level} to {where}"]

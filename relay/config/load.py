@@ -10,7 +10,8 @@ from relay.config.files import Files, Tree
 from relay.config.findings import BUILT_IN, ConfigError, Findings, Place
 from relay.config.forms import split_list
 from relay.config.schema import shape
-from relay.config.settings import Http, Log, Queue, Settings, Sink, Table, Web
+from relay.config.secret import Secret
+from relay.config.settings import Http, Log, Queue, Settings, Sink, Store, Table, Web
 from relay.config.tables import joined, make, resolved
 
 
@@ -23,6 +24,7 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     source, named_by = files.find(path, environ)
     findings.main = Place(str(source), Path.cwd(), source) if source else BUILT_IN
     tree = resolved(_read(source, named_by, environ, findings), findings)
+    _take_credential(tree, environ)
     settings = _settings(tree, source, environ, findings)
     if findings.problems or settings is None:
         raise ConfigError(findings.problems)
@@ -41,6 +43,14 @@ def _read(source: Path | None, named_by: str, environ: Mapping[str, str], findin
     variables = environment.read(environ, read.tree, findings, here)
     variables.pop("include", None)
     return joined(variables, files.remove_unknown(read.tree, findings))
+
+
+def _take_credential(tree: Tree, environ: Mapping[str, str]) -> None:
+    """A key for stored tokens that systemd hands over (LoadCredential=store_key:...), where no other is named."""
+    store = tree.setdefault("store", {})
+    file = Path(environ.get("CREDENTIALS_DIRECTORY", "")) / "store_key"
+    if "key" not in store and environ.get("CREDENTIALS_DIRECTORY") and file.is_file():
+        store["key"] = Secret(file=file)
 
 
 def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findings: Findings) -> Settings | None:
@@ -75,7 +85,14 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
 
 def _parts(tree: Tree, findings: Findings) -> dict[str, Any]:
     """The tables that there is one of."""
-    models: dict[str, type[Table]] = {"queue": Queue, "sink": Sink, "web": Web, "http": Http, "log": Log}
+    models: dict[str, type[Table]] = {
+        "queue": Queue,
+        "sink": Sink,
+        "web": Web,
+        "http": Http,
+        "log": Log,
+        "store": Store,
+    }
     return {name: make(model, tree.get(name, {}), (name,), findings) for name, model in models.items()}
 
 

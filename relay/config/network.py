@@ -194,6 +194,22 @@ def issuer(text: str) -> str:
     return found
 
 
+def redirect_uri(text: str) -> str:
+    """Where a browser is sent after a sign-in: https, or http on this machine (RFC 8252 7.3). Raises ValueError."""
+    try:
+        parts = urlsplit(text)
+        loopback = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1", "::1"}
+        usable = (loopback or (parts.scheme == "https" and parts.hostname)) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or parts.fragment or parts.query:
+        raise ValueError(
+            "is no redirect URI: write http://localhost, http://127.0.0.1 (with a port to use that one), or the https "
+            "address that is registered for the application"
+        )
+    return text
+
+
 def header_name(text: str) -> str:
     """The name of an HTTP header (RFC 9110 5.1) that may carry a secret. Raises ValueError."""
     if not _TOKEN.fullmatch(text):

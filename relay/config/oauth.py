@@ -2,6 +2,7 @@
 
 from typing import get_args
 
+from relay.config import user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
 from relay.config.settings import Account, AuthMethod, Grant, OAuth
@@ -17,8 +18,8 @@ _METHODS_OF = {
 }
 """The methods of client authentication that have a use for a key, the one to suggest first."""
 _GRANTS_AT: dict[str, tuple[str, ...]] = {
-    "microsoft": ("client_credentials", "managed_identity", "password"),
-    "google": ("jwt_bearer",),
+    "microsoft": ("client_credentials", "managed_identity", "authorization_code", "device_code", "password"),
+    "google": ("jwt_bearer", "authorization_code", "device_code"),
 }
 """What providers offer, the one that goes without saying first."""
 _CLIENT = (
@@ -55,14 +56,24 @@ def grant_of(account: Tree) -> str:
 
 
 def needs_endpoint(account: Tree) -> bool:
-    """Whether the token endpoint's address must be known: it is not found by the issuer, and there is one."""
+    """Whether the token endpoint's address must be known: there is one, and it is not found by the issuer.
+
+    For a user's sign-in the issuer says who has signed in, and finds nothing.
+    """
     table = account.get("oauth")
-    return isinstance(table, dict) and "issuer" not in table and grant_of(account) != "managed_identity"
+    if not isinstance(table, dict) or grant_of(account) == "managed_identity":
+        return False
+    return "issuer" not in table or user_grants.is_user_grant(table)
 
 
 def is_password_grant(account: Tree) -> bool:
     """Whether the account's user name and password are for the token endpoint."""
     return grant_of(account) == "password"
+
+
+def is_of_user(account: Tree) -> bool:
+    """Whether the token will be that of a user, however it is asked for."""
+    return is_password_grant(account) or user_grants.is_user_grant(account.get("oauth"))
 
 
 def preset(account: Tree) -> Tree:
@@ -73,7 +84,7 @@ def preset(account: Tree) -> Tree:
     if grant in _USELESS_WITH:
         table["token_endpoint_auth_method"] = "none"  # noqa: S105 (a name)
     else:
-        table["token_endpoint_auth_method"] = _method(table)
+        table["token_endpoint_auth_method"] = _method(account)
     if grant == "jwt_bearer" and isinstance(account.get("mailbox"), str):
         table.setdefault("subject", account["mailbox"])
     if grant != "password":
@@ -86,14 +97,16 @@ def preset(account: Tree) -> Tree:
     return {**account, "oauth": table, **({"username": username} if username is not None else {})}
 
 
-def _method(table: Tree) -> object:
+def _method(account: Tree) -> object:
+    table = account["oauth"]
     if "token_endpoint_auth_method" in table:
         return table["token_endpoint_auth_method"]
     if "private_key_file" in table or "federated_token_file" in table:
         return "private_key_jwt"
     if "client_secret_header" in table:
         return "client_secret_header"
-    public = table.get("grant") == "password" and "client_secret" not in table
+    # An application without a secret is a public one, where a user is behind it.
+    public = is_of_user(account) and "client_secret" not in table
     return "none" if public else "client_secret_post"
 
 
@@ -104,7 +117,7 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
     if grant not in get_args(Grant):
         return  # Its form says so.
     _check_grant(account, grant, path, findings)
-    if "issuer" in table and "token_endpoint" in table and grant != "managed_identity":
+    if "issuer" in table and "token_endpoint" in table and not needs_endpoint(account) and grant != "managed_identity":
         findings.problem((*inside, "issuer"), "and token_endpoint are both given, and one finds the other: keep one")
     if grant == "jwt_bearer":
         _check_service_account(account, path, findings)
@@ -116,9 +129,10 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
         findings.missing(inside, "client_id", "add the Application (client) ID of the app registration")
     if grant == "password" and not given(account, "password", path, findings):
         findings.missing(path, "password", 'the grant "password" sends the user\'s own: add password_file = "..."')
-    method = str(_method(table))
+    user_grants.check(table, inside, findings, preset=account.get("provider") in {"microsoft", "google"})
+    method = str(_method(account))
     if method in get_args(AuthMethod):
-        _check_method(table, method, grant, inside, findings)
+        _check_method(account, method, grant, inside, findings)
 
 
 def _check_grant(account: Tree, grant: str, path: KeyPath, findings: Findings) -> None:
@@ -155,8 +169,9 @@ def _check_scope(account: Tree, path: KeyPath, findings: Findings) -> None:
         findings.problem((*inside, "scopes"), "a managed identity is asked about one resource: write one scope")
 
 
-def _check_method(table: Tree, method: str, grant: str, path: KeyPath, findings: Findings) -> None:
+def _check_method(account: Tree, method: str, grant: str, path: KeyPath, findings: Findings) -> None:
     """How the client proves who it is."""
+    table = account["oauth"]
     _check_useless(table, method, path, findings)
     if method == "none" and grant == "client_credentials":
         findings.problem(

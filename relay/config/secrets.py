@@ -13,6 +13,7 @@ from relay.config import network
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
 from relay.config.secret import Secret, SecretError
+from relay.config.store_key import octets_of
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 # The encoded form of the Argon2 reference implementation (RFC 9106 leaves it open): PHC string format.
@@ -52,6 +53,11 @@ def _check_value(key: str, value: str, path: KeyPath, findings: Findings) -> Non
             path,
             "is no Argon2 hash (they begin with $argon2id$): make one with `relay hash-password`, or write password",
         )
+    if path[:1] == ("store",):
+        try:
+            octets_of(value)
+        except ValueError as error:
+            findings.problem(path, str(error))
     if key == "client_secret" and _GUID.fullmatch(value):
         findings.warn(path, "this looks like the secret's ID; use its Value (shown once, when the secret is created)")
     if key == "proxy":

@@ -22,7 +22,7 @@ UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
-Grant = Literal["client_credentials", "password", "jwt_bearer", "managed_identity"]
+Grant = Literal["client_credentials", "authorization_code", "device_code", "password", "jwt_bearer", "managed_identity"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
 
 RequestMethod = Literal["POST", "GET"]
@@ -124,10 +124,13 @@ class OAuth(Table):
     """A token that somebody else renews; it takes the place of the key."""
     managed_identity_client_id: Text | None = None
     """Which of several identities that are assigned to the machine."""
-    issuer: Annotated[str, forms.text(network.issuer)] | None = None
-    """Finds the token endpoint where none is written."""
     token_endpoint: Url | None = None
     token_request_method: Annotated[RequestMethod, forms.one_of(RequestMethod, str.upper)] = "POST"  # noqa: S105 (a name)
+    authorization_endpoint: Url | None = None
+    device_authorization_endpoint: Url | None = None
+    redirect_uri: Annotated[str, forms.text(network.redirect_uri)] | None = None
+    issuer: Annotated[str, forms.text(network.issuer)] | None = None
+    """Whose id_token says who has signed in (OpenID Connect). Without a user: finds the token endpoint."""
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
@@ -233,6 +236,14 @@ class Log(Table):
     file: File | None = None
 
 
+class Store(Table):
+    """`[store]`: the key that stored tokens are sealed with, and an older one that still opens."""
+
+    key: Hidden | None = None
+    """None: a file that the relay makes in its state folder."""
+    key_previous: Hidden | None = None
+
+
 class Settings(Table):
     """The whole configuration, complete and checked."""
 
@@ -246,6 +257,7 @@ class Settings(Table):
     web: Web = Web()
     http: Http = Http()
     log: Log = Log()
+    store: Store = Store()
     source: Path | None = None
     """The file that it came from."""
     warnings: tuple[str, ...] = ()
@@ -259,6 +271,11 @@ class Settings(Table):
             if self.queue.database
             else (self.state_folder / "relay.db")
         )
+
+    @property
+    def store_key_file(self) -> Path:
+        """The key that the relay makes for itself when `[store]` has none."""
+        return self.state_folder / "store.key"
 
     def reaches(self, listener: str) -> list[str]:
         """The names of the clients that may use a listener."""

@@ -39,6 +39,9 @@ class Connection(Protocol):
 class Database(Protocol):
     """A database that is open."""
 
+    now: str
+    """The database's own clock in seconds since the epoch, as SQL: the one that all who share it go by."""
+
     async def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
         """Run `work` in a transaction; return once it is durable. Raises StorageError, or what `work` raised.
 
@@ -50,6 +53,10 @@ class Database(Protocol):
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on a consistent snapshot, beside the writes."""
+        ...
+
+    async def tidy(self) -> None:
+        """Give back to the disk some of what deleted rows have left."""
         ...
 
     async def close(self) -> None: ...

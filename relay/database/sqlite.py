@@ -24,6 +24,8 @@ T = TypeVar("T")
 _LARGEST_BATCH = 500
 _BUSY_SECONDS = 30
 _CHECKPOINT_PAGES = 8000
+_TIDY_PAGES = 2000
+"""8 MiB at a time: more would hold up the mail."""
 
 
 class _Job:
@@ -52,6 +54,8 @@ class SqliteDatabase(Database):
     `migrate` brings the schema up to date; without it (the commands, beside a running relay) a schema of another
     version is an error. Raises StorageError when the file cannot be opened or is no database.
     """
+
+    now = "((julianday('now') - 2440587.5) * 86400.0)"
 
     def __init__(self, path: Path, *, migrate: bool = True) -> None:
         self._path = path
@@ -92,6 +96,9 @@ class SqliteDatabase(Database):
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
+
+    async def tidy(self) -> None:
+        await self.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall())
 
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""

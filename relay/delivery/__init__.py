@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from relay import log
 from relay.database import StorageError
@@ -182,7 +183,8 @@ class Delivery:
 
     async def _send(self, upstream: Upstream, claim: Claim) -> Results:
         try:
-            return await upstream.send(claim.message)
+            results = await upstream.send(claim.message)
+            return {address: _showable(result) for address, result in results.items()}
         except Exception as error:  # noqa: BLE001 (an upstream that breaks its word must not lose mail)
             log.internal_error(f"{claim.message.id}: the upstream of {claim.message.account} failed", error)
             broken = Result(Outcome.DEFERRED, 451, "4.3.0", f"internal error: {type(error).__name__}", Scope.MESSAGE)
@@ -196,6 +198,9 @@ class Delivery:
             except StorageError as error:
                 log.storage_trouble(str(error))
                 await self._clock.sleep(_STORAGE_PAUSE)
+            except Exception as error:  # noqa: BLE001 (a result that cannot be written must not park the message)
+                log.internal_error(f"{claim.message.id}: its result cannot be written", error)
+                settled = _unwritable(claim, settled, self._retry[-1])
             else:
                 return
 
@@ -211,11 +216,26 @@ class Delivery:
         while True:
             try:
                 await self._spool.expire()
+                await self._spool.reclaim()
                 if self._attempts:
                     await self._spool.renew(list(self._attempts.values()))
             except StorageError as error:
                 log.storage_trouble(str(error))
             await self._clock.sleep(HOUSEKEEPING)
+
+
+def _showable(result: Result) -> Result:
+    """What a peer said goes to the database, the log and the page: none of them takes everything."""
+    if result.text.isprintable() and result.text.isascii():
+        return result
+    return replace(result, text=log.clean(result.text))
+
+
+def _unwritable(claim: Claim, settled: Settled, wait: float) -> Settled:
+    """The plain result in the place of one that the database would not take."""
+    broken = Result(Outcome.DEFERRED, 451, "4.3.0", "internal error: the result could not be written", Scope.MESSAGE)
+    results = dict.fromkeys(claim.message.envelope.recipients, broken)
+    return replace(settled, results=results, next_at=settled.ended_at + wait, counted=True, reason=broken.text)
 
 
 def _lines(results: Results) -> list[tuple[str, str, str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from relay import log
 from relay.config import Bind
 from relay.listener.reception import Parts
-from relay.listener.submission import Submission
+from relay.listener.submission import SubmissionSession
 from relay.listener.tls import server_context
 
 __all__ = ["Parts", "Server", "bind"]
@@ -50,14 +50,18 @@ def _next_step(number: int | None) -> str:
     return "check the bind address"
 
 
+_HANDSHAKE = 15.0
+"""Seconds for a TLS handshake: until it is over, the connection is not counted."""
+
+
 class Server:
     """One listener at work. Raises OSError or ssl.SSLError from `start()` when it cannot be."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._sessions: set[Submission] = set()
+        self._sessions: set[SubmissionSession] = set()
         self._by_address: Counter[str] = Counter()
-        self._counted: dict[Submission, str] = {}
+        self._counted: dict[SubmissionSession, str] = {}
         self._servers: list[asyncio.Server] = []
         self.stopping = False
 
@@ -73,14 +77,15 @@ class Server:
         loop = asyncio.get_running_loop()
         for listening in sockets:
             server = await loop.create_server(
-                lambda: Submission(self, self._parts, starttls),
+                lambda: SubmissionSession(self, self._parts, starttls),
                 sock=listening,
                 ssl=implicit,
+                ssl_handshake_timeout=_HANDSHAKE if implicit else None,
                 backlog=_BACKLOG,
             )
             self._servers.append(server)
 
-    def admit(self, session: Submission, peername: Any) -> str:
+    def admit(self, session: SubmissionSession, peername: Any) -> str:
         """Count a new connection; the reply that turns it away, or ""."""
         address = str(peername[0]) if peername else "unknown"
         limits = self._parts.settings
@@ -97,7 +102,7 @@ class Server:
             return "421 4.7.0 Too many connections from your address, please try again later"
         return ""
 
-    def left(self, session: Submission) -> None:
+    def left(self, session: SubmissionSession) -> None:
         """A connection has ended."""
         self._sessions.discard(session)
         address = self._counted.pop(session, None)
@@ -113,10 +118,10 @@ class Server:
             server.close()
         for session in list(self._sessions):
             if not session.busy:
-                await session.goodbye()
+                session.goodbye()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
                 while self._sessions:
                     await asyncio.sleep(0.01)
         for session in list(self._sessions):
-            await session.goodbye()
+            session.goodbye()

@@ -22,7 +22,7 @@ FORGOTTEN = 900.0
 """Seconds after which a success must be proven again, and a failure no longer counts."""
 LONGEST_DELAY = 10.0
 MOST_FAILURES = 50
-"""From then on an address or login is refused unheard until its failures are forgotten."""
+"""From then on an address is told to come later, unheard, until its failures are forgotten."""
 _MOST_WAITING = 50
 
 
@@ -57,10 +57,8 @@ class PasswordChecker:
         if known in self._right:
             return Verdict.RIGHT
         before = self.failures(login, address)
-        if before >= MOST_FAILURES:
-            await self._clock.sleep(LONGEST_DELAY)
-            return Verdict.WRONG
-        if self._waiting >= _MOST_WAITING:
+        # Only an address is refused unheard: for a login alone, strangers could lock its owner out.
+        if self._waiting >= _MOST_WAITING or self._failures.get(f"address {address}", 0) >= MOST_FAILURES:
             return Verdict.BUSY
         if await self._compare(password, hashed, plain):
             self._right[known] = True

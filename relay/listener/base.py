@@ -22,6 +22,8 @@ LONGEST_AUTH_LINE = 12_288
 _LONGEST_COMMAND = 2048
 _MOST_ERRORS = 10
 """Commands that nobody understands, in one session: then it is closed."""
+_LAST_WORD = 5.0
+"""Seconds that a client has to take our last reply."""
 _LARGEST_BACKLOG = 64 * 1024
 """Octets of replies that a client may leave unread before the session waits for it."""
 HTTP_METHODS = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "CONNECT", "TRACE", "PRI")
@@ -60,6 +62,8 @@ class CorrectedSMTP(SMTP):
         )
         self._gone = False
         self._errors = 0
+        self.answering = False
+        """The client has said all and waits for our reply."""
         self._active_at = 0.0
 
     def __dir__(self) -> Iterable[str]:
@@ -131,11 +135,17 @@ class CorrectedSMTP(SMTP):
 
     async def leave(self, reply: str) -> None:
         """Write a last reply and close."""
-        with contextlib.suppress(ConnectionError):
-            await self.push(reply)
+        self.part(reply)
+
+    def part(self, reply: str) -> None:
+        """The same without waiting: a client that does not read must not keep us."""
+        if not self._gone:
+            self.write(reply.encode() + b"\r\n")
         self._gone = True
-        if self.transport is not None:
-            self.transport.close()
+        transport = cast("asyncio.WriteTransport | None", self.transport)
+        if transport is not None:
+            transport.close()
+            self.loop.call_later(_LAST_WORD, transport.abort)
 
     async def read_line(self, longest: int) -> bytes | None:
         """One line without its end; None when it is longer than `longest`.
@@ -144,10 +154,20 @@ class CorrectedSMTP(SMTP):
         """
         try:
             line: bytes = await self._reader.readuntil(b"\n")
-        except asyncio.LimitOverrunError as error:
-            await self._reader.readexactly(error.consumed)
+        except asyncio.LimitOverrunError:
+            await self._skip_line()
             return None
         return line.rstrip(b"\r\n") if len(line) <= longest else None
+
+    async def _skip_line(self) -> None:
+        """Read on to the end of a line that is longer than the stream holds: its rest is no command."""
+        while True:
+            try:
+                await self._reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError as error:
+                await self._reader.readexactly(error.consumed)
+            else:
+                return
 
     def forget_message(self) -> None:
         """End the mail transaction (RSET, or after DATA)."""
@@ -162,13 +182,12 @@ class CorrectedSMTP(SMTP):
     def _timeout_cb(self) -> None:
         """aiosmtpd: closes without a word (RFC 5321 3.8 wants a 421)."""
         left = self._active_at + self._timeout_duration - self.loop.time()
+        if self.answering:
+            left = self._timeout_duration  # it is we who are slow
         if left > 0:
             self._timeout_handle = self.loop.call_later(left, self._timeout_cb)
             return
-        self.write(b"421 4.4.2 Timeout, closing the connection\r\n")
-        self._gone = True
-        if self.transport is not None:
-            self.transport.close()
+        self.part("421 4.4.2 Timeout, closing the connection")
 
     @property
     def peer(self) -> str:

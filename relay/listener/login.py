@@ -5,12 +5,13 @@ import binascii
 from typing import TYPE_CHECKING
 
 from relay import log
+from relay.config import SecretError
 from relay.listener.authentication import Verdict
 from relay.listener.base import LONGEST_AUTH_LINE
 from relay.listener.reception import Parts
 
 if TYPE_CHECKING:
-    from relay.listener.submission import Submission
+    from relay.listener.submission import SubmissionSession
 
 _MOST_FAILURES = 3
 """In one session: then it is closed."""
@@ -20,7 +21,7 @@ class _Refused(Exception):  # noqa: N818 (carries a reply)
     """The exchange ends with this reply."""
 
 
-async def exchange(session: "Submission", parts: Parts, argument: str) -> None:
+async def exchange(session: "SubmissionSession", parts: Parts, argument: str) -> None:
     """Lead one AUTH exchange and answer it."""
     refusal = _not_now(session, parts)
     if refusal:
@@ -35,7 +36,7 @@ async def exchange(session: "Submission", parts: Parts, argument: str) -> None:
     await _decide(session, parts, name, password)
 
 
-def _not_now(session: "Submission", parts: Parts) -> str:
+def _not_now(session: "SubmissionSession", parts: Parts) -> str:
     if not session.session.host_name:
         return "503 5.5.1 Send HELO or EHLO first"
     if session.client is not None:
@@ -49,7 +50,7 @@ def _not_now(session: "Submission", parts: Parts) -> str:
     return "538 5.7.11 Encryption required for authentication: issue STARTTLS first"
 
 
-async def _credentials(session: "Submission", mechanism: str, initial: str) -> tuple[str, bytes]:
+async def _credentials(session: "SubmissionSession", mechanism: str, initial: str) -> tuple[str, bytes]:
     if mechanism == "PLAIN":
         message = _decode(initial) if initial else await _ask(session, "")
         parts = message.split(b"\0")
@@ -63,7 +64,7 @@ async def _credentials(session: "Submission", mechanism: str, initial: str) -> t
     raise _Refused("504 5.5.4 Only AUTH PLAIN and AUTH LOGIN are offered")
 
 
-async def _ask(session: "Submission", prompt: str) -> bytes:
+async def _ask(session: "SubmissionSession", prompt: str) -> bytes:
     await session.push(f"334 {base64.b64encode(prompt.encode()).decode()}")
     line = await session.read_line(LONGEST_AUTH_LINE)
     if line is None:
@@ -86,21 +87,24 @@ def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-async def _decide(session: "Submission", parts: Parts, name: str, password: bytes) -> None:
+async def _decide(session: "SubmissionSession", parts: Parts, name: str, password: bytes) -> None:
     client = parts.policy.client_for_login(parts.name, name, session.peer)
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
         verdict = Verdict.RIGHT
     else:
+        try:
+            hashed = client.password_hash.read() if client and client.password_hash else None
+            plain = client.password.read() if client and client.password else None
+        except SecretError as error:
+            log.password_unreadable(str(error))
+            await session.push("454 4.7.0 Temporary authentication failure")
+            return
         verdict = await parts.checker.check(
-            login=name,
-            password=password,
-            address=session.peer,
-            hashed=client.password_hash.read() if client and client.password_hash else None,
-            plain=client.password.read() if client and client.password else None,
+            login=name, password=password, address=session.peer, hashed=hashed, plain=plain
         )
     if verdict is Verdict.BUSY:
-        await session.push("454 4.7.0 Too many logins at once, please try again")
+        await session.push("454 4.7.0 Too many logins, please try again later")
         return
     if verdict is Verdict.RIGHT and client is not None:
         session.client, session.login, session.login_refused = client, name, False

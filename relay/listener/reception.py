@@ -120,7 +120,7 @@ class Reception:
             await self._end_of_headers(b"", bytes(head[2:]))
             return
         end = head.find(b"\r\n\r\n", searched)
-        if end >= 0:
+        if 0 <= end <= LARGEST_HEADER:
             await self._end_of_headers(bytes(head[: end + 2]), bytes(head[end + 4 :]))
         elif len(head) > LARGEST_HEADER:
             self._refuse(Refusal(552, "5.3.4", f"The header block is larger than {LARGEST_HEADER:,} octets"))
@@ -129,7 +129,7 @@ class Reception:
         """Have the policy decide before the body is spooled."""
         self._head.clear()
         headers = mime.split_headers(block)
-        if headers and not headers[0].name:
+        if headers and not any(header.name for header in headers):
             # Some devices send nothing but text: all of it is body.
             headers, body = [], block + (b"\r\n" + body if body else b"")
         decision = self._parts.policy.check_message(self._client, self._envelope, headers)

@@ -19,7 +19,7 @@ _READ = 1024 * 1024
 """More than the stream ever holds, so that one read empties it."""
 
 
-class Submission(CorrectedSMTP):
+class SubmissionSession(CorrectedSMTP):
     """One client's session. `server` counts it, and ends it when the relay stops."""
 
     def __init__(self, server: "Server", parts: Parts, tls_context: ssl.SSLContext | None) -> None:
@@ -72,8 +72,9 @@ class Submission(CorrectedSMTP):
         offered = self._parts.policy.offers_login(self._parts.name)
         return offered and bool(self.tls or not self._parts.settings.require_tls)
 
-    async def goodbye(self) -> None:
-        await self.leave(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
+    def goodbye(self) -> None:
+        """Say that the relay stops, without waiting for who does not listen."""
+        self.part(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
 
     # --- commands
 
@@ -91,7 +92,7 @@ class Submission(CorrectedSMTP):
         self.session.host_name = name
         self.session.extended_smtp = extended
         if not extended:
-            self.write(f"250 {self.hostname}\r\n".encode())  # no enhanced code here (RFC 2034 4)
+            await self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
         lines = [self.hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
@@ -207,7 +208,7 @@ class Submission(CorrectedSMTP):
         self.forget_message()
         await self.push(reply)
         if self._server.stopping:
-            await self.goodbye()
+            self.goodbye()
 
     async def _receive(self, client: ClientPolicy, sender: str) -> str:
         recipients = tuple(self.envelope.rcpt_tos)
@@ -231,4 +232,8 @@ class Submission(CorrectedSMTP):
         if reception.rest:
             # One read has emptied the stream, so what is put back is in its place.
             self._reader.feed_data(reception.rest)
-        return await reception.finish()
+        self.answering = True
+        try:
+            return await reception.finish()
+        finally:
+            self.answering = False

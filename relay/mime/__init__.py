@@ -8,7 +8,7 @@ program on the way could take for a `From` is one here.
 from relay.mime.address import Mailbox, addresses, canonical, mailboxes
 from relay.mime.facts import hop_count, looks_signed, message_id, needs_smtputf8, subject
 from relay.mime.header import Header, split_headers
-from relay.mime.outgoing import Hop, prepare, received
+from relay.mime.outgoing import Hop, prepare, received, without
 from relay.mime.sender import SenderEdit, edit_sender
 
 __all__ = [
@@ -28,4 +28,5 @@ __all__ = [
     "received",
     "split_headers",
     "subject",
+    "without",
 ]

@@ -38,14 +38,14 @@ def hop_count(headers: Iterable[Header]) -> int:
 
 def subject(headers: Iterable[Header]) -> str:
     """The decoded subject, at most 200 characters; "" without one. For showing: clean it for a log line."""
-    value = _first(headers, b"subject")
-    text = _text(value[:_LONGEST_READ])
-    try:
-        if "=?" in text:
+    text = _text(_first(headers, b"subject")[:_LONGEST_READ])
+    if "=?" in text:
+        try:
             text = str(email.header.make_header(email.header.decode_header(text)))
-    except (email.errors.HeaderParseError, LookupError, ValueError):
-        pass  # Damaged encoded words, or a character set that nobody knows: shown as they are.
-    text = " ".join(text.split())
+        except (email.errors.MessageError, LookupError, ValueError):
+            pass  # Damaged encoded words, or a character set that nobody knows: shown as they are.
+    # Some character sets decode to lone surrogates, which nothing takes that it is shown in.
+    text = " ".join(text.split()).encode("utf-8", "replace").decode("utf-8")
     return text if len(text) <= _LONGEST_SHOWN else text[: _LONGEST_SHOWN - 1] + "…"
 
 

@@ -42,7 +42,7 @@ def prepare(headers: Iterable[Header], hop: Hop) -> bytes:
     Added when absent: Message-ID and Date (RFC 6409 8.2, 8.3), and From with the envelope sender unless that is null.
     Everything else stays byte for byte and in order.
     """
-    kept = list(_leaving(headers))
+    kept = without(headers, _NEVER_LEAVES)
     present = {header.name for header in kept}
     added = [received(hop)]
     if b"message-id" not in present:
@@ -54,13 +54,16 @@ def prepare(headers: Iterable[Header], hop: Hop) -> bytes:
     return b"".join([*added, *(header.raw for header in kept)])
 
 
-def _leaving(headers: Iterable[Header]) -> Iterable[Header]:
+def without(headers: Iterable[Header], names: frozenset[bytes]) -> list[Header]:
+    """The fields that have none of these `names` (in lower case)."""
+    kept = []
     dropped = False
     for header in headers:
         # A line that is no field, behind Bcc: the rest of its list, from an app that folds without white space.
-        dropped = header.name in _NEVER_LEAVES or (dropped and not header.name)
+        dropped = header.name in names or (dropped and not header.name)
         if not dropped:
-            yield header
+            kept.append(header)
+    return kept
 
 
 def received(hop: Hop) -> bytes:

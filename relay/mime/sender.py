@@ -81,7 +81,7 @@ def _phrase(name: str) -> str:
     name = "".join(char for char in " ".join(name.split()) if char.isprintable())[:_LONGEST_NAME]
     if not name:
         return ""
-    if not name.isascii():
+    if not name.isascii() or "\\" in name:  # readers disagree about a backslash in a quoted string
         return email.header.Header(name, "utf-8", header_name="From").encode(linesep="\r\n")
     return name if all(word.isalnum() for word in name.split(" ")) else quoted(name)
 

@@ -7,6 +7,7 @@ from a grant and a client authentication; `claims` reads what a token says about
 import os
 from collections.abc import Awaitable, Callable, Mapping
 
+from relay.config.user_grants import USER_GRANTS
 from relay.http import HttpClient
 from relay.model import Clock
 from relay.oauth import choices
@@ -15,46 +16,125 @@ from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
 from relay.oauth.jwt import claims
 from relay.oauth.managed_identity import ManagedIdentity
-from relay.oauth.request import TokenEndpoint
+from relay.oauth.refresh import SignedIn
+from relay.oauth.request import ClientAuthentication, Grant, TokenEndpoint
 from relay.oauth.settings import OAuthSettings
+from relay.oauth.store import ConsentStore
 from relay.oauth.token_source import TokenSource
 
-__all__ = ["OAuthSettings", "Token", "TokenError", "TokenSource", "claims", "source"]
+__all__ = [
+    "ConsentStore",
+    "OAuthSettings",
+    "Token",
+    "TokenError",
+    "TokenSource",
+    "asker",
+    "authentication",
+    "claims",
+    "source",
+]
+
+Fetch = Callable[[], Awaitable[Granted]]
 
 
 def source(
-    name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, *, environ: Mapping[str, str] | None = None
+    name: str,
+    oauth: OAuthSettings,
+    http: HttpClient,
+    clock: Clock,
+    store: ConsentStore | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
 ) -> TokenSource:
-    """The tokens of account `name`. Raises ValueError for settings that a checked configuration cannot have.
+    """The tokens of account `name`; `store` has the sign-ins of users, for the grants that begin with one.
 
-    `environ`, the process's own when nothing is given, tells where a managed identity is found.
+    `environ`, the process's own when nothing is given, tells where a managed identity is found. Raises ValueError for
+    settings that a checked configuration cannot have.
     """
-    fetch = _fetch(name, oauth, http, clock, os.environ if environ is None else environ)
+    if oauth.grant == "managed_identity":
+        fetch = _managed_identity(name, oauth, http, clock, os.environ if environ is None else environ)
+    elif oauth.grant in USER_GRANTS:
+        fetch = _signed_in(name, oauth, http, clock, store)
+    else:
+        ask, grant = asker(name, oauth, http, clock), _grant(name, oauth, clock)
+
+        async def fetch() -> Granted:
+            return await ask(grant)
+
     return TokenSource(name, fetch, clock, refresh_margin=oauth.refresh_margin)
 
 
-def _fetch(
+def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Callable[[Grant], Awaitable[Granted]]:
+    """Makes one request to the token endpoint of account `name`, with any grant. Raises ValueError as `source` does."""
+    proof = authentication(name, oauth, clock)
+    address = _address(name, oauth, http, clock)
+
+    async def ask(grant: Grant) -> Granted:
+        endpoint = TokenEndpoint(
+            name,
+            address,
+            grant=grant,
+            authentication=proof,
+            extra_parameters=oauth.extra_parameters,
+            http=http,
+            clock=clock,
+            method=oauth.token_request_method,
+        )
+        return await endpoint.fetch()
+
+    return ask
+
+
+def authentication(name: str, oauth: OAuthSettings, clock: Clock | None = None) -> ClientAuthentication:
+    """How the client of account `name` proves who it is. Raises ValueError as `source` does."""
+    try:
+        return choices.authentication(oauth, clock or Clock())
+    except ValueError as error:
+        raise _of_account(name, error) from None
+
+
+def _grant(name: str, oauth: OAuthSettings, clock: Clock) -> Grant:
+    try:
+        return choices.grant(oauth, clock)
+    except ValueError as error:
+        raise _of_account(name, error) from None
+
+
+def _of_account(name: str, error: ValueError) -> ValueError:
+    return ValueError(f"accounts.{name}.oauth.{error}")
+
+
+def _address(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> str | Callable[[], Awaitable[str]]:
+    """Where the token endpoint is, or how it is found."""
+    if oauth.token_endpoint is None and oauth.issuer is not None:
+        return Discovery(name, oauth.issuer, http, clock, entra=oauth.entra).token_endpoint
+    try:
+        return choices.token_endpoint(oauth)
+    except ValueError as error:
+        raise _of_account(name, error) from None
+
+
+def _managed_identity(
     name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, environ: Mapping[str, str]
-) -> Callable[[], Awaitable[Granted]]:
-    if oauth.grant == "managed_identity":
-        chosen = oauth.managed_identity_client_id
+) -> Fetch:
+    try:
         scope = choices.only_scope(oauth)
-        return ManagedIdentity(name, scope, chosen, http=http, clock=clock, environ=environ).fetch
-    address: str | Callable[[], Awaitable[str]]
-    if oauth.token_endpoint is not None:
-        address = oauth.token_endpoint
-    elif oauth.issuer is not None:
-        address = Discovery(name, oauth.issuer, http, clock, entra=oauth.entra).token_endpoint
-    else:
-        raise ValueError("token_endpoint is missing, and so is issuer")
-    endpoint = TokenEndpoint(
+    except ValueError as error:
+        raise _of_account(name, error) from None
+    chosen = oauth.managed_identity_client_id
+    return ManagedIdentity(name, scope, chosen, http=http, clock=clock, environ=environ).fetch
+
+
+def _signed_in(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, store: ConsentStore | None) -> Fetch:
+    if store is None:
+        raise ValueError(f"accounts.{name}.oauth.grant: {oauth.grant} needs the store of sign-ins")
+    return SignedIn(
         name,
-        address,
-        grant=choices.grant(oauth, clock),
-        authentication=choices.authentication(oauth, clock),
-        extra_parameters=oauth.extra_parameters,
-        http=http,
+        store,
+        asker(name, oauth, http, clock),
+        client_id=choices.client_id(oauth),
+        token_endpoint=choices.token_endpoint(oauth),
+        scopes=oauth.scopes,
+        scope_delimiter=oauth.scope_delimiter,
         clock=clock,
-        method=oauth.token_request_method,
-    )
-    return endpoint.fetch
+    ).fetch

@@ -24,12 +24,17 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """What a token endpoint gave. `lifetime` and `refresh_in` are seconds from the moment it arrived."""
+    """What a token endpoint gave. `lifetime` and `refresh_in` are seconds from the moment it arrived.
+
+    `refresh_token` and `id_token` are "" when none came with it.
+    """
 
     value: str = field(repr=False)
     lifetime: float
     refresh_in: float | None = None
     scope: str = ""
+    refresh_token: str = field(default="", repr=False)
+    id_token: str = field(default="", repr=False)
 
 
 def refresh_after(lifetime: float, refresh_in: float | None, margin: float | None, chance: float) -> float:

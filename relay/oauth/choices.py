@@ -56,8 +56,14 @@ def _need(value: Value | None, key: str) -> Value:
     return value
 
 
-def _client_id(oauth: OAuthSettings) -> Secret:
+def client_id(oauth: OAuthSettings) -> Secret:
+    """Raises ValueError as above."""
     return _need(oauth.client_id, "client_id")
+
+
+def token_endpoint(oauth: OAuthSettings) -> str:
+    """The address that is written or preset. Raises ValueError as above."""
+    return _need(oauth.token_endpoint, "token_endpoint")
 
 
 def _secret(oauth: OAuthSettings) -> Secret:
@@ -66,7 +72,7 @@ def _secret(oauth: OAuthSettings) -> Secret:
 
 def _secret_header(oauth: OAuthSettings, _: Clock) -> ClientAuthentication:
     header = _need(oauth.client_secret_header, "client_secret_header")
-    return ClientSecretHeader(_client_id(oauth), _secret(oauth), header)
+    return ClientSecretHeader(client_id(oauth), _secret(oauth), header)
 
 
 def _jwt_bearer(oauth: OAuthSettings, clock: Clock) -> Grant:
@@ -83,12 +89,12 @@ def _password(oauth: OAuthSettings, _: Clock) -> Grant:
 
 def _private_key_jwt(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
     if oauth.federated_token_file is not None:
-        return FederatedToken(_client_id(oauth), oauth.federated_token_file)
+        return FederatedToken(client_id(oauth), oauth.federated_token_file)
     from relay.config.private_key import KeyFiles  # noqa: PLC0415
     from relay.oauth.private_key_jwt import PrivateKeyJwt  # noqa: PLC0415
 
     files = KeyFiles(_need(oauth.private_key_file, "private_key_file"), oauth.key_password, oauth.certificate_file)
-    return PrivateKeyJwt(_client_id(oauth), files, clock, entra=oauth.entra)
+    return PrivateKeyJwt(client_id(oauth), files, clock, entra=oauth.entra)
 
 
 _GRANTS: dict[str, Callable[[OAuthSettings, Clock], Grant]] = {
@@ -97,9 +103,9 @@ _GRANTS: dict[str, Callable[[OAuthSettings, Clock], Grant]] = {
     "jwt_bearer": _jwt_bearer,
 }
 _AUTHENTICATIONS: dict[str, Callable[[OAuthSettings, Clock], ClientAuthentication]] = {
-    "client_secret_post": lambda oauth, _: ClientSecretPost(_client_id(oauth), _secret(oauth)),
-    "client_secret_basic": lambda oauth, _: ClientSecretBasic(_client_id(oauth), _secret(oauth)),
+    "client_secret_post": lambda oauth, _: ClientSecretPost(client_id(oauth), _secret(oauth)),
+    "client_secret_basic": lambda oauth, _: ClientSecretBasic(client_id(oauth), _secret(oauth)),
     "client_secret_header": _secret_header,
     "private_key_jwt": _private_key_jwt,
-    "none": lambda oauth, _: PublicClient(_client_id(oauth)),
+    "none": lambda oauth, _: PublicClient(client_id(oauth)),
 }

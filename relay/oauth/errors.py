@@ -51,9 +51,9 @@ class TokenError(Exception):
     """There is no token. `str()` is one line that says where, why, and what to do.
 
     `error` is the provider's (RFC 6749 5.2) or one of ours: "unreachable", "invalid_response", "secret_unreadable",
-    "insecure_endpoint", "no_identity", "no_metadata", "internal", "stopping". `temporary` says that waiting can help;
-    otherwise a person must act. `retry_after` is the seconds until the token endpoint may be asked again. `trace` holds
-    the provider's ids of the request, for the log.
+    "insecure_endpoint", "no_identity", "no_metadata", "consent_needed", "busy", "storage", "sealed", "internal",
+    "stopping". `temporary` says that waiting can help; otherwise a person must act. `retry_after` is the seconds until
+    the token endpoint may be asked again. `trace` holds the provider's ids of the request, for the log.
     """
 
     def __init__(
@@ -148,6 +148,58 @@ def insecure_endpoint(account: str, host: str) -> TokenError:
     text = f"{account}: no token: the token endpoint at {host} would be asked without TLS"
     hint = f"Write https:// in accounts.{account}.oauth.token_endpoint"
     return TokenError(text, error="insecure_endpoint", temporary=False, hint=hint)
+
+
+def consent_missing(account: str) -> TokenError:
+    """Nobody has signed in yet."""
+    text = f"{account}: no token: nobody has signed in for this account yet"
+    return TokenError(text, error="consent_needed", temporary=False, hint=f"Sign in: relay authorize {account}")
+
+
+def consent_needed(account: str, said: str) -> TokenError:
+    """The sign-in has ended, as the provider `said`; it is not asked again for a while."""
+    text = f"{account}: no token: the sign-in has ended{f' ({said})' if said else ''}"
+    return TokenError(text, error="consent_needed", temporary=False, hint=f"Sign in again: relay authorize {account}")
+
+
+def consent_ended(account: str, error: TokenError) -> TokenError:
+    """The provider has just said that the sign-in has ended."""
+    again = f"relay authorize {account}"
+    hint = error.hint if again in error.hint else f"{error.hint} Sign in again: {again}".strip()
+    return TokenError(
+        error.text,
+        error=error.error,
+        temporary=False,
+        description=error.description,
+        codes=error.codes,
+        retry_after=error.retry_after,
+        hint=hint,
+        trace=error.trace,
+    )
+
+
+def consent_elsewhere(account: str, endpoint: str) -> TokenError:
+    """The sign-in belongs to another application or server than the configured one: it is shown to no other."""
+    text = f"{account}: no token: the stored sign-in is for another client_id or token_endpoint ({clean(endpoint)})"
+    hint = f"Sign in for the configured one: relay authorize {account}"
+    return TokenError(text, error="consent_needed", temporary=False, hint=hint)
+
+
+def leased(account: str, seconds: float) -> TokenError:
+    """Another process asks for so long that it may hang."""
+    text = f"{account}: no token: another relay process is asking for one"
+    return TokenError(text, error="busy", temporary=True, retry_after=max(1.0, seconds), hint="Wait: it has a deadline")
+
+
+def not_stored(account: str, reason: str) -> TokenError:
+    """The sign-in cannot be read or kept; a token that came is not used before what came with it is safe."""
+    text = f"{account}: no token: the stored sign-in cannot be read or saved: {clean(reason)}"
+    return TokenError(text, error="storage", temporary=True)
+
+
+def sealed(account: str, reason: str) -> TokenError:
+    """The stored sign-in cannot be opened with this key."""
+    return TokenError(f"{account}: no token: {clean(reason)}", error="sealed", temporary=False)
 
 
 def internal(account: str) -> TokenError:

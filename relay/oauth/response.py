@@ -59,7 +59,14 @@ def _granted(document: dict[str, Any], now: float) -> Granted | Refused:
     refresh_in = as_number(document.get("refresh_in"))
     if refresh_in is not None and refresh_in <= 0:
         refresh_in = None
-    return Granted(value, min(lifetime, LONGEST_LIFETIME), refresh_in, as_text(document.get("scope")))
+    more = {name: _beside(document.get(name)) for name in ("refresh_token", "id_token")}
+    return Granted(value, min(lifetime, LONGEST_LIFETIME), refresh_in, as_text(document.get("scope")), **more)
+
+
+def _beside(value: object) -> str:
+    """A token that came beside the access token; "" for what cannot be one, as if it had not come."""
+    usable = isinstance(value, str) and len(value) <= _LONGEST_TOKEN and _TOKEN.fullmatch(value)
+    return value if usable and isinstance(value, str) else ""
 
 
 def _lifetime(document: dict[str, Any], now: float) -> float:
@@ -94,6 +101,11 @@ def _error(document: dict[str, Any]) -> tuple[str, str]:
     if isinstance(error, int):
         error = str(error)[:_LONGEST_ERROR]
     return as_text(error, _LONGEST_ERROR), as_text(description)
+
+
+def aadsts(description: str) -> tuple[int, ...]:
+    """The AADSTS numbers in a text, in order, each once."""
+    return _codes(None, description)
 
 
 def _codes(listed: object, description: str) -> tuple[int, ...]:

@@ -49,7 +49,7 @@ class TokenSource:
                 if step is Step.RENEW:
                     self._renew()
                 return self._state.held.token
-            if step is Step.REFUSE and not self._is_renewing():
+            if step is Step.REFUSE:
                 raise self._refusal(now)
             # A token that ends while this caller waits for its turn to run is not handed out: look again.
             await self._renewed()

@@ -35,6 +35,14 @@ _NO_FEDERATION = Known(
 )
 
 KNOWN: Mapping[int, Known] = {
+    50011: Known(
+        400,
+        "invalid_request",
+        "The redirect URI '{sent}' specified in the request does not match the redirect URIs configured for the"
+        " application '{client_id}'. Make sure the redirect URI sent in the request matches one added to your"
+        " application in the Azure portal. Navigate to https://aka.ms/redirectUriMismatchError to learn more about how"
+        " to troubleshoot this error.",
+    ),
     50013: Known(401, "invalid_client", "Assertion failed signature validation. [Reason - The key was not found.]"),
     50027: Known(401, "invalid_client", "Invalid JWT token. {reason}"),
     50034: Known(
@@ -56,12 +64,43 @@ KNOWN: Mapping[int, Known] = {
         "invalid_request",
         "No tenant-identifying information found in either the request or implied by any provided credentials.",
     ),
+    50173: Known(
+        400,
+        "invalid_grant",
+        "The provided grant has expired due to it being revoked, a fresh auth token is needed. The user might have"
+        " changed or reset their password.",
+    ),
+    54005: Known(
+        400,
+        "invalid_grant",
+        "OAuth2 Authorization code was already redeemed, please retry with a new valid code or use an existing refresh"
+        " token.",
+    ),
+    65004: Known(400, "access_denied", "User declined to consent to access the app."),
+    70008: Known(
+        400,
+        "invalid_grant",
+        "The provided authorization code or refresh token has expired due to inactivity. Send a new interactive"
+        " authorization request for this user and resource.",
+    ),
     70003: Known(400, "unsupported_grant_type", "The app requested an unsupported grant type '{grant_type}'."),
     70011: Known(
         400,
         "invalid_scope",
         "The provided request must include a 'scope' input parameter. The provided value for the input parameter"
         " 'scope' is not valid. The scope {scope} is not valid.",
+    ),
+    70016: Known(
+        400,
+        "authorization_pending",
+        "OAuth 2.0 device flow error. Authorization is pending. Continue polling.",
+    ),
+    70018: Known(400, "bad_verification_code", "Bad verification code supplied."),
+    70019: Known(400, "expired_token", "Verification code expired. Have the user retry the sign-in."),
+    70043: Known(
+        400,
+        "invalid_grant",
+        "The refresh token has expired or is invalid due to sign-in frequency checks by Conditional Access.",
     ),
     90002: Known(
         400,
@@ -71,6 +110,17 @@ KNOWN: Mapping[int, Known] = {
         " subscriptions for the tenant.",
     ),
     90055: Known(429, "temporarily_unavailable", "Tenant throttled: there are too many incoming requests."),
+    500112: Known(
+        400,
+        "invalid_client",
+        "The reply address '{sent}' does not match the reply address '{asked}' provided when requesting Authorization"
+        " code.",
+    ),
+    501481: Known(
+        400,
+        "invalid_grant",
+        "The Code_Verifier does not match the code_challenge supplied in the authorization request.",
+    ),
     500011: Known(
         400,
         "invalid_resource",
@@ -94,6 +144,12 @@ KNOWN: Mapping[int, Known] = {
         " time of assertion {end}." + _CERTIFICATE_PAGE,
     ),
     700027: Known(401, "invalid_client", "{what} [Reason - {reason}," + _CONFIGURED_KEYS),
+    700082: Known(
+        400,
+        "invalid_grant",
+        "The refresh token has expired due to inactivity. The token was issued some time ago and was inactive for"
+        " 90.00:00:00.",
+    ),
     700016: Known(
         400,
         "unauthorized_client",
@@ -127,6 +183,11 @@ KNOWN: Mapping[int, Known] = {
         "invalid_client",
         "'client_assertion', 'client_secret' or 'request' is required for the 'client_credentials' grant type.",
     ),
+    7000218: Known(
+        401,
+        "invalid_client",
+        "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
+    ),
     7000222: Known(
         401,
         "invalid_client",
@@ -150,10 +211,11 @@ KNOWN: Mapping[int, Known] = {
 class EntraError(Exception):
     """An answer that is no token."""
 
-    def __init__(self, number: int, **facts: str) -> None:
+    def __init__(self, number: int, *, error: str = "", **facts: str) -> None:
+        """`error` stands for the one that the number usually has."""
         known = KNOWN[number]
         self.number = number
         self.status = known.status
-        self.error = known.error
+        self.error = error or known.error
         self.text = known.text.format(**facts)
         super().__init__(self.text)

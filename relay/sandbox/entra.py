@@ -1,6 +1,7 @@
 """The token endpoint of Entra ID: `POST /{tenant}/oauth2/v2.0/token` (PROVIDERS 1.1, 1.2, 1.13).
 
-The grants for an application itself and for a user's password; another one is one more entry in `_grants`.
+Users' passwords are in `users.py`, what users consent to in `sign_in.py`, their pages in `sign_in_pages.py`; another
+grant is one more entry in `_grants`.
 """
 
 import base64
@@ -24,6 +25,8 @@ from relay.sandbox.client_assertion import ClientAssertions
 from relay.sandbox.faults import Fault, Faults
 from relay.sandbox.http import general_fault, json_bytes, read_body, retry_after, truncated
 from relay.sandbox.settings import SandboxSettings
+from relay.sandbox.sign_in import SignIns
+from relay.sandbox.sign_in_pages import SignInPages
 from relay.sandbox.tokens import EXCHANGE, GRAPH, Tokens
 from relay.sandbox.users import Users
 
@@ -32,6 +35,10 @@ _DEFAULT = "/.default"
 _FORM = "application/x-www-form-urlencoded"
 _SHARED_TENANTS = ("common", "organizations", "consumers")
 _TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+")
+
+
+_Grant = Callable[[Mapping[str, str], Fault | None, str], dict[str, Any]]
+_SignInGrant = Callable[[Mapping[str, str], Fault | None], dict[str, Any]]
 
 
 class Entra:
@@ -44,15 +51,24 @@ class Entra:
         self._clock = clock
         self._assertions = ClientAssertions(settings, clock)
         self._users = Users(settings)
-        self._grants: Mapping[str, Callable[[Mapping[str, str], Fault | None, str], dict[str, Any]]] = {
+        self.sign_ins = SignIns(settings, tokens, clock)
+        self._pages = SignInPages(settings, self.sign_ins, tokens, faults)
+        self._grants: Mapping[str, _Grant] = {
             "client_credentials": self._client_credentials,
+            "authorization_code": self._of_user(self.sign_ins.authorization_code),
+            "refresh_token": self._of_user(self.sign_ins.refresh_token),
+            "urn:ietf:params:oauth:grant-type:device_code": self._of_user(self.sign_ins.device_code),
             "password": self._password,
         }
         self.requests = 0
         """Token requests so far, whatever became of them."""
 
     def routes(self) -> list[BaseRoute]:
-        return [Route("/{tenant}/oauth2/v2.0/token", self.token, methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"])]
+        return [
+            Route("/{tenant}/oauth2/v2.0/token", self.token, methods=["GET", "POST", "PUT", "DELETE", "OPTIONS"]),
+            Route("/{tenant}/oauth2/v2.0/devicecode", self.devicecode, methods=["POST"]),
+            *self._pages.routes(),
+        ]
 
     async def token(self, request: Request) -> Response:
         """Answer one token request."""
@@ -68,6 +84,17 @@ class Entra:
             answer.headers.update(retry_after(fault))
         return truncated(answer) if fault is not None and fault.kind == "truncated_json" else answer
 
+    async def devicecode(self, request: Request) -> Response:
+        """Begin the sign-in of a device."""
+        fault = await self._faults.at("devicecode")
+        if fault is not None and (answer := await general_fault(request, fault)) is not None:
+            return answer
+        try:
+            self._check_tenant(request.path_params["tenant"])
+            return _json(HTTPStatus.OK, self._pages.device_answer(await _form(request), request))
+        except EntraError as error:
+            return self._error(request, error)
+
     async def _checked(self, request: Request, fault: Fault | None) -> Mapping[str, str]:
         """The request's parameters, the client's own among them wherever they came."""
         if request.method != "POST":
@@ -82,7 +109,7 @@ class Entra:
             raise EntraError(9002313)
         return {**parameters, **basic}
 
-    def _check_tenant(self, tenant: str, *, user: bool) -> None:
+    def _check_tenant(self, tenant: str, *, user: bool = False) -> None:
         if user and tenant.lower() == "organizations":
             return
         if user and tenant.lower() in _SHARED_TENANTS:
@@ -117,15 +144,26 @@ class Entra:
         left = int(self._settings.token_lifetime) - 1
         return {"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": token}
 
+    def _of_user(self, grant: _SignInGrant) -> _Grant:
+        """A grant that stands on a user's sign-in: the application itself may be a public one."""
+
+        def checked(parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> dict[str, Any]:
+            if not parameters.get("client_id"):
+                raise EntraError(900144, parameter="client_id")
+            self._check_client(parameters, fault.kind if fault else "", endpoint, public=self._settings.public_client)
+            return grant(parameters, fault)
+
+        return checked
+
     def _password(self, parameters: Mapping[str, str], fault: Fault | None, endpoint: str) -> dict[str, Any]:
         """RFC 6749 section 4.3. The application may be a public client: then it sends only its id."""
         for name in ("client_id", "scope", "username", "password"):
             if not parameters.get(name):
                 raise EntraError(900144, parameter=name)
         resource, permission = self._users.permission(parameters["scope"])
-        self._check_client(parameters, fault.kind if fault else "", endpoint, public=True)
+        self._check_client(parameters, fault.kind if fault else "", endpoint, public=self._settings.public_client)
         user = self._users.signed_in(parameters["username"], parameters["password"])
-        token = self._tokens.issue_for(user, resource, permission)
+        token = self._tokens.issue_for_user(resource, user, (permission,))
         left = int(self._settings.token_lifetime) - 1
         granted = {"scope": f"{resource}/{permission}", "token_type": "Bearer", "expires_in": left}
         return {**granted, "ext_expires_in": left, "access_token": token}
@@ -152,7 +190,7 @@ class Entra:
         if not secret and public:
             return
         if not secret:
-            raise EntraError(7000216)
+            raise EntraError(7000216 if parameters["grant_type"] == "client_credentials" else 7000218)
         right = hmac.compare_digest(secret.encode(), self._settings.client_secret.encode())
         if not right or fault == "wrong_secret":
             raise EntraError(7000215, client_id=client_id)

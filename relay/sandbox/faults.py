@@ -2,7 +2,8 @@
 
 A fault names a kind and a point. The points of an SMTP session are its commands, plus `connect` (before the
 greeting), `body` (inside the content) and `end_of_data` (the content has been taken, its reply is due); those of HTTP
-are `token`, `graph` (before a message is taken) and `graph_taken` (after it, before the answer).
+are `token`, `authorize` (the page), `devicecode`, `graph` (before a message is taken) and `graph_taken` (after it,
+before the answer).
 """
 
 import dataclasses
@@ -15,9 +16,13 @@ from relay import log
 from relay.model import Clock
 
 SMTP_POINTS = ("connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "end_of_data", "rset", "quit")
-HTTP_POINTS = ("token", "graph", "graph_taken")
+HTTP_POINTS = ("token", "graph", "graph_taken", "authorize", "devicecode")
 POINTS = SMTP_POINTS + HTTP_POINTS
 _REPLY_POINTS = tuple(point for point in SMTP_POINTS if point != "body")
+
+
+REFUSED_GRANTS = ("700082", "50173", "70043", "70008")
+"""The AADSTS numbers with which a refresh token can be refused."""
 
 
 class FaultError(ValueError):
@@ -37,6 +42,8 @@ KINDS: Mapping[str, Kind] = {
     "expired_secret": Kind("AADSTS7000222: the client secret has expired", ("token",)),
     "wrong_secret": Kind("AADSTS7000215: the client secret is not right", ("token",)),
     "no_roles": Kind("a token without any permission in it", ("token",)),
+    "invalid_grant": Kind("the refresh token is refused, AADSTS700082 or the number in code", ("token",), ("code",)),
+    "slow_down": Kind("a device asks too often", ("token",)),
     "token_fields": Kind("other fields in the token's JSON; null takes one out", ("token",), ("fields",)),
     "truncated_json": Kind("an answer that is cut off", ("token", "graph")),
     "throttled": Kind("429; without retry_after there is no Retry-After", ("token", "graph"), ("retry_after", "code")),
@@ -99,6 +106,8 @@ class Fault:
             raise FaultError(f'"{self.kind}" has no use for "{name}"; it takes: {takes}')
         if self.kind == "reply" and not re.match(r"[2-5]\d\d[ -]", self.reply):
             raise FaultError('"reply" needs an SMTP reply such as "451 4.7.0 Temporary server error"')
+        if self.kind == "invalid_grant" and self.code not in ("", *REFUSED_GRANTS):
+            raise FaultError(f'"invalid_grant" knows the codes {", ".join(REFUSED_GRANTS)}')
         if self.kind == "http_reply" and not 200 <= self.status <= 599:
             raise FaultError('"http_reply" needs a "status" from 200 to 599')
         if self.kind == "slow" and not self.seconds:

@@ -53,6 +53,17 @@ class SandboxSettings:
     """Application permissions on Exchange Online that an administrator has consented to."""
     graph_roles: tuple[str, ...] = ("Mail.Send",)
     """The same on Microsoft Graph."""
+    exchange_scopes: tuple[str, ...] = ("SMTP.Send",)
+    """What a user can consent to on Exchange Online."""
+    graph_scopes: tuple[str, ...] = ("Mail.Send",)
+    """The same on Microsoft Graph."""
+    redirect_uris: tuple[str, ...] = ("http://localhost", "http://127.0.0.1")
+    """Registered under "Mobile and desktop applications"; on loopback the port is the application's choice."""
+    public_client: bool = True
+    """*Allow public client flows*: a user's sign-in needs no client secret."""
+    device_code_interval: int = 5
+    device_code_lifetime: float = 900
+
     token_lifetime: float = 3600
     """Seconds that an access token stays valid."""
 

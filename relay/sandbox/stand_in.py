@@ -24,7 +24,6 @@ from relay.sandbox.graph import Graph
 from relay.sandbox.http import Breakable
 from relay.sandbox.listen import listen
 from relay.sandbox.mailbox import Mailboxes
-from relay.sandbox.openid import OpenId
 from relay.sandbox.received import ReceivedList
 from relay.sandbox.settings import SandboxSettings
 from relay.sandbox.smtp_server import SmtpServer
@@ -62,7 +61,6 @@ class Sandbox:
         self.tokens = Tokens(settings, self.clock)
         self.mailboxes = Mailboxes(settings, self.clock)
         self.entra = Entra(settings, self.tokens, self.faults, self.clock)
-        self.openid = OpenId(settings)
         self.google = Google(settings, self.clock)
         self._serve_http = serve_http
         self._stack = AsyncExitStack()
@@ -112,7 +110,7 @@ class Sandbox:
         }
         graph = Graph(self.settings, self.mailboxes, self.tokens, self.received, self.faults, self.clock)
         control = Control(self.faults, self.received, about)
-        parts = (control, graph, self.google, self.openid, self.entra)
+        parts = (control, graph, self.google, self.entra)
         app = Starlette(routes=[route for part in parts for route in part.routes()])
         await stack.enter_async_context(self._serve_http(Breakable(app), sockets, tls=tls))
 

@@ -45,20 +45,13 @@ class Tokens:
         """A token for the application itself on `resource` (app-only), with the permissions that it has there."""
         settings = self._settings
         roles = settings.exchange_roles if resource in EXCHANGE else settings.graph_roles
-        claims = {**self._common(resource), "appidacr": "1", "idtyp": "app", "sub": settings.service_principal_id}
-        claims["oid"] = settings.service_principal_id
+        claims = self._common(resource, settings.service_principal_id) | {"appidacr": "1", "idtyp": "app"}
         # Without any consent Entra issues the token all the same; only the claim is missing.
         if roles and with_roles:
             claims["roles"] = list(roles)
         return _signed(claims)
 
-    def issue_for(self, user: str, resource: str, permission: str) -> str:
-        """A token for the application on behalf of `user` (delegated), with one permission."""
-        oid = object_id(f"{self._settings.tenant_id}/{user}")
-        about = {"amr": ["pwd"], "oid": oid, "sub": oid, "scp": permission, "upn": user, "unique_name": user}
-        return _signed({**self._common(resource), "appidacr": "0", **about})
-
-    def _common(self, resource: str) -> dict[str, Any]:
+    def _common(self, resource: str, subject: str) -> dict[str, Any]:
         settings, now = self._settings, int(self._clock.time())
         return {
             "aud": resource,
@@ -70,11 +63,55 @@ class Tokens:
             "app_displayname": "Relay sandbox",
             "appid": settings.client_id,
             "idp": f"https://sts.windows.net/{settings.tenant_id}/",
+            "oid": subject,
             "rh": f"1.{_base64(secrets.token_bytes(48))}.",
+            "sub": subject,
             "tid": settings.tenant_id,
             "uti": _base64(secrets.token_bytes(16)),
             "ver": "1.0",
         }
+
+    def issue_for_user(self, resource: str, user: str, permissions: tuple[str, ...]) -> str:
+        """A token for `user` on `resource` (delegated), with what the user has consented to."""
+        claims = self._common(resource, object_id(user)) | {
+            "amr": ["pwd"],
+            "appidacr": "0",
+            "idtyp": "user",
+            "name": user,
+            "upn": user,
+            "unique_name": user,
+        }
+        if permissions:
+            claims["scp"] = " ".join(permissions)
+        return _signed(claims)
+
+    def id_token(self, user: str, issuer: str, nonce: str, *, email: bool) -> str:
+        """Who has signed in (OpenID Connect Core 2)."""
+        now = int(self._clock.time())
+        claims: dict[str, Any] = {
+            "aud": self._settings.client_id,
+            "iss": issuer,
+            "iat": now - _EARLIER,
+            "nbf": now - _EARLIER,
+            "exp": now + 3600,
+            "name": user.partition("@")[0],
+            "oid": object_id(user),
+            "preferred_username": user,
+            "sub": _base64(object_id(user).encode()),
+            "tid": self._settings.tenant_id,
+            "uti": _base64(secrets.token_bytes(16)),
+            "ver": "2.0",
+        }
+        claims |= {"nonce": nonce} if nonce else {}
+        claims |= {"email": user} if email else {}
+        return _signed(claims)
+
+    def key_set(self) -> dict[str, Any]:
+        """The public keys, as a JSON Web Key Set (RFC 7517 5)."""
+        numbers = _key().public_key().public_numbers()
+        octets = {"n": numbers.n, "e": numbers.e}
+        shown = {name: _base64(value.to_bytes((value.bit_length() + 7) // 8)) for name, value in octets.items()}
+        return {"keys": [{"kty": "RSA", "use": "sig", "kid": _key_id(), "x5t": _key_id(), **shown}]}
 
     def check(self, token: str, audience: tuple[str, ...]) -> dict[str, Any]:
         """The claims of `token` if a resource called `audience` takes it; else raises TokenRefusedError."""

@@ -5,18 +5,20 @@ What `put` has returned from survives `kill -9`; what was claimed by a process t
 """
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from relay import log
-from relay.database import Connection, Database
+from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
 from relay.spool import history, rows
 from relay.spool.history import Overview, Summary
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
 from relay.spool.upload import FileBody, Upload, new_id
+
+T = TypeVar("T")
 
 __all__ = ["Claim", "Overview", "Settled", "Spool", "Submission", "Summary", "Upload"]
 
@@ -80,6 +82,8 @@ class Spool:
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
         self._waiters: dict[str, asyncio.Future[Results]] = {}
         self._commits: set[asyncio.Task[None]] = set()
+        self.trouble = ""
+        """Why the last write failed; "" once one has gone well."""
         self.courier: Courier = Nobody()
         """Delivery, when it runs in this process."""
 
@@ -89,7 +93,7 @@ class Spool:
         Raises StorageError or OSError when the state folder cannot be used.
         """
         self._bodies.mkdir(mode=0o700, exist_ok=True)
-        await self._database.write(rows.recover)
+        await self._write(rows.recover)
         names = await asyncio.to_thread(lambda: [path.name for path in self._bodies.iterdir()])
         adopted = await self._database.read(lambda connection: history.adopted(connection, names))
         await self._unlink([name for name in names if name not in adopted])
@@ -120,7 +124,9 @@ class Spool:
         direct = self.courier.reserve(submission.account)
         try:
             claim = await self._insert(upload, submission, direct=direct)
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, OSError):
+                self.trouble = str(error)
             if direct:
                 self.courier.forgo(submission.account)
             await upload.discard()
@@ -139,7 +145,7 @@ class Spool:
         )
         now = self._clock.time()
         lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
-        seq = await self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
+        seq = await self._write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
         message = Message(
             id=upload.id,
             account=submission.account,
@@ -172,7 +178,7 @@ class Spool:
 
     async def mark_reported(self, message_id: str) -> None:
         """Note that the client itself is being told of the failure: nobody else needs to be."""
-        await self._database.write(
+        await self._write(
             lambda connection: connection.execute("UPDATE message SET reported = 1 WHERE id = ?", (message_id,))
         )
 
@@ -187,7 +193,7 @@ class Spool:
             return [(row, rows.pending(connection, row[0])) for row in claimed]
 
         good: list[Claim] = []
-        for row, recipients in await self._database.write(work):
+        for row, recipients in await self._write(work):
             try:
                 good.append(rows.to_claim(row, recipients, self._bodies))
             except DamagedRow as damage:
@@ -197,7 +203,7 @@ class Spool:
     async def _set_aside(self, seq: int, message_id: str, reason: str) -> None:
         log.message_damaged(message_id, reason)
         now = self._clock.time()
-        await self._database.write(lambda connection: rows.set_aside(connection, seq, reason, now))
+        await self._write(lambda connection: rows.set_aside(connection, seq, reason, now))
 
     async def finish(self, claim: Claim, settled: Settled) -> str | None:
         """Write what became of an attempt; return the message's state, None when another process had taken it over."""
@@ -205,9 +211,7 @@ class Spool:
         # Nobody waits for most results: they share the commit of the next message that comes.
         patience = 0.0 if waiter is not None else _RESULTS_WAIT
         try:
-            state = await self._database.write(
-                lambda connection: rows.finish(connection, claim, settled), patience=patience
-            )
+            state = await self._write(lambda connection: rows.finish(connection, claim, settled), patience=patience)
         except rows.LeaseLost:
             return None
         if state == "sent" and isinstance(claim.message.body, FileBody):
@@ -219,7 +223,7 @@ class Spool:
     async def release(self, claims: Sequence[Claim]) -> None:
         """Give leases back: the attempts were cut off by a stop, and the messages are due at once."""
         now = self._clock.time()
-        await self._database.write(
+        await self._write(
             lambda connection: connection.executemany(
                 "UPDATE message SET state = 'queued', next_at = ? WHERE seq = ? AND fence = ? AND state = 'active'",
                 [(now, claim.seq, claim.fence) for claim in claims],
@@ -229,7 +233,7 @@ class Spool:
     async def renew(self, claims: Sequence[Claim]) -> None:
         """Keep the leases of attempts that are still running."""
         until = self._clock.time() + LEASE
-        await self._database.write(
+        await self._write(
             lambda connection: connection.executemany(
                 "UPDATE message SET lease_until = ? WHERE seq = ? AND fence = ?",
                 [(until, claim.seq, claim.fence) for claim in claims],
@@ -243,22 +247,41 @@ class Spool:
     async def expire(self) -> int:
         """Fail what has waited longer than its `max_age`; how many that were."""
         now = self._clock.time()
-        expired = await self._database.write(lambda connection: rows.expire(connection, now))
+        expired = await self._write(lambda connection: rows.expire(connection, now))
         for message_id, account, reason in expired:
             log.message_expired(message_id, account, reason)
         return len(expired)
 
+    async def reclaim(self) -> None:
+        """Take back leases that nobody renews."""
+        now = self._clock.time()
+        lost = await self._write(lambda connection: rows.reclaim(connection, now))
+        if lost:
+            log.leases_lost(lost)
+
     async def hold_unknown(self, accounts: Sequence[str]) -> int:
         """Hold the mail of accounts that the configuration no longer has, and let go what has its account again."""
-        return await self._database.write(lambda connection: history.hold_unknown(connection, accounts))
+        return await self._write(lambda connection: history.hold_unknown(connection, accounts))
 
     async def prune(self, keep_sent: float, keep_failed: float) -> None:
         """Forget the history of messages that were done longer ago than these seconds."""
         now = self._clock.time()
-        gone = await self._database.write(
-            lambda connection: history.prune(connection, now - keep_sent, now - keep_failed)
-        )
-        await self._unlink(gone)
+        more = True
+        while more:
+            more, files = await self._write(
+                lambda connection: history.prune(connection, now - keep_sent, now - keep_failed)
+            )
+            await self._unlink(files)
+        await self._database.tidy()
+
+    async def _write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
+        try:
+            result = await self._database.write(work, patience=patience)
+        except StorageError as error:
+            self.trouble = str(error)
+            raise
+        self.trouble = ""
+        return result
 
     # --- for people
 

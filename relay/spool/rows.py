@@ -133,6 +133,13 @@ def recover(connection: Connection) -> None:
     connection.execute("UPDATE message SET state = 'queued' WHERE state = 'active'")
 
 
+def reclaim(connection: Connection, now: float) -> int:
+    """Make due again what somebody leased and has not renewed: his process or his task has ended."""
+    return connection.execute(
+        "UPDATE message SET state = 'queued', next_at = ? WHERE state = 'active' AND lease_until < ?", (now, now)
+    ).rowcount
+
+
 def claim(
     connection: Connection, accounts: Sequence[str], limit: int, now: float, due_after_crash: float, lease_until: float
 ) -> list[Any]:
@@ -263,9 +270,12 @@ def close(connection: Connection, seq: int, now: float, reason: str, fence: int 
 
 def expire(connection: Connection, now: float) -> list[tuple[str, str, str]]:
     """Fail what has waited too long, whatever it waited for: [(id, account, last reason)]."""
-    rows = connection.execute(
-        "SELECT seq, id, account, reason FROM message WHERE state = 'queued' AND expires_at <= ? LIMIT 500", (now,)
-    ).fetchall()
+    rows: list[Any] = []
+    for state in ("queued", "held"):  # each has its index; what is being sent ends by itself
+        rows += connection.execute(
+            f"SELECT seq, id, account, reason FROM message WHERE state = '{state}' AND expires_at <= ? LIMIT 500",  # noqa: S608
+            (now,),
+        ).fetchall()
     for seq, _, _, reason in rows:
         text = f"expired in the queue; last: {reason}" if reason else "expired in the queue"
         connection.execute(

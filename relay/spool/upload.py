@@ -95,7 +95,15 @@ class Upload:
 
     async def _spill(self) -> None:
         parts, self._buffer, self._pending = self._buffer, [], 0
-        self._file = await asyncio.get_running_loop().run_in_executor(self._pool, _append, self._file, self.path, parts)
+        loop = asyncio.get_running_loop()
+        written = loop.run_in_executor(self._pool, _append, self._file, self.path, parts)
+        try:
+            self._file = await asyncio.shield(written)
+        except asyncio.CancelledError:
+            # The thread goes on: without its file, `discard` would leave that behind.
+            await asyncio.wait({written})
+            self._file = written.result()
+            raise
 
 
 def _append(file: BinaryIO | None, path: Path, parts: list[bytes]) -> BinaryIO:

@@ -26,7 +26,7 @@ from relay.upstream.trouble import DUPLICATE, AttemptError, Trace
 _PIECE = 48 * 1024
 """Octets that are encoded at a time: a multiple of 3, so that base64 goes on without padding."""
 _SLOWEST = 32 * 1024
-_HIDDEN = (b"bcc", b"resent-bcc")
+_HIDDEN = frozenset((b"bcc", b"resent-bcc"))
 # The server may have finished before it, or what stands in front of it, failed.
 _UNCERTAIN = (500, 502, 504)
 
@@ -135,7 +135,7 @@ class GraphUpstream:
 def addressed(block: bytes, recipients: Iterable[str]) -> bytes:
     """The header block whose To, Cc and Bcc together are exactly `recipients`. Raises AttemptError if none can be."""
     known = {_same(recipient): recipient for recipient in recipients}
-    kept = _without_bcc(mime.split_headers(block))
+    kept = mime.without(mime.split_headers(block), _HIDDEN)
     named: set[str] = set()
     certain: set[str] = set()
     # A line that is no field may end the block for Graph; of two To it may read one; `To :` it may not know.
@@ -170,17 +170,6 @@ async def encoded(headers: bytes, message: Message) -> AsyncIterator[bytes]:
             yield base64.b64encode(rest[:whole])
             rest = rest[whole:]
     yield base64.b64encode(rest)
-
-
-def _without_bcc(headers: Iterable[mime.Header]) -> list[mime.Header]:
-    kept = []
-    dropped = False
-    for header in headers:
-        # A line that is no field, behind Bcc, is the rest of its list from an app that does not fold as it should.
-        dropped = header.name in _HIDDEN or (dropped and not header.name)
-        if not dropped:
-            kept.append(header)
-    return kept
 
 
 def _named(header: mime.Header) -> set[str]:

@@ -78,7 +78,8 @@ async def text(message: Message) -> str:
                 break
     except ContentError as error:
         return f"({error})"
-    if read.lower().count(b"multipart/") > _MOST_MULTIPARTS:
+    nested = read.lower()
+    if nested.count(b"multipart/") + nested.count(b"message/rfc822") > _MOST_MULTIPARTS:
         return bytes(read[:_MOST_TEXT]).decode("utf-8", "replace")
     parsed = email.parser.BytesParser().parsebytes(bytes(read[:_MOST_READ]))
     shown = "\n".join(_texts(parsed, "text/plain")) or "\n".join(map(_words, _texts(parsed, "text/html")))

@@ -101,9 +101,18 @@ def test_what_is_wrong_is_told(problems: Problems, text: str, key: str, parts: t
 def test_a_service_account_is_not_for_microsoft(problems: Problems) -> None:
     text = '[accounts.o]\nprovider = "microsoft"\ntenant = "contoso.com"\nmailbox = "a@contoso.com"\n'
     found = problems(text + '[accounts.o.oauth]\ngrant = "jwt_bearer"\nprivate_key_file = "key.json"')
-    told(
-        found, "accounts.o.oauth.grant", "microsoft offers", '"client_credentials" or "managed_identity" or "password"'
-    )
+    told(found, "accounts.o.oauth.grant", "microsoft offers", '"client_credentials" or "managed_identity"')
+
+
+@pytest.mark.parametrize("grant", ["authorization_code", "device_code"])
+def test_a_user_signs_in(configure: Configure, grant: str) -> None:
+    oauth = configure(HEAD + f'[accounts.gmail.oauth]\ngrant = "{grant}"\nclient_id = "id"\nclient_secret = "s"')
+    made = oauth.accounts["gmail"].oauth
+    assert made is not None
+    assert made.authorization_endpoint == "https://accounts.google.com/o/oauth2/v2/auth"
+    assert made.device_authorization_endpoint == "https://oauth2.googleapis.com/device/code"
+    assert (made.issuer, made.token_endpoint) == ("https://accounts.google.com", "https://oauth2.googleapis.com/token")
+    assert made.scopes == ("https://mail.google.com/",)
 
 
 def test_a_subject_is_only_for_a_service_account(problems: Problems) -> None:

@@ -169,6 +169,25 @@ async def test_an_upstream_that_breaks_its_word_loses_nothing(tmp_path: Path) ->
         await at.until("sent")
 
 
+async def test_a_result_that_cannot_be_written_does_not_park_the_message(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream(Result(Outcome.DEFERRED, 2**70, "4.3.0", "no number for a database"), SENT)
+    async with works(tmp_path, office=upstream) as at:
+        await at.submit()
+        (waiting,) = await at.until("queued")
+        assert "could not be written" in waiting.reason
+        await at.turn(400)
+        await at.until("sent")
+
+
+async def test_what_a_peer_says_is_made_fit_to_be_kept_and_shown(tmp_path: Path) -> None:
+    async with works(
+        tmp_path, office=ScriptedUpstream(Result(Outcome.FAILED, 550, "5.0.0", "bad \ud800\x1b[2J"))
+    ) as at:
+        await at.submit()
+        (done,) = await at.until("failed")
+        assert done.reply == "550 5.0.0 bad \\ud800\\x1b[2J"
+
+
 async def test_max_age_runs_under_a_pause(tmp_path: Path) -> None:
     upstream = ScriptedUpstream(REVOKED)
     async with works(tmp_path, office=upstream) as at:

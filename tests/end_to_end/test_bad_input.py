@@ -2,9 +2,11 @@
 
 import json
 import os
+import re
 import smtplib
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -95,6 +97,47 @@ def test_a_second_relay_on_the_same_state(tmp_path: Path) -> None:
         code, output = run(tmp_path, "serve", environ=QUIET)
         assert code == 1
         assert f"another relay (process {process.pid})" in output
+
+
+def test_a_second_relay_on_the_same_database_with_a_state_of_its_own(tmp_path: Path) -> None:
+    database = {"RELAY_QUEUE__DATABASE": f"sqlite:///{tmp_path}/shared.db"}
+    with relay(tmp_path, "serve", environ=QUIET | database) as process:
+        process.wait_for("started")
+        code, output = run(tmp_path, "serve", environ=QUIET | database | {"RELAY_STATE_FOLDER": str(tmp_path / "own")})
+        assert code == 1
+        assert "another relay" in output
+
+
+def test_a_log_file_that_cannot_be_written(tmp_path: Path) -> None:
+    code, output = run(tmp_path, "serve", environ=QUIET | {"RELAY_LOG__FILE": str(tmp_path / "nowhere" / "relay.log")})
+    assert code == 1
+    assert "log.file" in output
+    assert "Traceback" not in output
+
+
+def test_octets_that_are_no_utf8_are_logged_all_the_same(tmp_path: Path) -> None:
+    log = tmp_path / "relay.log"
+    with relay(
+        tmp_path, "serve", environ=QUIET | {"RELAY_LOG__FORMAT": "text", "RELAY_LOG__FILE": str(log)}
+    ) as process:
+        port = _port_of(log)
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"EHLO x\r\nMAIL FROM:<\xff\xfe@x>\r\nQUIT\r\n")
+            while client.recv(4096):
+                pass
+        assert process.stop() == 0
+        assert "Logging error" not in process.output
+    assert "\\udcff" in log.read_text()
+    assert log.stat().st_mode & 0o077 == 0
+
+
+def _port_of(log: Path) -> int:
+    for _ in range(300):
+        found = re.search(r"listener default: 127\.0\.0\.1:(\d+)", log.read_text()) if log.exists() else None
+        if found:
+            return int(found[1])
+        time.sleep(0.05)
+    raise AssertionError("the relay did not start")
 
 
 def test_a_key_that_does_not_fit_its_certificate(tmp_path: Path) -> None:
@@ -217,7 +260,7 @@ def test_a_full_disk_is_a_4xx_and_mail_is_taken_again_afterwards(tmp_path: Path)
         f'state_folder = "{tmp_path}/state"\n[log]\nformat = "json"\nfile = "{tmp_path}/log"\n'
         '[listeners.default]\nbind = ["127.0.0.1:0"]\n[web]\nbind = []\n'
     )
-    command = f"ulimit -f 2000; exec python -m relay serve --config {path}"
+    command = f"ulimit -f 2000; exec {sys.executable} -m relay serve --config {path}"
     process = subprocess.Popen(["bash", "-c", command], env=clean_environ(tmp_path), stderr=subprocess.DEVNULL)
     try:
         port = _port_in(tmp_path / "log")

@@ -105,11 +105,17 @@ async def test_failures_count_for_the_address_and_for_the_login(door: Door) -> N
     assert door.checker.failures("other", "192.0.2.9") == 0
 
 
-async def test_after_many_failures_nothing_is_verified_but_a_remembered_app_goes_on(door: Door) -> None:
+async def test_an_address_with_many_failures_is_told_to_come_later_but_a_remembered_app_goes_on(door: Door) -> None:
     assert await door.knock(PASSWORD) is Verdict.RIGHT
     for number in range(MOST_FAILURES):
-        door.checker.note_failure("app", f"203.0.113.{number}")
+        door.checker.note_failure(f"guess{number}", "192.0.2.1")
     calls = door.hasher.calls
-    assert await door.knock("guess") is Verdict.WRONG
+    assert await door.knock("guess") is Verdict.BUSY
     assert door.hasher.calls == calls
+    assert await door.knock(PASSWORD) is Verdict.RIGHT
+
+
+async def test_strangers_cannot_lock_an_app_out(door: Door) -> None:
+    for number in range(3 * MOST_FAILURES):
+        door.checker.note_failure("app", f"203.0.113.{number}")
     assert await door.knock(PASSWORD) is Verdict.RIGHT

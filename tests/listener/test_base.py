@@ -7,7 +7,7 @@ import aiosmtpd.smtp
 import pytest
 from aiosmtpd.smtp import SMTP
 
-from relay.listener.submission import Submission
+from relay.listener.submission import SubmissionSession
 
 
 @pytest.mark.parametrize(
@@ -51,4 +51,4 @@ def test_the_version_that_this_was_read_in() -> None:
 
 
 def test_the_constructor_finds_nothing_to_look_through() -> None:
-    assert dir(object.__new__(Submission)) == []
+    assert dir(object.__new__(SubmissionSession)) == []

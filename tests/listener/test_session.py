@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import socket
 from pathlib import Path
 
@@ -102,6 +103,35 @@ async def test_a_session_that_says_nothing_is_told_so_and_closed(tmp_path: Path)
         assert await line.hear() == ""
 
 
+async def test_a_line_without_end_is_one_error_and_none_of_it_is_a_command(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        line = await at.knock()
+        line.writer.write(b"X" * 300_000 + b"MAIL FROM:<a@x.org>\r\nNOOP\r\n")
+        assert (await line.hear()).startswith("500 5.5.2")
+        assert await line.hear() == "250 2.0.0 OK"
+
+
+async def test_a_stop_does_not_wait_for_a_client_that_does_not_read(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.setblocking(False)
+            loop = asyncio.get_running_loop()
+            await loop.sock_connect(client, ("127.0.0.1", at.port))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(loop.sock_sendall(client, b"EHLO x\r\n" * 500_000), 1.0)
+            async with asyncio.timeout(5):
+                await at.server.stop(patience=0.5)
+
+
+async def test_the_idle_timeout_does_not_strike_while_we_are_the_slow_ones(tmp_path: Path) -> None:
+    clients = LOCAL + 'reply = "delivered"\nreply_timeout = "3s"\n'
+    async with door(tmp_path, 'timeout = "1s"', clients=clients) as at:
+        line = await at.knock()
+        await line.begin()
+        assert (await line.say(CONTENT + b".\r\n")).startswith("250 2.0.0 Queued as ")
+
+
 async def test_pipelined_commands_in_one_packet(tmp_path: Path) -> None:
     async with door(tmp_path) as at:
         line = await at.knock()
@@ -145,6 +175,30 @@ async def test_long_lines_and_eight_bit_pass(tmp_path: Path) -> None:
         assert not claim.message.envelope.smtputf8
 
 
+async def test_a_bcc_behind_a_line_that_is_no_header_does_not_leave(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        line = await at.knock()
+        await line.begin()
+        content = b"Hello\r\nBcc: secret@x.org\r\nSubject: x\r\n\r\nbody\r\n.\r\n"
+        assert (await line.say(content)).startswith("250")
+        ((claim, body),) = await at.taken()
+        assert b"secret" not in claim.message.headers + body
+
+
+async def test_a_subject_that_nobody_can_read_is_no_reason_to_refuse(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        line = await at.knock()
+        for subject in (
+            "=?é?q?x?=",
+            "=?utf-7?q?+2AA-?=",
+            "=?unicode-escape?q?\\ud800?=",
+            "=?raw_unicode_escape?q?\\ud800?=",
+        ):
+            await line.begin()
+            content = f"From: a@x.org\r\nSubject: {subject}\r\n\r\nbody\r\n.\r\n"
+            assert (await line.say(content.encode())).startswith("250")
+
+
 async def test_text_without_any_header_is_all_body(tmp_path: Path) -> None:
     async with door(tmp_path) as at:
         line = await at.knock()
@@ -166,6 +220,7 @@ async def test_text_without_any_header_is_all_body(tmp_path: Path) -> None:
             "552 5.3.4 The message is larger than the 102,400 octets",
         ),
         (b"X-Long: " + b"x" * 300_000 + b"\r\n\r\n", "552 5.3.4"),
+        (b"X: y\r\n" * 43_700 + b"\r\nbody\r\n", "552 5.3.4"),
         (b"Received: x\r\n" * 51 + b"From: a@x.org\r\n\r\n", "554 5.4.6 Too many hops"),
     ],
 )

@@ -4,7 +4,7 @@ from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.mime import SenderEdit, addresses, edit_sender, mailboxes, split_headers
@@ -124,6 +124,7 @@ def test_the_result_is_one_readable_from_and_the_rest_as_it_was(
     assert max(map(len, block.split(b"\r\n"))) < 998
 
 
+@example("@\\")
 @given(st.text(st.characters(categories=["L", "N", "P", "S", "Zs"]), min_size=1, max_size=100))
 def test_a_name_comes_back(name: str) -> None:
     block = edited(b"From: a@x\r\n", address=NEW, name=name)

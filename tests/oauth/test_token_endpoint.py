@@ -316,7 +316,7 @@ class TestNoAnswer:
 class TestSettings:
     @pytest.mark.parametrize(
         "changes",
-        [{"grant": "magic"}, {"grant": "password"}, {"token_endpoint_auth_method": "magic"}, {"client_secret": None}],
+        [{"grant": "magic"}, {"grant": "password"}, {"token_endpoint_auth_method": "unknown"}, {"client_secret": None}],
     )
     async def test_what_a_checked_configuration_cannot_hold(self, build: Build, changes: dict[str, object]) -> None:
         with pytest.raises(ValueError, match=r"grant|auth_method|client_secret|username"):

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from relay.database import StorageError
 from relay.model import Outcome, Result
-from relay.spool import Claim, Settled, Spool
+from relay.spool import LEASE, Claim, Settled, Spool
 from relay.spool.upload import SMALL, new_id
 from tests.support.clock import FakeClock
 from tests.support.spool import HEADERS, opened, put, submission
@@ -240,6 +241,68 @@ async def test_history_is_pruned_by_age_and_state(tmp_path: Path) -> None:
         await spool.prune(keep_sent=500, keep_failed=500)
         assert await spool.recent() == []
         assert list((tmp_path / "bodies").iterdir()) == []
+
+
+async def test_a_lease_that_nobody_renews_is_taken_back(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        await put(spool, submission(now=clock.time()))
+        forgotten = await claim_one(spool)
+        await clock.advance(100)
+        await spool.renew([forgotten])
+        await clock.advance(100)
+        await spool.reclaim()
+        assert await spool.claim(["office"], 1) == []
+        await clock.advance(LEASE)
+        await spool.reclaim()
+        assert (await claim_one(spool)).message.id == forgotten.message.id
+
+
+async def test_held_mail_expires_too(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        await put(spool, submission(account="gone", now=clock.time(), max_age=100))
+        await spool.hold_unknown(["office"])
+        await clock.advance(101)
+        assert await spool.expire() == 1
+
+
+async def test_pruning_goes_on_until_all_is_gone(tmp_path: Path) -> None:
+    clock = FakeClock()
+    async with opened(tmp_path, clock) as spool:
+        for _ in range(450):
+            await put(spool, submission(now=clock.time()))
+        for claimed in await spool.claim(["office"], 450):
+            await spool.finish(claimed, Settled({"a@example.org": SENT}, None, True, "", 0.0, clock.time()))
+        await clock.advance(10)
+        await spool.prune(keep_sent=5, keep_failed=5)
+        assert await spool.recent(1000) == []
+
+
+async def test_an_upload_that_is_cut_off_while_it_is_written_leaves_nothing(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        for _ in range(30):
+            upload = spool.upload()
+            task = asyncio.create_task(upload.write(b"x" * 300_000, 0))
+            await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait({task})
+            await upload.discard()
+        assert list((tmp_path / "bodies").iterdir()) == []
+
+
+async def test_trouble_is_remembered_until_a_write_goes_well(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        locked = sqlite3.connect(tmp_path / "relay.db", isolation_level=None)
+        pages = locked.execute("PRAGMA page_count").fetchone()[0]
+        await spool._write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
+        with pytest.raises(StorageError):
+            await put(spool, submission(), b"x" * 60_000)
+        assert "no room left" in spool.trouble
+        await spool._write(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone())
+        await put(spool, submission(), b"x" * 60_000)
+        assert spool.trouble == ""
+        locked.close()
 
 
 def test_ids_sort_by_time_and_differ() -> None:

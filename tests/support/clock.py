@@ -28,6 +28,7 @@ class FakeClock(Clock):
 
     async def advance(self, seconds: float) -> None:
         """Let `seconds` pass; whoever wakes in between runs at its own moment."""
+        await self.settle()  # who was just started goes to sleep now, not later
         end = self.now + seconds
         while self._sleepers and self._sleepers[0][0] <= end:
             self.now, _, future = heapq.heappop(self._sleepers)

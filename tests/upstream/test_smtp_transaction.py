@@ -310,7 +310,7 @@ async def test_a_cancelled_attempt_closes_its_connection(authority: Authority) -
         sending(account(authority, server.port, concurrency=1)) as upstream,
     ):
         attempt = asyncio.create_task(upstream.send(message()))
-        while not (server.lines and "MAIL" in server.lines[-1][-1]):
+        while not any("MAIL" in line for said in server.lines for line in said):
             await asyncio.sleep(0.01)
         attempt.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -32,6 +32,8 @@ CREATE TABLE message (
 
 -- Each index costs every message: one serves the claim, the next due time and the expiry.
 CREATE INDEX message_due ON message (account, priority, next_at, seq, expires_at) WHERE state = 'queued';
+CREATE INDEX message_lease ON message (lease_until) WHERE state = 'active';
+CREATE INDEX message_held ON message (expires_at) WHERE state = 'held';
 CREATE INDEX message_done ON message (done_at) WHERE done_at IS NOT NULL;
 
 CREATE TABLE recipient (

@@ -9,16 +9,13 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
-from starlette.types import ASGIApp
-
-from relay import config, listener, log, oauth, upstream, web
-from relay.config import Account, Bind, Settings
+from relay import listener, log, oauth, upstream, web
+from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
@@ -26,8 +23,10 @@ from relay.delivery import Delivery
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
+from relay.oauth import TokenSource
 from relay.policy import Policy
-from relay.sandbox import Sandbox, SandboxSettings
+from relay.seal import Sealer
+from relay.service.http_server import serve_http
 from relay.spool import Spool
 from relay.upstream import Upstream
 
@@ -39,38 +38,12 @@ class StartError(Exception):
     """The relay cannot start: the message says what is in the way and what to do."""
 
 
-class _HttpServer(uvicorn.Server):
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone: the service decides when its parts stop."""
-        yield
-
-
-@contextlib.asynccontextmanager
-async def serve_http(
-    app: ASGIApp, sockets: Sequence[socket.socket], *, tls: ssl.SSLContext | None = None
-) -> AsyncIterator[None]:
-    """Serve `app` on bound `sockets` until the block ends; the one place that knows the HTTP server."""
-    config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan="off", server_header=False, timeout_graceful_shutdown=3
-    )
-    config.load()
-    config.ssl = tls
-    server = _HttpServer(config)
-    task = asyncio.create_task(server.serve(sockets=list(sockets)), name="http")
-    while not server.started and not task.done():
-        await asyncio.sleep(0)
-    try:
-        yield
-    finally:
-        server.should_exit = True
-        await task
-
-
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine on the fastest event loop there is."""
     # What is imported lives as long as the process: looking through it for garbage again and again is a tenth of a
     # short message's cost.
+    os.umask(0o077)  # whatever is written here is nobody else's: queue, log, sandbox
+    _raise_file_limit()
     gc.freeze()
     gc.set_threshold(10_000, 20, 20)
     if sys.platform == "win32":
@@ -81,16 +54,31 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         uvloop.run(main)
 
 
-def upstreams_of(settings: Settings, http: HttpClient, clock: Clock) -> dict[str, Upstream]:
-    """The way out of each account, with the source of its tokens."""
-    return {name: _upstream(name, account, settings, http, clock) for name, account in settings.accounts.items()}
+def _raise_file_limit() -> None:
+    """A file for each connection: as many as this user may have."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 (not on Windows)
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _upstream(name: str, account: Account, settings: Settings, http: HttpClient, clock: Clock) -> Upstream:
-    tokens = oauth.source(name, account.oauth, http, clock) if account.oauth is not None else None
-    return upstream.build(
-        name, account, tokens=tokens, http=http, hostname=settings.hostname, sink_log=settings.sink.log, clock=clock
-    )
+def upstreams_of(
+    settings: Settings, sources: Mapping[str, TokenSource], http: HttpClient, clock: Clock
+) -> dict[str, Upstream]:
+    """The way out of each account; `sources` gives the tokens of those that need some."""
+    return {
+        name: upstream.build(
+            name,
+            account,
+            tokens=sources.get(name),
+            http=http,
+            hostname=settings.hostname,
+            sink_log=settings.sink.log,
+            clock=clock,
+        )
+        for name, account in settings.accounts.items()
+    }
 
 
 @dataclass
@@ -125,12 +113,15 @@ class Service:
         """Each part is started after what it stands on, and the stack stops them the other way round."""
         settings = self.settings
         folder = make_state_folder(settings.state_folder)
-        lock = LockFile(folder / "relay.lock")
+        log_loose_mode(folder)
+        # Beside the database, whichever it is: two relays on one must see each other, and the same bodies.
+        file = settings.database_file
+        lock = LockFile(file.with_name(f"{file.name}.lock"))
         lock.acquire()
         stack.callback(lock.release)
-        database = SqliteDatabase(settings.database_file)
+        database = SqliteDatabase(file)
         stack.push_async_callback(database.close)
-        spool = Spool(database, folder, crash_delay=settings.queue.retry[0], clock=self.clock)
+        spool = Spool(database, file.parent, crash_delay=settings.queue.retry[0], clock=self.clock)
         await spool.open()
         stack.push_async_callback(spool.close)
         held = await spool.hold_unknown(list(settings.accounts))
@@ -139,9 +130,16 @@ class Service:
         self._watch(stack, self._prune(spool), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
-        delivery = Delivery(
-            spool, upstreams_of(settings, http, self.clock), retry=settings.queue.retry, clock=self.clock
-        )
+        store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
+        sources = {
+            name: oauth.source(name, account.oauth, http, self.clock, store)
+            for name, account in settings.accounts.items()
+            if account.oauth is not None
+        }
+        for source in sources.values():
+            stack.push_async_callback(source.close)
+        upstreams = upstreams_of(settings, sources, http, self.clock)
+        delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery)
         if "delivery" in self.roles:
@@ -201,7 +199,8 @@ class Service:
 
         async def troubles() -> list[str]:
             now = self.clock.time()
-            return [f"{lane.identity}: {lane.trouble}" for lane in delivery.status() if lane.paused_until > now]
+            paused = [f"{lane.identity}: {lane.trouble}" for lane in delivery.status() if lane.paused_until > now]
+            return [*([spool.trouble] if spool.trouble else []), *paused]
 
         view = web.View(spool, delivery.status, self._listening, time.time(), troubles, self.sandbox)
         hosts = {
@@ -224,7 +223,6 @@ class Service:
 
 def make_state_folder(folder: Path) -> Path:
     """The state folder, private to its user. Raises StartError naming it and the next step."""
-    os.umask(0o077)
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
@@ -235,6 +233,12 @@ def make_state_folder(folder: Path) -> Path:
             "Set state_folder to a folder that this user may write, or change its owner"
         ) from error
     return folder
+
+
+def log_loose_mode(folder: Path) -> None:
+    """Tell of a state folder that others may look into; it may be theirs, so it is left as it is."""
+    if os.name == "posix" and folder.stat().st_mode & 0o077:
+        log.warned(f"the state folder {folder} is open to other users: chmod 700 {folder}")
 
 
 def _bound(places: Sequence[Bind]) -> list[socket.socket]:
@@ -271,88 +275,5 @@ async def serve(settings: Settings, roles: frozenset[str] = ROLES, sandbox: Sequ
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, stop)
     await service.run()
-
-
-async def serve_sandbox(base: Settings) -> None:
-    """Serve with one account only, at a stand-in Microsoft beside the relay. Raises StartError beside real accounts."""
-    real = [name for name, account in base.accounts.items() if account.is_real]
-    if real:
-        raise StartError(
-            f"--sandbox beside the real account {real[0]!r}: mail meant for it would end in the sandbox. "
-            "Give --config a file without real accounts, or leave --sandbox out"
-        )
-    folder = make_state_folder(base.state_folder / "sandbox")
-    try:
-        async with Sandbox(SandboxSettings(folder=folder, send_as=("*",)), serve_http) as sandbox:
-            await serve(sandboxed(base, sandbox, folder), sandbox=_about(sandbox))
-    except OSError as error:
-        raise StartError(f"the sandbox cannot start: {error}") from error
-
-
-def sandboxed(base: Settings, sandbox: Sandbox, folder: Path) -> Settings:
-    """The settings of `base` with the sandbox as the only account; its file is left in `folder` to be looked at."""
-    tenant = sandbox.settings
-    file = folder / "relay.toml"
-    file.write_text(
-        f"""# Written anew at each `relay serve --sandbox`: the account that it uses.
-[accounts.sandbox]
-provider = "microsoft"
-tenant = "{tenant.tenant}"
-mailbox = "{tenant.mailbox}"
-host = "{sandbox.smtp[0]}"
-port = {sandbox.smtp[1]}
-ca_file = "{sandbox.ca_file.as_posix()}"
-
-[accounts.sandbox.oauth]
-client_id = "{tenant.client_id}"
-client_secret = "{tenant.client_secret}"
-token_endpoint = "{sandbox.token_endpoint}"
-
-[http]
-ca_file = "{sandbox.ca_file.as_posix()}"
-""",
-        encoding="utf-8",
-    )
-    loaded = config.load(file, {})
-    # Whatever sender the newcomer's first message has, it is to arrive.
-    rules = {"account": "sandbox", "senders": ("*",), "reply": "queued"}
-    clients = {name: client.model_copy(update=rules) for name, client in base.clients.items()}
-    queue = base.queue.model_copy(update={"database": None})
-    changed = {"accounts": loaded.accounts, "http": loaded.http, "clients": clients, "queue": queue}
-    return base.model_copy(update=changed | {"state_folder": folder})
-
-
-def _about(sandbox: Sandbox) -> list[str]:
-    exchange = f"{sandbox.smtp[0]}:{sandbox.smtp[1]}"
-    return [
-        f"Mail goes to a stand-in Exchange at {exchange}, with tokens from {sandbox.token_endpoint}.",
-        "Nothing leaves this machine.",
-        f"What it received: curl --insecure {sandbox.control_endpoint}/received",
-    ]
-
-
-async def sandbox_alone(smtp_bind: str, http_bind: str, folder: Path, say: Callable[[str], None]) -> None:
-    """Run the stand-in until SIGTERM or Ctrl-C, telling how to reach it. Raises StartError."""
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    places = [_host_and_port(bind) for bind in (smtp_bind, http_bind)]
-    settings = SandboxSettings(smtp_bind=places[0], http_bind=places[1], folder=make_state_folder(folder))
-    try:
-        async with Sandbox(settings, serve_http) as sandbox:
-            say(f"tenant {settings.tenant}, mailbox {settings.mailbox}")
-            say(f"client_id {settings.client_id}, client_secret {settings.client_secret}")
-            say(f"token_endpoint {sandbox.token_endpoint}")
-            say(f"SMTP {sandbox.smtp[0]}:{sandbox.smtp[1]}, mail_endpoint {sandbox.graph_endpoint}")
-            say(f"ca_file {sandbox.ca_file}; faults and received mail: {sandbox.control_endpoint}")
-            await stop.wait()
-    except OSError as error:
-        raise StartError(f"the sandbox cannot start: {error}") from error
-
-
-def _host_and_port(text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
-        raise StartError(f"{text!r} is no address: write HOST:PORT, such as 127.0.0.1:1587")
-    return host.strip("[]"), int(port)
+    if service.failed:
+        raise StartError("a part of the relay failed; the log says which and why")

@@ -1,0 +1,45 @@
+"""`relay authorize`: one sign-in from the settings to the store, and a token to show that it works."""
+
+from relay import oauth
+from relay.config import Settings
+from relay.config.user_grants import USER_GRANTS
+from relay.database import StorageError
+from relay.http import HttpClient
+from relay.log import duration
+from relay.model import Clock
+from relay.oauth import TokenError
+from relay.oauth.consent.errors import ConsentError
+from relay.oauth.consent.sign_in import Parts, Person, sign_in
+from relay.oauth.opening import opened
+from relay.seal import SealError
+
+
+async def authorize(settings: Settings, name: str, person: Person) -> None:
+    """Have `person` sign in for account `name` and keep it. Raises ConsentError."""
+    account = settings.accounts[name]
+    if account.oauth is None or account.oauth.grant not in USER_GRANTS:
+        grants = '"authorization_code" or "device_code"'
+        raise ConsentError(f"accounts.{name} needs no sign-in of a user: only grant = {grants} begins with one")
+    clock = Clock()
+    http = HttpClient(settings.http, clock=clock)
+    try:
+        async with opened(settings) as store:
+            parts = Parts(
+                account=name,
+                mailbox=account.username or account.mailbox or "",
+                oauth=account.oauth,
+                ask=oauth.asker(name, account.oauth, http, clock),
+                authentication=oauth.authentication(name, account.oauth, clock),
+                http=http,
+                clock=clock,
+                store=store,
+            )
+            await sign_in(parts, person)
+            person.say("the sign-in is kept; trying it")
+            token = await oauth.source(name, account.oauth, http, clock, store).get()
+        person.say(f"it gives a token, good for {duration(token.expires_at - clock.time())}")
+        person.say(f"next: relay send-test {name} --to YOUR@ADDRESS")
+    except (TokenError, SealError, StorageError, OSError) as error:
+        raise ConsentError(str(error)) from None
+    finally:
+        await http.close()

@@ -1,0 +1,39 @@
+"""The store of sign-ins for a command: beside a relay that serves, or before the first one."""
+
+import contextlib
+import os
+from collections.abc import AsyncIterator
+
+from relay.config import Settings
+from relay.database import StorageError
+from relay.database.lock import LockFile
+from relay.database.sqlite import SqliteDatabase
+from relay.oauth.store import ConsentStore
+from relay.seal import Sealer
+
+
+@contextlib.asynccontextmanager
+async def opened(settings: Settings) -> AsyncIterator[ConsentStore]:
+    """The sign-ins of `settings`. The schema is brought up to date only while no relay serves.
+
+    Raises StorageError or OSError when the state folder or the database cannot be used.
+    """
+    os.umask(0o077)
+    settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    database = _database(settings)
+    try:
+        yield ConsentStore(database, Sealer(settings.store, settings.store_key_file))
+    finally:
+        await database.close()
+
+
+def _database(settings: Settings) -> SqliteDatabase:
+    lock = LockFile(settings.state_folder / "relay.lock")
+    try:
+        lock.acquire()
+    except StorageError:
+        return SqliteDatabase(settings.database_file, migrate=False)
+    try:
+        return SqliteDatabase(settings.database_file)
+    finally:
+        lock.release()

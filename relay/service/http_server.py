@@ -1,0 +1,62 @@
+"""The HTTP server: the one place that knows which it is."""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import uvicorn
+from starlette.types import ASGIApp
+
+_MOST_REQUESTS = 500
+_SILENCE = 10.0
+"""Seconds after which a connection without a request may be closed; after twice as many it is."""
+
+
+class _HttpServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone: the service decides when its parts stop."""
+        yield
+
+
+@contextlib.asynccontextmanager
+async def serve_http(
+    app: ASGIApp, sockets: Sequence[socket.socket], *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Serve `app` on bound `sockets` until the block ends."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        limit_concurrency=_MOST_REQUESTS,
+    )
+    config.load()
+    config.ssl = tls
+    server = _HttpServer(config)
+    task = asyncio.create_task(server.serve(sockets=list(sockets)), name="http")
+    while not server.started and not task.done():
+        await asyncio.sleep(0)
+    sweeper = asyncio.create_task(_close_silent(server), name="http sweeper")
+    try:
+        yield
+    finally:
+        sweeper.cancel()
+        server.should_exit = True
+        await task
+
+
+async def _close_silent(server: uvicorn.Server) -> None:
+    """Close connections that ask for nothing: each holds a file, and without files no mail comes in either."""
+    before: set[object] = set()
+    while True:
+        await asyncio.sleep(_SILENCE)
+        silent = {each for each in server.server_state.connections if getattr(each, "cycle", None) is None}
+        for connection in silent & before:
+            if connection.transport is not None:
+                connection.transport.close()
+        before = set(silent)

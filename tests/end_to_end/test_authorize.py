@@ -1,0 +1,73 @@
+"""`relay authorize` as it is typed, and the relay that sends with what it kept."""
+
+import re
+from pathlib import Path
+
+from tests.support.consent import Browser
+from tests.support.process import RelayProcess, relay, run
+from tests.support.way import Way, message, send, way
+
+
+def config(one: Way) -> Path:
+    """The account without a secret: a user signs in with a device code."""
+    path = one.config()
+    secret = f'client_secret = "{one.stand_in.sandbox.settings.client_secret}"'
+    path.write_text(path.read_text().replace(secret, 'grant = "device_code"'))
+    return path
+
+
+def authorize(one: Way, answer: str = "accept") -> RelayProcess:
+    """`relay authorize`, with a user who types the code and answers."""
+    process = RelayProcess(one.folder, "authorize", "office", "--config", str(config(one)))
+    while not (found := re.search(r"open (\S+) in a browser .* the code (\w+)", process.output)):
+        with process._changed:
+            assert process._changed.wait(30), process.output
+    browser = Browser(one.stand_in.sandbox, answer=answer)
+    browser.type_code(found[1], found[2])
+    browser.close()
+    return process
+
+
+def test_mail_waits_for_a_sign_in_and_then_goes(tmp_path: Path) -> None:
+    with way(tmp_path, device_code_interval=1) as one:
+        mailbox = one.stand_in.sandbox.settings.mailbox
+        assert authorize(one).wait() == 0
+        with relay(tmp_path, "serve", "--config", str(config(one))) as process:
+            process.wait_for("started")
+            send(process, bytes(message()))
+            one.wait_received(1)
+            one.stand_in.sandbox.entra.sign_ins.revoke(mailbox)
+            assert process.stop() == 0
+        with relay(tmp_path, "serve", "--config", str(config(one))) as process:
+            process.wait_for("started")
+            send(process, bytes(message("waits")))
+            assert "relay authorize office" in process.wait_for("consent needed", account="office")["message"]
+            assert process.wait_for("paused")
+            again = authorize(one)
+            assert again.wait() == 0, again.output
+            assert "signed in: " + mailbox in again.output, "beside the relay that serves"
+            assert process.stop() == 0
+            assert "refresh" not in process.output
+        with relay(tmp_path, "serve", "--config", str(config(one))) as process:
+            process.wait_for("started")
+            assert one.wait_received(2)[1].subject == "waits"
+
+
+def test_who_declines_hears_so(tmp_path: Path) -> None:
+    with way(tmp_path, device_code_interval=1) as one:
+        process = authorize(one, answer="cancel")
+        assert process.wait() == 1
+        assert "declined" in process.output
+        code, text = run(tmp_path, "send-test", "office", "--config", str(config(one)))
+        assert code == 1
+        assert "Sign in: relay authorize office" in text
+
+
+def test_an_account_that_needs_none(tmp_path: Path) -> None:
+    with way(tmp_path) as one:
+        code, text = run(tmp_path, "authorize", "office", "--config", str(one.config()))
+        assert code == 1
+        assert "needs no sign-in" in text
+        code, text = run(tmp_path, "authorize", "other", "--config", str(one.config()))
+        assert code == 1
+        assert "there is no account 'other'" in text
