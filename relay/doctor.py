@@ -65,8 +65,7 @@ async def _send(
 
 
 async def _show_token(tokens: TokenSource, account: Account, say: Say, clock: Clock) -> bool:
-    endpoint = account.oauth.token_endpoint if account.oauth else ""
-    say(f"asking {endpoint} for a token")
+    say(f"asking {account.oauth.origin if account.oauth else ''} for a token")
     try:
         token = await tokens.get()
     except TokenError as error:

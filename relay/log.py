@@ -311,6 +311,11 @@ def token_obtained(account: str, lifetime: float) -> None:
     event(logging.INFO, "token", text, account=account, lifetime=round(lifetime))
 
 
+def metadata_kept(account: str, reason: str) -> None:
+    text = f"what the issuer said before is used on: {reason}"
+    event(logging.WARNING, "metadata kept", text, account=account, reason=reason)
+
+
 def token_kept(account: str, left: float, reason: str, trace: str) -> None:
     text = f"no new token, the old one is good for {duration(left)} more: {reason}{f' [{trace}]' if trace else ''}"
     event(logging.WARNING, "token kept", text, account=account, left=round(left), reason=reason, trace=trace)

@@ -13,6 +13,7 @@ import trustme
 
 from relay import cli, config
 from relay.config.schema import every_key
+from tests.support.keys import rsa_key, service_account
 from tests.support.process import relay
 from tests.support.source import ROOT
 
@@ -137,6 +138,8 @@ def test_every_example_in_the_pages_loads(block: str, tmp_path: Path) -> None:
         file.write_text("a secret")
         if key in ("certificate", "certificate_file"):
             certificate.cert_chain_pems[0].write_to_path(file)
+        elif path.endswith(".json"):
+            file.write_text(service_account(rsa_key()))
         elif key in ("key", "private_key_file"):
             certificate.private_key_pem.write_to_path(file)
         whole = whole.replace(path, str(file))

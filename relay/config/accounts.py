@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay import providers
-from relay.config import network, oauth, tls, user_grants
+from relay.config import network, oauth, oauth_files, tls, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest
 from relay.config.settings import Account
@@ -39,8 +39,9 @@ def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Accoun
         _check_server(made, table, path, findings)
         tls.check_account(made, path, findings)
         if made.oauth is not None:
-            oauth.check_files(made.oauth, (*path, "oauth"), findings)
+            oauth_files.check(made.oauth, (*path, "oauth"), findings)
             oauth.warn_of_user(made, path, findings)
+            oauth.warn_of_address(made.oauth, (*path, "oauth"), findings)
     return made
 
 
@@ -48,7 +49,7 @@ def _provider_missing(name: str, others: Tree) -> str:
     """Most often a variable or a header with a misspelt name has made a second account."""
     near = nearest(name, (other for other, table in others.items() if other != name and "provider" in table))
     meant = f", or did you mean the account {near}?" if near else ""
-    return f'is missing: add provider = "microsoft", "smtp", "sink", "discard" or "fail"{meant}'
+    return f'is missing: add provider = "microsoft", "google", "smtp", "sink", "discard" or "fail"{meant}'
 
 
 def _preset(table: Tree) -> Tree:
@@ -58,6 +59,8 @@ def _preset(table: Tree) -> Tree:
         table = oauth.preset(table)
     if provider == "microsoft":
         return _microsoft(table)
+    if provider == "google":
+        return _google(table)
     filled = dict(table)
     if provider in LOCAL_PROVIDERS:
         return {"tls": "off", **filled}
@@ -89,9 +92,31 @@ def _microsoft(table: Tree) -> Tree:
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
-        inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
+        if oauth.needs_endpoint(table):
+            inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
         inner |= user_grants.neighbours(inner)
         inner.setdefault("scopes", [_scope(cloud, graph=graph, user=oauth.is_of_user(table))])
+    return filled
+
+
+def _google(table: Tree) -> Tree:
+    filled = dict(table)
+    # RFC 8314 3.3 prefers TLS from the first byte; a port that is written says what is spoken there.
+    written = filled.get("port", providers.IMPLICIT_TLS_PORT)
+    filled.setdefault("tls", "implicit" if written == providers.IMPLICIT_TLS_PORT else "starttls")
+    filled.setdefault("host", providers.GMAIL_SMTP_HOST)
+    filled.setdefault("port", _port(filled["tls"]))
+    filled.setdefault("concurrency", providers.GMAIL_CONCURRENCY)
+    _set_default(filled, "username", filled.get("mailbox"))
+    if isinstance(filled.get("oauth"), dict):
+        inner = filled["oauth"] = dict(filled["oauth"])
+        if oauth.needs_endpoint(table):
+            inner.setdefault("token_endpoint", providers.GOOGLE_TOKEN_ENDPOINT)
+        if user_grants.is_user_grant(inner):
+            inner.setdefault("authorization_endpoint", providers.GOOGLE_AUTHORIZATION_ENDPOINT)
+            inner.setdefault("device_authorization_endpoint", providers.GOOGLE_DEVICE_ENDPOINT)
+            inner.setdefault("issuer", providers.GOOGLE_ISSUER)
+        inner.setdefault("scopes", [providers.GMAIL_SMTP_SCOPE])
     return filled
 
 
@@ -123,9 +148,9 @@ def _check_keys(table: Tree, path: KeyPath, findings: Findings) -> None:
     if provider in LOCAL_PROVIDERS:
         useless = _CREDENTIALS | _CONNECTION | _MICROSOFT_ONLY | _TIMES | {"via"}
         why = f'has no meaning with provider = "{provider}", which sends nothing: remove it, or change the provider'
-    elif provider == "smtp":
+    elif provider in {"smtp", "google"}:
         useless = _MICROSOFT_ONLY
-        why = 'has no meaning with provider = "smtp": remove it, or write provider = "microsoft"'
+        why = f'has no meaning with provider = "{provider}": remove it, or write provider = "microsoft"'
         if _uses_graph(table):
             findings.problem((*path, "via"), '["graph"] needs provider = "microsoft"')
     elif provider == "microsoft" and _uses_graph(table):
@@ -146,11 +171,20 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
     if provider == "smtp":
         if "host" not in table:
             findings.missing(path, "host", 'add the smarthost, like host = "smtp.example.com"')
-        if isinstance(table.get("oauth"), dict) and "token_endpoint" not in table["oauth"]:
-            add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token"'
+        if oauth.needs_endpoint(table) and "token_endpoint" not in table["oauth"]:
+            add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token", or issuer'
             findings.missing((*path, "oauth"), "token_endpoint", add)
-    if provider in {"smtp", "microsoft"}:
+    if provider == "google":
+        _check_google(table, path, findings)
+    if provider in {"smtp", "google", "microsoft"}:
         _check_logins(table, path, findings)
+
+
+def _check_google(table: Tree, path: KeyPath, findings: Findings) -> None:
+    if "mailbox" not in table:
+        findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@example.com"')
+    if "oauth" not in table and not oauth.given(table, "password", path, findings):
+        findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with the private_key_file of a service account")
 
 
 def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
@@ -160,7 +194,7 @@ def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
     if "oauth" not in table and not password:
         findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with client_id and client_secret")
     if "tenant" not in table:
-        if "oauth" in table or not password:
+        if oauth.grant_of(table) != "managed_identity" and ("oauth" in table or not password):
             add = 'add the directory (tenant) ID, or a domain of it, like tenant = "contoso.onmicrosoft.com"'
             findings.missing(path, "tenant", add)
     elif isinstance(table["tenant"], str):

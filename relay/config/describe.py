@@ -83,8 +83,8 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
         lines.append(f"  mailbox {account.mailbox}")
     if account.oauth:
         oauth = account.oauth
-        lines.append(f"  token from {oauth.token_endpoint} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
-        lines.append(f"  client_id {_masked(oauth.client_id)}, {_proof(oauth)}")
+        lines.append(f"  token from {oauth.origin} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
+        lines.append(f"  {_proof(oauth)}")
         if account.password:
             lines.append(f"  as the user {account.username}, password {_masked(account.password)}")
     elif account.password:
@@ -95,7 +95,15 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
 
 
 def _proof(oauth: OAuth) -> str:
-    """How the client proves who it is."""
+    """Who asks for tokens, and how it proves that."""
+    if oauth.grant == "jwt_bearer":
+        return f"for {oauth.subject}, with the service account in {oauth.private_key_file}"
+    if oauth.grant == "managed_identity":
+        return f"as the identity {oauth.managed_identity_client_id or 'that the machine has'}"
+    return f"client_id {_masked(oauth.client_id)}, {_client_proof(oauth)}"
+
+
+def _client_proof(oauth: OAuth) -> str:
     if oauth.token_endpoint_auth_method == "private_key_jwt":  # noqa: S105 (a name)
         if oauth.federated_token_file:
             return f"with the token in {oauth.federated_token_file}"

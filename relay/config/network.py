@@ -183,6 +183,17 @@ def https_url(text: str) -> str:
     return text
 
 
+def issuer(text: str) -> str:
+    """A provider's name for itself, which is an address; https:// may be left out. Raises ValueError."""
+    whole = text if "://" in text else f"https://{text}"
+    found = https_url(whole)
+    if urlsplit(found).query:
+        raise ValueError("holds a query: an issuer has none (OpenID Connect Discovery)")
+    if "/.well-known/" in found:
+        raise ValueError("is the address of the metadata: write only what stands in front of /.well-known/")
+    return found
+
+
 def redirect_uri(text: str) -> str:
     """Where a browser is sent after a sign-in: https, or http on this machine (RFC 8252 7.3). Raises ValueError."""
     try:

@@ -1,15 +1,11 @@
-"""`[accounts.NAME.oauth]`: which keys go together, and whether the files that they name can be used."""
+"""`[accounts.NAME.oauth]`: which keys go together, and what follows from them."""
 
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import get_args
 
 from relay.config import user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.secret import Secret, SecretError
-from relay.config.secrets import warn_if_open
-from relay.config.settings import Account, AuthMethod, OAuth
+from relay.config.settings import Account, AuthMethod, Grant, OAuth
 
 _WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_header")
 _METHODS_OF = {
@@ -21,6 +17,29 @@ _METHODS_OF = {
     "federated_token_file": ("private_key_jwt",),
 }
 """The methods of client authentication that have a use for a key, the one to suggest first."""
+_GRANTS_AT: dict[str, tuple[str, ...]] = {
+    "microsoft": ("client_credentials", "managed_identity", "authorization_code", "device_code", "password"),
+    "google": ("jwt_bearer", "authorization_code", "device_code"),
+}
+"""What providers offer, the one that goes without saying first."""
+_CLIENT = (
+    *("client_id", "client_secret", "client_secret_header", "token_endpoint_auth_method"),
+    *("key_password", "certificate_file", "federated_token_file"),
+)
+_USELESS_WITH = {
+    "jwt_bearer": _CLIENT,
+    "managed_identity": (
+        *_CLIENT,
+        "private_key_file",
+        "issuer",
+        "token_endpoint",
+        "token_request_method",
+        "scope_delimiter",
+        "extra_parameters",
+    ),
+}
+_GRANT_OF = {"subject": "jwt_bearer", "managed_identity_client_id": "managed_identity"}
+"""The one grant that has a use for a key."""
 
 
 def given(table: Tree, key: str, path: KeyPath, findings: Findings) -> bool:
@@ -28,10 +47,28 @@ def given(table: Tree, key: str, path: KeyPath, findings: Findings) -> bool:
     return key in table or findings.has_problem((*path, key)) or findings.has_problem((*path, f"{key}_file"))
 
 
+def grant_of(account: Tree) -> str:
+    """The grant that is written, or the one that goes without saying; "" without an oauth table."""
+    table = account.get("oauth")
+    if not isinstance(table, dict):
+        return ""
+    return str(table.get("grant", _GRANTS_AT.get(str(account.get("provider")), ("client_credentials",))[0]))
+
+
+def needs_endpoint(account: Tree) -> bool:
+    """Whether the token endpoint's address must be known: there is one, and it is not found by the issuer.
+
+    For a user's sign-in the issuer says who has signed in, and finds nothing.
+    """
+    table = account.get("oauth")
+    if not isinstance(table, dict) or grant_of(account) == "managed_identity":
+        return False
+    return "issuer" not in table or user_grants.is_user_grant(table)
+
+
 def is_password_grant(account: Tree) -> bool:
     """Whether the account's user name and password are for the token endpoint."""
-    table = account.get("oauth")
-    return isinstance(table, dict) and table.get("grant") == "password"
+    return grant_of(account) == "password"
 
 
 def is_of_user(account: Tree) -> bool:
@@ -41,8 +78,16 @@ def is_of_user(account: Tree) -> bool:
 
 def preset(account: Tree) -> Tree:
     """`account` with what follows from its oauth table: the method of client authentication, and a user's password."""
-    table = {**account["oauth"], "token_endpoint_auth_method": _method(account)}
-    if not is_password_grant(account):
+    table, grant = dict(account["oauth"]), grant_of(account)
+    if grant in get_args(Grant):
+        table["grant"] = grant
+    if grant in _USELESS_WITH:
+        table["token_endpoint_auth_method"] = "none"  # noqa: S105 (a name)
+    else:
+        table["token_endpoint_auth_method"] = _method(account)
+    if grant == "jwt_bearer" and isinstance(account.get("mailbox"), str):
+        table.setdefault("subject", account["mailbox"])
+    if grant != "password":
         return {**account, "oauth": table}
     username = account.get("username", account.get("mailbox"))
     if isinstance(username, str):
@@ -68,28 +113,79 @@ def _method(account: Tree) -> object:
 def check(account: Tree, path: KeyPath, findings: Findings) -> None:
     """The oauth table of `account`, as it was written: what is missing, and what has no use beside the rest."""
     table, inside = account["oauth"], (*path, "oauth")
+    grant = grant_of(account)
+    if grant not in get_args(Grant):
+        return  # Its form says so.
+    _check_grant(account, grant, path, findings)
+    if "issuer" in table and "token_endpoint" in table and not needs_endpoint(account) and grant != "managed_identity":
+        findings.problem((*inside, "issuer"), "and token_endpoint are both given, and one finds the other: keep one")
+    if grant == "jwt_bearer":
+        _check_service_account(account, path, findings)
+        return
+    if grant == "managed_identity":
+        _check_scope(account, path, findings)
+        return
     if not given(table, "client_id", inside, findings):
         findings.missing(inside, "client_id", "add the Application (client) ID of the app registration")
-    user_grants.check(table, inside, findings, preset=account.get("provider") == "microsoft")
-    method = _method(account)
-    if method not in get_args(AuthMethod):
-        return  # Its form says so.
-    _check_useless(table, str(method), inside, findings)
-    if is_password_grant(account) and not given(account, "password", path, findings):
+    if grant == "password" and not given(account, "password", path, findings):
         findings.missing(path, "password", 'the grant "password" sends the user\'s own: add password_file = "..."')
-    if method == "none" and not is_of_user(account):
+    user_grants.check(table, inside, findings, preset=account.get("provider") in {"microsoft", "google"})
+    method = str(_method(account))
+    if method in get_args(AuthMethod):
+        _check_method(account, method, grant, inside, findings)
+
+
+def _check_grant(account: Tree, grant: str, path: KeyPath, findings: Findings) -> None:
+    """What the provider and the grant have no use for."""
+    inside, provider = (*path, "oauth"), str(account.get("provider"))
+    possible = _GRANTS_AT.get(provider)
+    if possible is not None and grant not in possible:
+        allowed = " or ".join(f'"{one}"' for one in possible)
+        findings.problem((*inside, "grant"), f'"{grant}" is nothing that {provider} offers: write {allowed}')
+        return
+    for key in account["oauth"]:
+        if key in _USELESS_WITH.get(grant, ()):
+            findings.problem((*inside, key), f'has no meaning with grant = "{grant}": remove it')
+        elif (only := _GRANT_OF.get(key)) and only != grant:
+            findings.problem((*inside, key), f'is used only with grant = "{only}": remove it')
+
+
+def _check_service_account(account: Tree, path: KeyPath, findings: Findings) -> None:
+    table, inside = account["oauth"], (*path, "oauth")
+    if "private_key_file" not in table:
+        add = "add the JSON key file of the service account, as Google Cloud gives it"
+        findings.missing(inside, "private_key_file", add)
+    if "subject" not in table and "mailbox" not in account:
+        findings.missing(inside, "subject", "add the address of the mailbox, or mailbox to the account")
+
+
+def _check_scope(account: Tree, path: KeyPath, findings: Findings) -> None:
+    """A machine's identity is asked about one resource."""
+    scopes, inside = account["oauth"].get("scopes"), (*path, "oauth")
+    if scopes is None and account.get("provider") != "microsoft":
+        findings.missing(inside, "scopes", 'add the resource, like "https://mail.example.com/.default"')
+    written = scopes.split() if isinstance(scopes, str) else scopes
+    if isinstance(written, list) and len(written) != 1:
+        findings.problem((*inside, "scopes"), "a managed identity is asked about one resource: write one scope")
+
+
+def _check_method(account: Tree, method: str, grant: str, path: KeyPath, findings: Findings) -> None:
+    """How the client proves who it is."""
+    table = account["oauth"]
+    _check_useless(table, method, path, findings)
+    if method == "none" and grant == "client_credentials":
         findings.problem(
-            (*inside, "token_endpoint_auth_method"),
+            (*path, "token_endpoint_auth_method"),
             '"none" is for clients that show something else than themselves; client_credentials has nothing else '
             "(RFC 6749 4.4): write the method that the provider wants",
         )
-    if method in _WITH_SECRET and not given(table, "client_secret", inside, findings):
+    if method in _WITH_SECRET and not given(table, "client_secret", path, findings):
         add = 'add client_secret_file = "...", a file that holds the secret (at Microsoft its Value, not its ID)'
-        findings.missing(inside, "client_secret", add)
+        findings.missing(path, "client_secret", add)
     if method == "client_secret_header" and "client_secret_header" not in table:
-        findings.missing(inside, "client_secret_header", 'add the name of the header, like "X-Client-Secret"')
+        findings.missing(path, "client_secret_header", 'add the name of the header, like "X-Client-Secret"')
     if method == "private_key_jwt":
-        _check_assertion(table, inside, findings)
+        _check_assertion(table, path, findings)
 
 
 def _check_assertion(table: Tree, path: KeyPath, findings: Findings) -> None:
@@ -118,6 +214,17 @@ def _check_useless(table: Tree, method: str, path: KeyPath, findings: Findings) 
             )
 
 
+def warn_of_address(made: OAuth, path: KeyPath, findings: Findings) -> None:
+    """With GET everything that is sent stands in the address."""
+    shown = made.grant == "password" or made.token_endpoint_auth_method == "client_secret_post"  # noqa: S105 (names)
+    if made.token_request_method == "GET" and shown and made.grant != "jwt_bearer":  # noqa: S105 (a name)
+        findings.warn(
+            (*path, "token_request_method"),
+            "the secret will stand in the address, which servers and proxies write into their logs: use "
+            'token_endpoint_auth_method = "client_secret_basic" if the provider takes it',
+        )
+
+
 def warn_of_user(made: Account, path: KeyPath, findings: Findings) -> None:
     """The token of a user opens that user's mailbox: another sender needs another right."""
     sender, user = made.own_address, made.username
@@ -129,39 +236,3 @@ def warn_of_user(made: Account, path: KeyPath, findings: Findings) -> None:
             f"the token will be that of {user}, and mail leaves as {sender}: the provider must allow that (at "
             "Exchange: Full Access and Send As)",
         )
-
-
-def check_files(made: OAuth, path: KeyPath, findings: Findings) -> None:
-    """The files of a table that is right in itself: read once, so that a wrong one shows before the first mail."""
-    if made.token_endpoint_auth_method != "private_key_jwt":  # noqa: S105 (a name)
-        return
-    if made.federated_token_file is not None:
-        try:
-            Secret(file=made.federated_token_file).read()
-        except SecretError as error:
-            findings.problem((*path, "federated_token_file"), str(error))
-    elif made.private_key_file is not None:
-        _check_key(made, made.private_key_file, path, findings)
-
-
-def _check_key(made: OAuth, file: Path, path: KeyPath, findings: Findings) -> None:
-    # Loads the library for keys, which a relay without one has no need of.
-    from relay.config.private_key import KeyFiles, KeyReader  # noqa: PLC0415
-
-    try:
-        if made.key_password is not None:
-            made.key_password.read()
-    except SecretError:
-        return  # Told with all other secrets.
-    warn_if_open(file, (*path, "private_key_file"), findings)
-    try:
-        key = KeyReader(KeyFiles(file, made.key_password, made.certificate_file)).read()
-    except SecretError as error:
-        findings.problem((*path, "private_key_file"), str(error))
-        return
-    if made.entra and key.certificate is None:
-        add = "Microsoft finds the key by its certificate: add the file that you upload under Certificates & secrets"
-        findings.missing(path, "certificate_file", add)
-    if key.not_after is not None and key.not_after < datetime.now(UTC):
-        ended = f"{key.not_after:%Y-%m-%d}"
-        findings.warn((*path, "private_key_file"), f"its certificate ended on {ended}: make a new one and register it")

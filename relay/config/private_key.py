@@ -75,12 +75,20 @@ class KeyReader:
         return self._key
 
 
+def key_of_pem(file: Path, content: bytes) -> SigningKey:
+    """The key in a PEM text that `file` holds in some other form. Raises SecretError."""
+    return SigningKey(_usable(_from_pem(KeyFiles(file), content, None), file))
+
+
 def _digest(*parts: bytes) -> bytes:
     return hashlib.sha256(b"".join(hashlib.sha256(part).digest() for part in parts)).digest()
 
 
 def _signing_key(files: KeyFiles, content: bytes, password: str | None, certificates: bytes | None) -> SigningKey:
     secret = None if password is None else password.encode("utf-8", "replace")
+    if content.lstrip().startswith(b"{"):
+        goes_with = 'the key of a Google service account goes with grant = "jwt_bearer"'
+        raise SecretError(f"{files.key}: is JSON, not PEM or PKCS#12; {goes_with}")
     if _PEM.search(content):
         private = _from_pem(files, content, secret)
         found = _certificates(content) if _PEM_CERTIFICATE in content else []

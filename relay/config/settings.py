@@ -15,15 +15,17 @@ from relay.config import addresses, forms, network, places
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
 
-Provider = Literal["microsoft", "smtp", "sink", "discard", "fail"]
+Provider = Literal["microsoft", "google", "smtp", "sink", "discard", "fail"]
 Way = Literal["smtp", "graph"]
 ListenerTls = Literal["off", "starttls", "implicit"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
-Grant = Literal["client_credentials", "authorization_code", "device_code", "password"]
+Grant = Literal["client_credentials", "authorization_code", "device_code", "password", "jwt_bearer", "managed_identity"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
+
+RequestMethod = Literal["POST", "GET"]
 
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
@@ -46,6 +48,7 @@ _RESERVED_PARAMETERS = {
     "client_secret": "client_secret",
     "username": "accounts.NAME.username",
     "password": "accounts.NAME.password",
+    "assertion": "private_key_file",
     "client_assertion": "private_key_file",
     "client_assertion_type": "private_key_file",
     "scope": "scopes",
@@ -109,31 +112,41 @@ class OAuth(Table):
     """`[accounts.NAME.oauth]`: where the account's tokens come from."""
 
     grant: Annotated[Grant, forms.one_of(Grant)] = "client_credentials"
-    client_id: Hidden
+    client_id: Hidden | None = None
     client_secret: Hidden | None = None
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
     client_secret_header: Annotated[str, forms.text(network.header_name)] | None = None
     private_key_file: File | None = None
-    """PEM or PKCS#12."""
+    """PEM or PKCS#12; for `jwt_bearer` the JSON file of a service account."""
     key_password: Hidden | None = None
     certificate_file: File | None = None
     federated_token_file: File | None = None
     """A token that somebody else renews; it takes the place of the key."""
-    token_endpoint: Url
+    managed_identity_client_id: Text | None = None
+    """Which of several identities that are assigned to the machine."""
+    token_endpoint: Url | None = None
+    token_request_method: Annotated[RequestMethod, forms.one_of(RequestMethod, str.upper)] = "POST"  # noqa: S105 (a name)
     authorization_endpoint: Url | None = None
     device_authorization_endpoint: Url | None = None
     redirect_uri: Annotated[str, forms.text(network.redirect_uri)] | None = None
-    issuer: Url | None = None
-    """Whose id_token says who has signed in (OpenID Connect)."""
+    issuer: Annotated[str, forms.text(network.issuer)] | None = None
+    """Whose id_token says who has signed in (OpenID Connect). Without a user: finds the token endpoint."""
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
     extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
+    subject: Text | None = None
+    """Whom `jwt_bearer` asks for."""
     refresh_margin: DurationOrZero | None = None
     entra: bool = False
     """The tokens are Microsoft's, which wants assertions in its own form. Set by the provider, so it has no form."""
     username: str | None = None
     """The account's, and so is the password: for the grant that sends them. Filled in, so they have no form."""
     password: Secret | None = None
+
+    @property
+    def origin(self) -> str:
+        """Where the tokens come from, for display."""
+        return self.token_endpoint or self.issuer or "this machine's managed identity"
 
 
 class Account(Table):
@@ -168,7 +181,7 @@ class Account(Table):
     @property
     def is_real(self) -> bool:
         """Whether mail leaves through it: a sink, discard or fail keeps everything here."""
-        return self.provider in {"microsoft", "smtp"}
+        return self.provider in {"microsoft", "google", "smtp"}
 
     @property
     def own_address(self) -> str | None:

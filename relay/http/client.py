@@ -82,13 +82,15 @@ class HttpClient:
         form: Mapping[str, str] | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 (its expiry is an HttpError that says how far it came)
         max_response: int = MIB,
+        direct: bool = False,
     ) -> HttpResponse:
         """Send one request and read the whole answer; `form` is sent form-urlencoded in place of `content`.
 
         `timeout` is the deadline in seconds for everything together (`[http] timeout`), `max_response` the largest
-        body in octets. Raises HttpError; an exception of a streamed `content` passes through unchanged.
+        body in octets; `direct` keeps it from every proxy. Raises HttpError; an exception of a streamed `content`
+        passes through unchanged.
         """
-        wire = self._wire(*_target(url))
+        wire = self._wire(*_target(url), direct=direct)
         sent = dict(headers or {})
         if form is not None:
             content = urlencode(form).encode()
@@ -104,20 +106,23 @@ class HttpClient:
         for wire in wires.values():
             await wire.close()
 
-    def _wire(self, scheme: str, host: str, port: int) -> "Wire":
+    def _wire(self, scheme: str, host: str, port: int, *, direct: bool) -> "Wire":
         from relay.http.wire import Wire  # noqa: PLC0415 (loads the HTTP library: see the package's text)
 
         if self._closed:
             raise HttpError("connect", f"{host} was not asked", "The relay is stopping")
+        proxy = None if direct else self._proxy(scheme, host, port)
+        if proxy not in self._wires:
+            self._wires[proxy] = Wire(self._trust, proxy, self._user_agent)
+        return self._wires[proxy]
+
+    def _proxy(self, scheme: str, host: str, port: int) -> str | None:
         try:
             written = self._settings.proxy.read() if self._settings.proxy else None
         except SecretError as error:
             raise HttpError("proxy", f"[http] proxy: {error}", "No request is made without it") from None
         system = urllib.request.getproxies()
-        proxy = proxy_for(scheme, host, port, configured=written, exceptions=self._settings.no_proxy, system=system)
-        if proxy not in self._wires:
-            self._wires[proxy] = Wire(self._trust, proxy, self._user_agent)
-        return self._wires[proxy]
+        return proxy_for(scheme, host, port, configured=written, exceptions=self._settings.no_proxy, system=system)
 
     @functools.cached_property
     def _trust(self) -> ssl.SSLContext:

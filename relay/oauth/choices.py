@@ -9,7 +9,13 @@ from typing import TypeVar
 from relay.config.secret import Secret
 from relay.model import Clock
 from relay.oauth.client_credentials import ClientCredentials
-from relay.oauth.client_secret import ClientSecretBasic, ClientSecretHeader, ClientSecretPost, PublicClient
+from relay.oauth.client_secret import (
+    ClientSecretBasic,
+    ClientSecretHeader,
+    ClientSecretPost,
+    NoAuthentication,
+    PublicClient,
+)
 from relay.oauth.federated import FederatedToken
 from relay.oauth.password import Password
 from relay.oauth.request import ClientAuthentication, Grant
@@ -18,15 +24,24 @@ from relay.oauth.settings import OAuthSettings
 Value = TypeVar("Value")
 
 
-def grant(oauth: OAuthSettings) -> Grant:
+def grant(oauth: OAuthSettings, clock: Clock) -> Grant:
     """Raises ValueError for settings that a checked configuration cannot have."""
-    return _chosen(_GRANTS, oauth.grant, "grant")(oauth)
+    return _chosen(_GRANTS, oauth.grant, "grant")(oauth, clock)
 
 
 def authentication(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
     """Raises ValueError for settings that a checked configuration cannot have."""
+    if oauth.grant == "jwt_bearer":
+        return NoAuthentication()
     method = oauth.token_endpoint_auth_method
     return _chosen(_AUTHENTICATIONS, method, "token_endpoint_auth_method")(oauth, clock)
+
+
+def only_scope(oauth: OAuthSettings) -> str:
+    """The scope, where there can be one only. Raises ValueError as above."""
+    if len(oauth.scopes) != 1:
+        raise ValueError("scopes: exactly one is needed")
+    return oauth.scopes[0]
 
 
 def _chosen(table: Mapping[str, Value], word: str, key: str) -> Value:
@@ -41,38 +56,56 @@ def _need(value: Value | None, key: str) -> Value:
     return value
 
 
+def client_id(oauth: OAuthSettings) -> Secret:
+    """Raises ValueError as above."""
+    return _need(oauth.client_id, "client_id")
+
+
+def token_endpoint(oauth: OAuthSettings) -> str:
+    """The address that is written or preset. Raises ValueError as above."""
+    return _need(oauth.token_endpoint, "token_endpoint")
+
+
 def _secret(oauth: OAuthSettings) -> Secret:
     return _need(oauth.client_secret, "client_secret")
 
 
 def _secret_header(oauth: OAuthSettings, _: Clock) -> ClientAuthentication:
     header = _need(oauth.client_secret_header, "client_secret_header")
-    return ClientSecretHeader(oauth.client_id, _secret(oauth), header)
+    return ClientSecretHeader(client_id(oauth), _secret(oauth), header)
 
 
-def _password(oauth: OAuthSettings) -> Grant:
+def _jwt_bearer(oauth: OAuthSettings, clock: Clock) -> Grant:
+    from relay.oauth.jwt_bearer import JwtBearer  # noqa: PLC0415
+
+    file, subject = _need(oauth.private_key_file, "private_key_file"), _need(oauth.subject, "subject")
+    return JwtBearer(file, subject, oauth.scopes, oauth.scope_delimiter, clock)
+
+
+def _password(oauth: OAuthSettings, _: Clock) -> Grant:
     username, password = _need(oauth.username, "username"), _need(oauth.password, "password")
     return Password(username, password, oauth.scopes, oauth.scope_delimiter)
 
 
 def _private_key_jwt(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
     if oauth.federated_token_file is not None:
-        return FederatedToken(oauth.client_id, oauth.federated_token_file)
+        return FederatedToken(client_id(oauth), oauth.federated_token_file)
     from relay.config.private_key import KeyFiles  # noqa: PLC0415
     from relay.oauth.private_key_jwt import PrivateKeyJwt  # noqa: PLC0415
 
     files = KeyFiles(_need(oauth.private_key_file, "private_key_file"), oauth.key_password, oauth.certificate_file)
-    return PrivateKeyJwt(oauth.client_id, files, clock, entra=oauth.entra)
+    return PrivateKeyJwt(client_id(oauth), files, clock, entra=oauth.entra)
 
 
-_GRANTS: dict[str, Callable[[OAuthSettings], Grant]] = {
-    "client_credentials": lambda oauth: ClientCredentials(oauth.scopes, oauth.scope_delimiter),
+_GRANTS: dict[str, Callable[[OAuthSettings, Clock], Grant]] = {
+    "client_credentials": lambda oauth, _: ClientCredentials(oauth.scopes, oauth.scope_delimiter),
     "password": _password,
+    "jwt_bearer": _jwt_bearer,
 }
 _AUTHENTICATIONS: dict[str, Callable[[OAuthSettings, Clock], ClientAuthentication]] = {
-    "client_secret_post": lambda oauth, _: ClientSecretPost(oauth.client_id, _secret(oauth)),
-    "client_secret_basic": lambda oauth, _: ClientSecretBasic(oauth.client_id, _secret(oauth)),
+    "client_secret_post": lambda oauth, _: ClientSecretPost(client_id(oauth), _secret(oauth)),
+    "client_secret_basic": lambda oauth, _: ClientSecretBasic(client_id(oauth), _secret(oauth)),
     "client_secret_header": _secret_header,
     "private_key_jwt": _private_key_jwt,
-    "none": lambda oauth, _: PublicClient(oauth.client_id),
+    "none": lambda oauth, _: PublicClient(client_id(oauth)),
 }

@@ -63,3 +63,11 @@ class PublicClient:
 
     def add_to(self, request: TokenRequest) -> TokenRequest:
         return request.adding(form={"client_id": read_sendable(self._client_id)[0]})
+
+
+class NoAuthentication:
+    """For grants that say themselves who asks."""
+
+    def add_to(self, request: TokenRequest) -> TokenRequest:
+        """`request` as it is."""
+        return request

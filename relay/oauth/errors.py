@@ -51,9 +51,9 @@ class TokenError(Exception):
     """There is no token. `str()` is one line that says where, why, and what to do.
 
     `error` is the provider's (RFC 6749 5.2) or one of ours: "unreachable", "invalid_response", "secret_unreadable",
-    "insecure_endpoint", "consent_needed", "busy", "storage", "sealed", "internal", "stopping". `temporary` says that
-    waiting can help; otherwise a person must act. `retry_after` is the seconds until the token endpoint may be asked
-    again. `trace` holds the provider's ids of the request, for the log.
+    "insecure_endpoint", "no_identity", "no_metadata", "consent_needed", "busy", "storage", "sealed", "internal",
+    "stopping". `temporary` says that waiting can help; otherwise a person must act. `retry_after` is the seconds until
+    the token endpoint may be asked again. `trace` holds the provider's ids of the request, for the log.
     """
 
     def __init__(
@@ -111,10 +111,30 @@ def refused(account: str, host: str, answer: Refused, retry_after: float | None,
     )
 
 
-def unreachable(account: str, error: HttpError) -> TokenError:
-    """The token endpoint could not be asked, or did not answer."""
+def unreachable(account: str, error: HttpError, hint: str = "") -> TokenError:
+    """The token endpoint could not be asked, or did not answer. `hint` says more than the error's own."""
     text = f"{account}: no token: {clean(error.text)}"
-    return TokenError(text, error="unreachable", temporary=True, description=error.text, hint=error.hint)
+    return TokenError(text, error="unreachable", temporary=True, description=error.text, hint=hint or error.hint)
+
+
+def no_metadata(account: str, reason: str, *, temporary: bool = False, retry_after: float | None = None) -> TokenError:
+    """The issuer does not say where its token endpoint is."""
+    hint = f"Correct accounts.{account}.oauth.issuer, or write token_endpoint in its place"
+    text = f"{account}: no token: {reason}"
+    return TokenError(
+        text,
+        error="no_metadata",
+        temporary=temporary,
+        description=reason,
+        retry_after=retry_after,
+        hint="Wait: the relay tries again by itself" if temporary else hint,
+    )
+
+
+def no_identity(account: str, reason: str) -> TokenError:
+    """The machine's managed identity cannot be used as it is configured."""
+    text = f"{account}: no token: managed identity: {reason}"
+    return TokenError(text, error="no_identity", temporary=False, description=reason)
 
 
 def secret_unreadable(account: str, error: SecretError) -> TokenError:

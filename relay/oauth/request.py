@@ -5,13 +5,13 @@ the client proves who it is. Each is a file of its own, and any grant goes with 
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from relay.config.secret import SecretError
-from relay.http import HttpClient, HttpError
+from relay.http import HttpClient, HttpError, HttpResponse
 from relay.model import Clock
 from relay.oauth import errors
 from relay.oauth.access_token import Granted
@@ -67,22 +67,27 @@ class ClientAuthentication(Protocol):
 
 
 class TokenEndpoint:
-    """Asks one token endpoint for one account's tokens, whenever it is told to."""
+    """Asks one token endpoint for one account's tokens, whenever it is told to.
+
+    `url` is its address, or finds it at each request (and raises TokenError). `method` is "POST", or "GET" for the
+    odd server that wants the parameters in the address.
+    """
 
     def __init__(
         self,
         account: str,
-        url: str,
+        url: str | Callable[[], Awaitable[str]],
         *,
         grant: Grant,
         authentication: ClientAuthentication,
         extra_parameters: Mapping[str, str],
         http: HttpClient,
         clock: Clock,
+        method: str = "POST",
     ) -> None:
         self._account = account
         self._url = url
-        self._host = urlsplit(url).hostname or url
+        self._method = method
         self._grant = grant
         self._authentication = authentication
         self._extra_parameters = dict(extra_parameters)
@@ -91,14 +96,14 @@ class TokenEndpoint:
 
     async def fetch(self) -> Granted:
         """One request. Raises TokenError."""
-        if not _is_private(self._url):
-            raise errors.insecure_endpoint(self._account, self._host)
-        request = TokenRequest(self._url, self._extra_parameters, {"accept": "application/json"})
+        url = self._url if isinstance(self._url, str) else await self._url()
+        host = urlsplit(url).hostname or url
+        if not _is_private(url):
+            raise errors.insecure_endpoint(self._account, host)
+        request = TokenRequest(url, self._extra_parameters, {"accept": "application/json"})
         try:
             request = self._authentication.add_to(await self._grant.add_to(request))
-            response = await self._http.request(
-                "POST", request.url, headers=request.headers, form=request.form, max_response=_MOST_OCTETS
-            )
+            response = await self._send(request)
         except SecretError as error:
             raise errors.secret_unreadable(self._account, error) from None
         except HttpError as error:
@@ -109,7 +114,17 @@ class TokenEndpoint:
         wait = response.retry_after
         if not answer.temporary and self._grant.pause_after_refusal:
             wait = max(wait or 0.0, self._grant.pause_after_refusal)
-        raise errors.refused(self._account, self._host, answer.without(request.secrets), wait, grant=self._grant.name)
+        raise errors.refused(self._account, host, answer.without(request.secrets), wait, grant=self._grant.name)
+
+    async def _send(self, request: TokenRequest) -> HttpResponse:
+        if self._method == "POST":
+            return await self._http.request(
+                "POST", request.url, headers=request.headers, form=request.form, max_response=_MOST_OCTETS
+            )
+        # RFC 6749 3.2: a query that the address has already is kept.
+        mark = "&" if urlsplit(request.url).query else "?"
+        address = f"{request.url}{mark}{urlencode(request.form)}"
+        return await self._http.request(self._method, address, headers=request.headers, max_response=_MOST_OCTETS)
 
 
 def _is_private(url: str) -> bool:

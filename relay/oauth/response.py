@@ -111,7 +111,7 @@ def aadsts(description: str) -> tuple[int, ...]:
 def _codes(listed: object, description: str) -> tuple[int, ...]:
     """The AADSTS numbers, in order, each once."""
     numbers = [as_number(code) for code in listed[:10]] if isinstance(listed, list) else []
-    found = [int(number) for number in numbers if number is not None and 0 < number < 10**9]
+    found = [int(number) for number in numbers if number is not None and 1 <= number < 10**9]
     found += [int(code) for code in _AADSTS.findall(description)[:10]]
     return tuple(dict.fromkeys(found))
 

@@ -8,7 +8,7 @@ no code with the relay that it is there to check. One idea a file: the services 
 from relay.sandbox.faults import Fault, FaultError, Faults, Order
 from relay.sandbox.federation import FederatedCredential
 from relay.sandbox.received import Received, ReceivedList
-from relay.sandbox.settings import SandboxSettings
+from relay.sandbox.settings import SandboxSettings, ServiceAccount
 from relay.sandbox.stand_in import Sandbox
 
 __all__ = [
@@ -21,4 +21,5 @@ __all__ = [
     "ReceivedList",
     "Sandbox",
     "SandboxSettings",
+    "ServiceAccount",
 ]

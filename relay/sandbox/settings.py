@@ -15,6 +15,16 @@ Bind = tuple[str, int]
 _NAMES = uuid.UUID("b9a5c1f4-6f0b-4b7e-9f57-6a4e4d1c7a10")
 
 
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    """A service account of Google: who it is, its one key (PEM), and the scopes that an administrator has delegated."""
+
+    email: str
+    key_id: str
+    public_key: bytes = field(repr=False)
+    scopes: tuple[str, ...] = ("https://mail.google.com/",)
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SandboxSettings:
     """The tenant that a `Sandbox` stands in for. The limits are Exchange Online's; None switches one off.
@@ -31,6 +41,8 @@ class SandboxSettings:
     """Certificates (PEM) that were uploaded for the application: assertions may be signed with their keys."""
     federated: tuple[FederatedCredential, ...] = ()
     """Other issuers whose tokens the application may prove itself with."""
+    service_account: ServiceAccount | None = None
+    """Who may ask the stand-in Google for tokens of the mailboxes' users."""
     user_password: str = field(default="", repr=False)
     """What the users of the mailboxes sign in with by the grant `password`; "" lets nobody."""
     mailbox: str = "noreply@sandbox.onmicrosoft.com"

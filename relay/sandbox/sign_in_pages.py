@@ -101,6 +101,18 @@ class SignInPages:
         """OpenID Connect Discovery 4.2. A tenant asked for by its name is answered with its id, as Entra does."""
         root, tenant = _root(request), request.path_params["tenant"]
         template = tenant in ("common", "organizations")
+        if not template and tenant.lower() not in (
+            self._settings.tenant.lower(),
+            self._settings.tenant_id,
+            "consumers",
+        ):
+            error = EntraError(90002, tenant=tenant)
+            body = {
+                "error": "invalid_tenant",
+                "error_description": f"AADSTS90002: {error.text}",
+                "error_codes": [90002],
+            }
+            return JSONResponse(body, HTTPStatus.BAD_REQUEST)
         return JSONResponse(
             {
                 "issuer": f"{root}/{{tenantid}}/v2.0" if template else self.issuer(request),

@@ -13,11 +13,13 @@ from starlette.types import ASGIApp
 
 from relay import log
 from relay.model import Clock
+from relay.sandbox import google
 from relay.sandbox.ca import CertificateAuthority
 from relay.sandbox.control import Control
 from relay.sandbox.entra import Entra
 from relay.sandbox.exchange import Exchange
 from relay.sandbox.faults import Faults
+from relay.sandbox.google import Google
 from relay.sandbox.graph import Graph
 from relay.sandbox.http import Breakable
 from relay.sandbox.listen import listen
@@ -43,7 +45,10 @@ class Sandbox:
     """The certificate of its authority: what a client must trust."""
     smtp: tuple[str, int]
     """Host and port of the submission server."""
+    issuer: str
+    """Of the tenant by its domain; the stand-in's metadata name it by its id, as Entra's do."""
     token_endpoint: str
+    google_token_endpoint: str
     graph_endpoint: str
     """The root that stands for https://graph.microsoft.com, without a slash at the end."""
     control_endpoint: str
@@ -56,6 +61,7 @@ class Sandbox:
         self.tokens = Tokens(settings, self.clock)
         self.mailboxes = Mailboxes(settings, self.clock)
         self.entra = Entra(settings, self.tokens, self.faults, self.clock)
+        self.google = Google(settings, self.clock)
         self._serve_http = serve_http
         self._stack = AsyncExitStack()
 
@@ -91,7 +97,9 @@ class Sandbox:
         sockets = _listen(stack, self.settings.http_bind)
         host = _reachable(self.settings.http_bind[0])
         root = f"https://{f'[{host}]' if ':' in host else host}:{sockets[0].getsockname()[1]}"
+        self.issuer = f"{root}/{self.settings.tenant}/v2.0"
         self.token_endpoint = f"{root}/{self.settings.tenant}/oauth2/v2.0/token"
+        self.google_token_endpoint = f"{root}{google.PATH}"
         self.graph_endpoint = root
         self.control_endpoint = f"{root}/sandbox"
         about = {
@@ -102,7 +110,8 @@ class Sandbox:
         }
         graph = Graph(self.settings, self.mailboxes, self.tokens, self.received, self.faults, self.clock)
         control = Control(self.faults, self.received, about)
-        app = Starlette(routes=[*control.routes(), *graph.routes(), *self.entra.routes()])
+        parts = (control, graph, self.google, self.entra)
+        app = Starlette(routes=[route for part in parts for route in part.routes()])
         await stack.enter_async_context(self._serve_http(Breakable(app), sockets, tls=tls))
 
 

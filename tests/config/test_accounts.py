@@ -48,7 +48,7 @@ def test_every_cloud(configure: Configure, cloud: providers.CloudName, way: str)
     account = configure(MICROSOFT.replace("[accounts.office]\n", head)).accounts["office"]
     facts = providers.CLOUDS[cloud]
     assert account.oauth is not None
-    assert account.oauth.token_endpoint.startswith(f"https://{facts.authority}/contoso.onmicrosoft.com/")
+    assert (account.oauth.token_endpoint or "").startswith(f"https://{facts.authority}/contoso.onmicrosoft.com/")
     assert account.oauth.scopes == ((facts.graph_scope,) if way == "graph" else (facts.smtp_scope,))
     assert (account.mail_endpoint, account.host) == (
         (facts.graph_root, None) if way == "graph" else (None, facts.smtp_host)
@@ -274,6 +274,7 @@ def test_two_secrets_of_one_json_file(configure: Configure, tmp_path: Path) -> N
     oauth = configure(text + 'client_id_file = "app.json#/id"\nclient_secret_file = "app.json#/secrets/0"\n')
     made = oauth.accounts["office"].oauth
     assert made is not None
+    assert made.client_id is not None
     assert made.client_secret is not None
     assert (made.client_id.read(), made.client_secret.read()) == ("the-id", "the-secret")
 

@@ -113,6 +113,7 @@ def test_everything_can_come_from_variables(configure: Configure) -> None:
     }
     oauth = configure("", environ).accounts["my_office"].oauth
     assert oauth is not None
+    assert oauth.client_id is not None
     assert oauth.client_id.read() == "123"
     assert oauth.extra_parameters == {"resource": "https://x", "audience": "789"}
 

@@ -232,3 +232,119 @@ def test_any_work_account_may_have_a_password(configure: Configure) -> None:
     made = configure(PERSON.replace("contoso.onmicrosoft.com", "organizations")).accounts["office"].oauth
     assert made is not None
     assert made.token_endpoint == "https://login.microsoftonline.com/organizations/oauth2/v2.0/token"
+
+
+MACHINE = '[accounts.office]\nprovider = "microsoft"\nmailbox = "noreply@contoso.com"\n'
+MACHINE += '[accounts.office.oauth]\ngrant = "managed_identity"\n'
+
+
+def test_a_managed_identity(configure: Configure) -> None:
+    oauth = oauth_of(configure, MACHINE)
+    assert (oauth.grant, oauth.token_endpoint, oauth.client_id) == ("managed_identity", None, None)
+    assert oauth.scopes == ("https://outlook.office365.com/.default",)
+    shown = "\n".join(describe(configure(MACHINE)))
+    assert "token from this machine's managed identity for https://outlook.office365.com/.default" in shown
+    assert "as the identity that the machine has" in shown
+    chosen = configure(MACHINE + 'managed_identity_client_id = "the-id"\nrefresh_margin = "1h"')
+    assert "as the identity the-id" in "\n".join(describe(chosen))
+
+
+def test_a_managed_identity_for_graph(configure: Configure) -> None:
+    text = MACHINE.replace("[accounts.office]\n", '[accounts.office]\nvia = ["graph"]\ntenant = "contoso.com"\n')
+    assert oauth_of(configure, text).scopes == ("https://graph.microsoft.com/.default",)
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "part"),
+    [
+        ('client_id = "x"', "client_id", 'no meaning with grant = "managed_identity"'),
+        ('client_secret = "hunter2"', "client_secret", "no meaning"),
+        ('private_key_file = "key.pem"', "private_key_file", "no meaning"),
+        ('token_endpoint = "https://x"', "token_endpoint", "no meaning"),
+        ('extra_parameters = { a = "b" }', "extra_parameters", "no meaning"),
+        ('subject = "a@b.c"', "subject", 'only with grant = "jwt_bearer"'),
+        ('scopes = ["a", "b"]', "scopes", "write one scope"),
+        ('scopes = "a b"', "scopes", "write one scope"),
+        ("scopes = []", "scopes", "write one scope"),
+    ],
+)
+def test_what_a_managed_identity_has_no_use_for(problems: Problems, keys: str, key: str, part: str) -> None:
+    found = problems(MACHINE + keys)
+    told(found, f"{INSIDE}.{key}", part)
+    assert "hunter2" not in str(found)
+
+
+def test_an_identity_is_only_chosen_for_that_grant(problems: Problems) -> None:
+    found = problems(OFFICE + SECRET + 'managed_identity_client_id = "x"')
+    told(found, f"{INSIDE}.managed_identity_client_id", 'only with grant = "managed_identity"')
+
+
+def test_a_managed_identity_for_another_server_needs_a_resource(problems: Problems, configure: Configure) -> None:
+    text = SMARTHOST + '[accounts.hub.oauth]\ngrant = "managed_identity"\n'
+    told(problems(text), "accounts.hub.oauth.scopes", "is missing")
+    made = configure(text + 'scopes = "https://mail.example.com/.default"').accounts["hub"].oauth
+    assert made is not None
+    assert made.scopes == ("https://mail.example.com/.default",)
+
+
+ISSUER = HUB.replace('token_endpoint = "https://idp.example.com/token"\n', SECRET)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("accounts.google.com", "https://accounts.google.com"),
+        ("https://idp.example.com/realms/mail/", "https://idp.example.com/realms/mail/"),
+        ("login.microsoftonline.com/common/v2.0", "https://login.microsoftonline.com/common/v2.0"),
+    ],
+)
+def test_an_issuer_alone_is_enough(configure: Configure, written: str, read: str) -> None:
+    text = ISSUER + f'issuer = "{written}"'
+    oauth = oauth_of(configure, text, "hub")
+    assert (oauth.issuer, oauth.token_endpoint, oauth.token_request_method) == (read, None, "POST")
+    assert f"token from {read} for" in "\n".join(describe(configure(text)))
+
+
+def test_an_issuer_goes_before_the_preset(configure: Configure) -> None:
+    oauth = oauth_of(configure, OFFICE + SECRET + 'issuer = "https://login.microsoftonline.com/contoso.com/v2.0"')
+    assert (oauth.token_endpoint, oauth.entra) == (None, True)
+
+
+@pytest.mark.parametrize(
+    ("keys", "key", "part"),
+    [
+        ("", "token_endpoint", "or issuer"),
+        ('issuer = "https://a.example"\ntoken_endpoint = "https://b.example"', "issuer", "both given"),
+        ('issuer = "http://idp.example.com"', "issuer", "readable"),
+        ('issuer = "https://idp.example.com?x=y"', "issuer", "holds a query"),
+        ('issuer = "https://idp.example.com/.well-known/openid-configuration"', "issuer", "only what stands in front"),
+        ('issuer = "https://u:hunter2@idp.example.com"', "issuer", "user name"),
+        ('issuer = "https://a.example"\ntoken_request_method = "PUT"', "token_request_method", '"POST" or "GET"'),
+    ],
+)
+def test_issuers_that_are_none(problems: Problems, keys: str, key: str, part: str) -> None:
+    found = problems(ISSUER + keys)
+    told(found, f"accounts.hub.oauth.{key}", part)
+    assert "hunter2" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("method", "warned"), [("client_secret_post", True), ("client_secret_basic", False), (None, True)]
+)
+def test_a_secret_in_the_address_is_warned_of(configure: Configure, method: str | None, warned: bool) -> None:
+    text = HUB + SECRET + 'token_request_method = "get"\n'
+    settings = configure(text + (f'token_endpoint_auth_method = "{method}"' if method else ""))
+    made = settings.accounts["hub"].oauth
+    assert made is not None
+    assert made.token_request_method == "GET"
+    assert len(settings.warnings) == warned
+    assert all("servers and proxies write into their logs" in text for text in settings.warnings)
+
+
+def test_for_a_users_sign_in_an_issuer_stands_beside_the_endpoints(configure: Configure, problems: Problems) -> None:
+    signs_in = HUB + 'grant = "authorization_code"\nissuer = "https://idp.example.com"\n'
+    signs_in += 'authorization_endpoint = "https://idp.example.com/authorize"\n'
+    oauth = oauth_of(configure, signs_in, "hub")
+    assert (oauth.issuer, oauth.token_endpoint) == ("https://idp.example.com", "https://idp.example.com/token")
+    without = signs_in.replace('token_endpoint = "https://idp.example.com/token"\n', "")
+    told(problems(without), "accounts.hub.oauth.token_endpoint", "is missing")

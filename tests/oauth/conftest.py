@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from relay.config import OAuth, Secret
 from relay.http import HttpClient
-from relay.oauth import Token, TokenError, TokenSource, source
+from relay.oauth import TokenError, TokenSource, source
 from tests.support.clock import FakeClock
 from tests.support.web import web
 
@@ -44,8 +44,14 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    running = Provider()
+def provider_type() -> type[Provider]:
+    """The kind of provider that is to run; a test file may have another."""
+    return Provider
+
+
+@pytest.fixture
+async def provider(provider_type: type[Provider]) -> AsyncIterator[Provider]:
+    running = provider_type()
     async with web(running.answer) as port:
         running.url = f"http://127.0.0.1:{port}/token"
         yield running
@@ -59,7 +65,7 @@ async def account(provider: Provider, clock: FakeClock) -> AsyncIterator[Account
         stack.push_async_callback(http.close)
 
         def account(**keys: Any) -> TokenSource:
-            tokens = source("office", settings(token_endpoint=provider.url, **keys), http, clock)
+            tokens = source("office", settings(**({"token_endpoint": provider.url} | keys)), http, clock)
             stack.push_async_callback(tokens.close)
             return tokens
 
@@ -76,7 +82,7 @@ async def refusal(tokens: TokenSource) -> TokenError:
     return await refusal_of(tokens.get())
 
 
-async def refusal_of(asked: Awaitable[Token]) -> TokenError:
+async def refusal_of(asked: Awaitable[object]) -> TokenError:
     with pytest.raises(TokenError) as caught:
         await asked
     return caught.value

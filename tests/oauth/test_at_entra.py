@@ -141,3 +141,32 @@ async def test_a_user_who_may_not(tenant: Tenant, changes: dict[str, Any], code:
     assert (error.codes, error.temporary) == ((code,), False)
     assert error.retry_after == pytest.approx(900, abs=10)
     assert "accounts.office.username" in error.hint
+
+
+@pytest.mark.parametrize("by", ["tenant", "tenant_id"])
+async def test_an_issuer_finds_the_tenant(tenant: Tenant, by: str) -> None:
+    at = tenant.sandbox
+    issuer = f"{at.graph_endpoint}/{getattr(at.settings, by)}/v2.0"
+    secret = Secret(at.settings.client_secret)
+    token = await tenant.account(token_endpoint=None, issuer=issuer, client_secret=secret).get()
+    assert claims(token)["tid"] == at.settings.tenant_id
+
+
+async def test_an_issuer_for_all_tenants(tenant: Tenant) -> None:
+    """Its metadata are believed; that an application has no token there is Entra's to say."""
+    issuer = f"{tenant.sandbox.graph_endpoint}/common/v2.0"
+    error = await refusal(tenant.account(token_endpoint=None, issuer=issuer, client_secret=Secret("x"), entra=False))
+    assert error.codes == (50059,)
+
+
+async def test_the_assertion_is_for_the_endpoint_that_was_found(tenant: Tenant, tmp_path: Path) -> None:
+    (tmp_path / "key.pem").write_bytes(pem(rsa_key()) + certificate_pem(CERTIFICATE))
+    keys = {"token_endpoint_auth_method": "private_key_jwt", "private_key_file": tmp_path / "key.pem"}
+    token = await tenant.account(**keys, token_endpoint=None, issuer=tenant.sandbox.issuer).get()
+    assert claims(token)["roles"] == ["SMTP.SendAsApp"]
+
+
+async def test_a_tenant_that_does_not_exist(tenant: Tenant) -> None:
+    issuer = f"{tenant.sandbox.graph_endpoint}/contoso.com/v2.0"
+    error = await refusal(tenant.account(token_endpoint=None, issuer=issuer, client_secret=Secret("x")))
+    assert (error.error, error.temporary) == ("no_metadata", False)

@@ -164,6 +164,7 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("listed", "description", "codes"),
         [
+            ([0.5, 0, -1, 10**9, 1e400], "", ()),
             ([70011], "", (70011,)),
             (["70011", "50126"], "", (70011, 50126)),
             ([70011], "AADSTS50126: x AADSTS70011", (70011, 50126)),

@@ -1,6 +1,7 @@
 """Private keys and certificates as people keep them: PEM, encrypted PEM, PKCS#12."""
 
 import functools
+import json
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
@@ -52,3 +53,19 @@ def pfx(key: rsa.RSAPrivateKey | None, made: x509.Certificate | None, password: 
     """A PKCS#12 file."""
     hidden = serialization.BestAvailableEncryption(password.encode()) if password else serialization.NoEncryption()
     return pkcs12.serialize_key_and_certificates(b"relay", key, made, None, hidden)
+
+
+def service_account(key: rsa.RSAPrivateKey, **changes: object) -> str:
+    """A key file as Google hands it out, with `changes`; what is None is left out."""
+    document = {
+        "type": "service_account",
+        "project_id": "relay",
+        "private_key_id": "0123456789abcdef",
+        "private_key": pem(key).decode(),
+        "client_email": "relay@relay.iam.gserviceaccount.com",
+        "client_id": "100000000000000000001",
+        "auth_uri": "https://accounts.google.com/o/oauth2/auth",
+        "token_uri": "https://oauth2.googleapis.com/token",
+        "universe_domain": "googleapis.com",
+    }
+    return json.dumps({name: value for name, value in (document | changes).items() if value is not None}, indent=2)

@@ -17,13 +17,11 @@ class ConsentSettings(OAuthSettings, Protocol):
     @property
     def redirect_uri(self) -> str | None: ...
     @property
-    def issuer(self) -> str | None: ...
-    @property
     def entra(self) -> bool: ...
 
 
 def is_google(oauth: ConsentSettings) -> bool:
-    return urlsplit(oauth.authorization_endpoint or oauth.token_endpoint).hostname in providers.GOOGLE_OAUTH_HOSTS
+    return urlsplit(oauth.authorization_endpoint or oauth.token_endpoint or "").hostname in providers.GOOGLE_OAUTH_HOSTS
 
 
 def scopes_of(oauth: ConsentSettings) -> tuple[str, ...]:

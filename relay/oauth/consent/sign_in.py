@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from relay.config.secret import SecretError
 from relay.http import HttpClient
 from relay.model import Clock
+from relay.oauth import choices
 from relay.oauth.access_token import Granted
 from relay.oauth.consent import device
 from relay.oauth.consent.browser import AuthorizationCode, BrowserSignIn, NotTheAnswerError
@@ -69,7 +70,7 @@ async def sign_in(parts: Parts, person: Person) -> str:
             f"warning: {scope} is left out: Google refuses it. Remove it from accounts.{parts.account}.oauth.scopes"
         )
     try:
-        client_id = parts.oauth.client_id.read()
+        client_id = choices.client_id(parts.oauth).read()
         by_device = parts.oauth.grant == "device_code"
         granted, nonce = await (_by_device(parts, person) if by_device else _by_browser(parts, person, client_id))
     except SecretError as error:
@@ -84,7 +85,7 @@ async def sign_in(parts: Parts, person: Person) -> str:
     user = await _user(parts, granted, client_id, nonce)
     await _confirmed(parts, user, person)
     scope = " ".join(scopes_of(parts.oauth))
-    given = SignIn(parts.account, granted.refresh_token, client_id, parts.oauth.token_endpoint, scope, user)
+    given = SignIn(parts.account, granted.refresh_token, client_id, choices.token_endpoint(parts.oauth), scope, user)
     await parts.store.keep(given)
     return user
 
