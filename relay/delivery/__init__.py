@@ -88,7 +88,7 @@ class Delivery:
                 try:
                     await self._fill_all()
                 except StorageError as error:
-                    log.storage_trouble(str(error))
+                    log.delivery.storage_trouble(str(error))
                     await self._clock.sleep(_STORAGE_PAUSE)
                 await self._rest()
         finally:
@@ -103,7 +103,7 @@ class Delivery:
         self._wake.set()
         await self._idle.wait()
         if self._attempts:
-            log.draining(len(self._attempts), drain_timeout)
+            log.delivery.draining(len(self._attempts), drain_timeout)
             await asyncio.wait(self._attempts, timeout=drain_timeout)
         cut_off = dict(self._attempts)
         for task in cut_off:
@@ -166,12 +166,12 @@ class Delivery:
             if verdict.trouble is not None:
                 self._pause(lane, verdict.trouble, verdict.reason)
             elif any(result.outcome is Outcome.SENT for result in results.values()) and lane.succeeded(now):
-                log.identity_recovered(str(lane.identity))
+                log.delivery.identity_recovered(str(lane.identity))
         finally:
             self._leave(lane)
         await self._save(claim, Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now))
         again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
-        log.attempt_ended(message.id, message.account, message.attempt, _lines(results), again)
+        log.delivery.attempt_ended(message.id, message.account, message.attempt, _lines(results), again)
         if verdict.next_at is not None:
             self.notice(message.account)
 
@@ -196,7 +196,7 @@ class Delivery:
             try:
                 await asyncio.shield(self._spool.finish(claim, settled))
             except StorageError as error:
-                log.storage_trouble(str(error))
+                log.delivery.storage_trouble(str(error))
                 await self._clock.sleep(_STORAGE_PAUSE)
             except Exception as error:  # noqa: BLE001 (a result that cannot be written must not park the message)
                 log.internal_error(f"{claim.message.id}: its result cannot be written", error)
@@ -209,7 +209,7 @@ class Delivery:
 
     def _pause(self, lane: Lane, trouble: Result, reason: str) -> None:
         wait = lane.pause(trouble, reason, self._clock.time(), self._jitter())
-        log.identity_paused(str(lane.identity), wait, reason)
+        log.delivery.identity_paused(str(lane.identity), wait, reason)
 
     async def _keep_house(self) -> None:
         """Now and then: fail what is too old, keep the leases of what runs."""
@@ -220,7 +220,7 @@ class Delivery:
                 if self._attempts:
                     await self._spool.renew(list(self._attempts.values()))
             except StorageError as error:
-                log.storage_trouble(str(error))
+                log.delivery.storage_trouble(str(error))
             await self._clock.sleep(HOUSEKEEPING)
 
 

@@ -95,10 +95,10 @@ class Server:
         if self.stopping:
             return "421 4.3.2 This relay is being stopped, please try again later"
         if len(self._sessions) > limits.max_connections:
-            log.connection_refused(address, "max_connections", limits.max_connections)
+            log.listener.connection_refused(address, "max_connections", limits.max_connections)
             return "421 4.7.0 Too many connections, please try again later"
         if self._by_address[address] > limits.max_connections_per_client:
-            log.connection_refused(address, "max_connections_per_client", limits.max_connections_per_client)
+            log.listener.connection_refused(address, "max_connections_per_client", limits.max_connections_per_client)
             return "421 4.7.0 Too many connections from your address, please try again later"
         return ""
 

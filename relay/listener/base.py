@@ -104,7 +104,7 @@ class CorrectedSMTP(SMTP):
         except (ConnectionError, asyncio.IncompleteReadError):
             raise
         except TLSSetupException as error:
-            log.tls_failed(self.peer, str(error.__cause__))
+            log.listener.tls_failed(self.peer, str(error.__cause__))
             self.connection_lost(None)  # asyncio does not say so to a protocol whose handshake has failed
             raise ConnectionResetError("no TLS") from error
         except Exception as error:  # noqa: BLE001 (a fault of ours is a 451 for the client, and the session goes on)
@@ -219,7 +219,7 @@ class CorrectedSMTP(SMTP):
 
     async def _refuse_http(self, _arg: str | None) -> None:
         """A browser or a script was pointed here: whatever its body holds is never read as commands."""
-        log.http_refused(self.peer)
+        log.listener.http_refused(self.peer)
         await self.leave("421 4.7.0 This is an SMTP port, not a web server")
 
 

@@ -97,7 +97,7 @@ async def _decide(session: "SubmissionSession", parts: Parts, name: str, passwor
             hashed = client.password_hash.read() if client and client.password_hash else None
             plain = client.password.read() if client and client.password else None
         except SecretError as error:
-            log.password_unreadable(str(error))
+            log.listener.password_unreadable(str(error))
             await session.push("454 4.7.0 Temporary authentication failure")
             return
         verdict = await parts.checker.check(
@@ -108,12 +108,12 @@ async def _decide(session: "SubmissionSession", parts: Parts, name: str, passwor
         return
     if verdict is Verdict.RIGHT and client is not None:
         session.client, session.login, session.login_refused = client, name, False
-        log.logged_in(client.name, name, session.peer)
+        log.listener.logged_in(client.name, name, session.peer)
         await session.push("235 2.7.0 Authentication successful")
         return
     session.login_refused = True
     session.failed_logins += 1
-    log.login_refused(name, session.peer)
+    log.listener.login_refused(name, session.peer)
     if session.failed_logins >= _MOST_FAILURES:
         await session.leave("421 4.7.0 Too many failed logins, closing the connection")
         return

@@ -96,7 +96,7 @@ class Reception:
             except (StorageError, OSError) as error:
                 self._refuse_for_now(error)
         await self.abandon()
-        log.message_refused(self._origin.client, self._origin.peer, self._envelope.sender, str(self._refusal))
+        log.listener.message_refused(self._origin.client, self._origin.peer, self._envelope.sender, str(self._refusal))
         return str(self._refusal)
 
     async def abandon(self) -> None:
@@ -109,7 +109,7 @@ class Reception:
         self._head.clear()
 
     def _refuse_for_now(self, error: Exception) -> None:
-        log.storage_trouble(str(error))
+        log.delivery.storage_trouble(str(error))
         self._refuse(Refusal(452, "4.3.1", "The message cannot be stored now, please try again later"))
 
     async def _take_header(self, part: bytes) -> None:

@@ -122,7 +122,7 @@ class SubmissionSession(CorrectedSMTP):
             return
         refusal = self._check_mail(arg)
         if isinstance(refusal, Refusal):
-            log.sender_refused(self.peer, arg or "", str(refusal))
+            log.listener.sender_refused(self.peer, arg or "", str(refusal))
         await self.push(str(refusal) if refusal else "250 2.1.0 Sender OK")
 
     def _check_mail(self, arg: str | None) -> Refusal | None:
@@ -170,7 +170,7 @@ class SubmissionSession(CorrectedSMTP):
             return
         refusal = self._check_recipient(path.address)
         if refusal is not None:
-            log.recipient_refused(self.peer, path.address, str(refusal))
+            log.listener.recipient_refused(self.peer, path.address, str(refusal))
         await self.push(str(refusal) if refusal else "250 2.1.5 Recipient OK")
 
     def _check_recipient(self, address: str) -> Refusal | None:
@@ -222,7 +222,7 @@ class SubmissionSession(CorrectedSMTP):
             while not reception.done:
                 data = await self._reader.read(_READ)
                 if not data:
-                    log.client_vanished(self.peer, envelope.sender)
+                    log.listener.client_vanished(self.peer, envelope.sender)
                     raise ConnectionResetError("the client has gone before the end of its message")
                 self._reset_timeout()
                 await reception.take(data)

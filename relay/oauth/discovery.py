@@ -60,7 +60,7 @@ class Discovery:
         except errors.TokenError as error:
             if self._found is None:
                 raise
-            log.metadata_kept(self._account, str(error))
+            log.oauth.metadata_kept(self._account, str(error))
             return self._found
         self._until = self._clock.monotonic() + KEPT
         return self._found

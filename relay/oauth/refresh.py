@@ -135,7 +135,7 @@ class SignedIn:
         if not ended:
             return error
         if noted and consent.state != CONSENT_NEEDED:
-            log.consent_needed(self._account, error.text)
+            log.oauth.consent_needed(self._account, error.text)
         return errors.consent_ended(self._account, error)
 
     async def _save(self) -> None:
@@ -144,5 +144,5 @@ class SignedIn:
             return
         consent, rotated = self._unsaved
         if not await self._store.used(consent, self._owner, rotated):
-            log.consent_replaced(self._account)
+            log.oauth.consent_replaced(self._account)
         self._unsaved = None

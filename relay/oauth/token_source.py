@@ -115,7 +115,7 @@ class TokenSource:
             log.internal_error(f"{self._account}: asking for a token", error)
             return self._failed(errors.internal(self._account))
         self._state = self._state.granted(answer, self._now(), self._margin, self._chance())
-        log.token_obtained(self._account, answer.lifetime)
+        log.oauth.token_obtained(self._account, answer.lifetime)
         return None
 
     def _failed(self, error: TokenError) -> TokenError:
@@ -123,7 +123,7 @@ class TokenSource:
         self._state = self._state.failed(error, now)
         left = self._state.held.left(now) if self._state.held else 0.0
         if left > 0:
-            log.token_kept(self._account, left, str(error), error.trace)
+            log.oauth.token_kept(self._account, left, str(error), error.trace)
         else:
-            log.token_refused(self._account, str(error), error.trace, temporary=error.temporary)
+            log.oauth.token_refused(self._account, str(error), error.trace, temporary=error.temporary)
         return error

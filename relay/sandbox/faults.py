@@ -233,7 +233,7 @@ class Faults:
                 continue
             if order.used_up:
                 self.remove(order.number)
-            log.sandbox_fault(order.fault.kind, point)
+            log.sandbox.fault(order.fault.kind, point)
             if order.fault.kind != "slow":
                 return order.fault
             await self._clock.sleep(order.fault.seconds)

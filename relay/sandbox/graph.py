@@ -74,7 +74,7 @@ class Graph:
             mailbox = self._authorised(request, user)
             answer = await self._within_concurrency(request, mailbox)
         except GraphError as error:
-            log.sandbox_refused("graph", user, (), f"{error.status} {error.code}: {error.text}")
+            log.sandbox.refused("graph", user, (), f"{error.status} {error.code}: {error.text}")
             answer = self._error(request, error)
         return answer
 
@@ -127,7 +127,7 @@ class Graph:
     async def _submit(self, request: Request, mailbox: Mailbox) -> Response:
         body = await read_body(request, _LARGEST_REQUEST)
         if body is None:
-            log.sandbox_refused("graph", mailbox.address, (), "413 Request Entity Too Large")
+            log.sandbox.refused("graph", mailbox.address, (), "413 Request Entity Too Large")
             return Response(_TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._ids(request), "text/html")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         submission = from_mime(body) if content_type == "text/plain" else from_json(body, mailbox.address)

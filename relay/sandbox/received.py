@@ -82,7 +82,7 @@ class ReceivedList(Sequence[Received]):
         self._kept_bytes += message.size
         while len(self._kept) > self._keep_messages or (self._kept_bytes > self._keep_bytes and len(self._kept) > 1):
             self._kept_bytes -= self._kept.popleft().size
-        log.sandbox_took(message.way, message.subject, message.sender, message.recipients, message.size, message.reply)
+        log.sandbox.took(message.way, message.subject, message.sender, message.recipients, message.size, message.reply)
         self._arrived.set()
         self._arrived = asyncio.Event()
 

@@ -311,7 +311,7 @@ class SmtpSession(abc.ABC):
         if verdict.keep is not None and reply.startswith("2"):
             verdict.keep(reply)
         else:
-            log.sandbox_refused("smtp", transaction.sender, transaction.recipients, reply)
+            log.sandbox.refused("smtp", transaction.sender, transaction.recipients, reply)
         if fault is None or self._passes(fault):
             self.say(reply)
             if reply.startswith("421"):

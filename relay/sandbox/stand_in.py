@@ -73,7 +73,7 @@ class Sandbox:
             await self._start_smtp(stack, tls)
             await self._start_http(stack, tls)
             self._stack = stack.pop_all()
-        log.sandbox_ready(f"{self.smtp[0]}:{self.smtp[1]}", self.token_endpoint, self.graph_endpoint, str(self.ca_file))
+        log.sandbox.ready(f"{self.smtp[0]}:{self.smtp[1]}", self.token_endpoint, self.graph_endpoint, str(self.ca_file))
         return self
 
     async def __aexit__(

@@ -104,10 +104,10 @@ class Service:
                 await self._start(stack)
             except (OSError, StorageError, ssl.SSLError) as error:
                 raise StartError(str(error)) from error
-            log.started(self._listening, list(self.settings.accounts))
+            log.service.started(self._listening, list(self.settings.accounts))
             self.ready.set()
             await self.stop_requested.wait()
-            log.stopping()
+            log.service.stopping()
 
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         """Each part is started after what it stands on, and the stack stops them the other way round."""
@@ -126,7 +126,7 @@ class Service:
         stack.push_async_callback(spool.close)
         held = await spool.hold_unknown(list(settings.accounts))
         if held:
-            log.held(held)
+            log.service.held(held)
         self._watch(stack, self._prune(spool), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
@@ -190,7 +190,7 @@ class Service:
             stack.push_async_callback(server.stop)
             places = [_place(each) for each in sockets]
             self._listening += places
-            log.listening(name, places, wanted.tls)
+            log.listener.listening(name, places, wanted.tls)
 
     async def _start_web(self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery) -> None:
         sockets = _bound(self.settings.web.bind)
@@ -211,7 +211,7 @@ class Service:
             *(each.host for each in self.settings.web.bind),
         }
         await stack.enter_async_context(serve_http(web.build(view, sorted(hosts)), sockets))
-        log.page([f"http://{_place(each)}/" for each in sockets])
+        log.service.page([f"http://{_place(each)}/" for each in sockets])
 
     async def _prune(self, spool: Spool) -> None:
         queue = self.settings.queue
@@ -238,7 +238,7 @@ def make_state_folder(folder: Path) -> Path:
 def log_loose_mode(folder: Path) -> None:
     """Tell of a state folder that others may look into; it may be theirs, so it is left as it is."""
     if os.name == "posix" and folder.stat().st_mode & 0o077:
-        log.warned(f"the state folder {folder} is open to other users: chmod 700 {folder}")
+        log.service.warned(f"the state folder {folder} is open to other users: chmod 700 {folder}")
 
 
 def _bound(places: Sequence[Bind]) -> list[socket.socket]:

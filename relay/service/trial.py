@@ -26,7 +26,7 @@ async def serve_sandbox(base: Settings) -> None:
     try:
         async with Sandbox(SandboxSettings(folder=folder, send_as=("*",)), serve_http) as sandbox:
             about = _about(sandbox)
-            log.sandbox_about(about)
+            log.service.sandbox_about(about)
             await serve(sandboxed(base, sandbox, folder), sandbox=about)
     except OSError as error:
         raise StartError(f"the sandbox cannot start: {error}") from error

@@ -159,7 +159,7 @@ class Spool:
 
     def _tell(self, claim: Claim) -> None:
         message = claim.message
-        log.message_queued(
+        log.spool.message_queued(
             message.id,
             sender=message.envelope.sender,
             recipients=message.envelope.recipients,
@@ -201,7 +201,7 @@ class Spool:
         return good
 
     async def _set_aside(self, seq: int, message_id: str, reason: str) -> None:
-        log.message_damaged(message_id, reason)
+        log.spool.message_damaged(message_id, reason)
         now = self._clock.time()
         await self._write(lambda connection: rows.set_aside(connection, seq, reason, now))
 
@@ -249,7 +249,7 @@ class Spool:
         now = self._clock.time()
         expired = await self._write(lambda connection: rows.expire(connection, now))
         for message_id, account, reason in expired:
-            log.message_expired(message_id, account, reason)
+            log.spool.message_expired(message_id, account, reason)
         return len(expired)
 
     async def reclaim(self) -> None:
@@ -257,7 +257,7 @@ class Spool:
         now = self._clock.time()
         lost = await self._write(lambda connection: rows.reclaim(connection, now))
         if lost:
-            log.leases_lost(lost)
+            log.delivery.leases_lost(lost)
 
     async def hold_unknown(self, accounts: Sequence[str]) -> int:
         """Hold the mail of accounts that the configuration no longer has, and let go what has its account again."""

@@ -43,10 +43,12 @@ class Sink(_LocalUpstream):
         """Log the message: always sent."""
         envelope, client = message.envelope, message.origin.client
         subject = mime.subject(mime.split_headers(message.headers))
-        log.sink_took(message.id, self._name, envelope.sender, envelope.recipients, subject, message.size, client)
+        log.upstream.sink_took(
+            message.id, self._name, envelope.sender, envelope.recipients, subject, message.size, client
+        )
         if self._full:
             for line in (await text(message)).splitlines():
-                log.sink_text(message.id, line)
+                log.upstream.sink_text(message.id, line)
         return _all(message, Result(Outcome.SENT, 250, "2.0.0", "kept by the sink, not delivered"), trace)
 
 
@@ -55,7 +57,7 @@ class Discard(_LocalUpstream):
 
     async def send(self, message: Message, trace: Trace | None = None) -> Results:
         """Always sent."""
-        log.discarded(message.id, self._name, message.envelope.recipients, message.size)
+        log.upstream.discarded(message.id, self._name, message.envelope.recipients, message.size)
         return _all(message, Result(Outcome.SENT, 250, "2.0.0", "discarded, not delivered"), trace)
 
 

@@ -104,7 +104,7 @@ class Attempt:
 
     def _discard(self, connection: Connection, reason: str) -> None:
         connection.abort(reason)
-        log.upstream_discarded(self._name, self._connector.where, connection.used, reason)
+        log.upstream.given_up(self._name, self._connector.where, connection.used, reason)
 
     def _interrupted(self, text: str, stage: Stage) -> Result:
         """The result for the recipients that were open when the connection broke at `stage`.

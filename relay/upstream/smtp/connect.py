@@ -138,7 +138,7 @@ class Connector:
         address = transport.get_extra_info("peername") or ("?",)
         encryption = session.version() if session is not None else ""
         _say(trace, f"(connected to {address[0]}, {encryption or 'without TLS'})")
-        log.upstream_connected(self._name, self.where, str(address[0]), encryption)
+        log.upstream.connected(self._name, self.where, str(address[0]), encryption)
         extensions = {name.upper(): value for name, value in smtp.esmtp_extensions.items()}
         return Connection(wire, self.host, extensions, self._clock.monotonic())
 

@@ -91,9 +91,9 @@ class Sessions:
             hint = f"Check username and the credentials of accounts.{self._name}"
             raise deferred(f"accounts.{self._name}: {error}", hint, code=454, status="4.7.0") from None
         if reply.code // 100 == 2:
-            log.upstream_authenticated(self._name, self._user, mechanism)
+            log.upstream.authenticated(self._name, self._user, mechanism)
             return None
-        log.upstream_refused_login(self._name, self._user, str(reply))
+        log.upstream.refused_login(self._name, self._user, str(reply))
         await connection.quit()
         return reply
 

@@ -1,0 +1,26 @@
+"""The commands, a module for each. Each is thin: it reads the configuration, calls one part, prints, ends with a code.
+
+Exit codes: 0 all is well, 1 something has to be done (the text says what), 2 the command was mistyped.
+"""
+
+import click
+
+from relay import __version__
+from relay.cli.authorize import authorize
+from relay.cli.check import check, hash_password
+from relay.cli.sandbox import sandbox_command
+from relay.cli.send_test import send_test
+from relay.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="relay")
+def main() -> None:
+    """Takes mail from applications that cannot speak OAuth and sends it on with OAuth.
+
+    Without a configuration file it is a test-mail sink: it takes everything and delivers nothing.
+    """
+
+
+for command in (serve, check, send_test, authorize, sandbox_command, hash_password):
+    main.add_command(command)

@@ -1,0 +1,26 @@
+"""`relay check` and `relay hash-password`: what is done offline."""
+
+import sys
+from pathlib import Path
+
+import argon2
+import click
+
+from relay.cli.common import CONFIG, load
+from relay.config import describe
+
+
+@click.command()
+@CONFIG
+def check(path: Path | None) -> None:
+    """Check the configuration without connecting anywhere; print all errors, or what will run."""
+    settings = load(path)
+    for line in describe(settings):
+        click.echo(line)
+
+
+@click.command("hash-password")
+def hash_password() -> None:
+    """Ask for a password and print the argon2 hash for `clients.NAME.password_hash`."""
+    password = click.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
+    click.echo(argon2.PasswordHasher().hash(password))

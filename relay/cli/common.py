@@ -1,0 +1,46 @@
+"""What several commands share: reading the configuration, and ending with a clear error."""
+
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from relay import config
+from relay.config import ConfigError, Settings
+from relay.policy import Policy
+
+CONFIG = click.option(
+    "--config",
+    "path",
+    type=click.Path(path_type=Path),
+    help="Configuration file. Otherwise RELAY_CONFIG, ./relay.toml, the user's configuration folder, or none.",
+)
+
+
+def load(path: Path | None) -> Settings:
+    try:
+        settings = config.load(path, os.environ)
+        Policy(settings)
+    except ValueError as error:
+        fail(str(error))
+    except ConfigError as error:
+        for problem in error.problems:
+            click.echo(str(problem), err=True)
+        count = len(error.problems)
+        fail(f"{count} {'error' if count == 1 else 'errors'} in the configuration; nothing was started")
+    return settings
+
+
+def load_account(path: Path | None, account: str) -> Settings:
+    """The configuration, which has to have `account`."""
+    settings = load(path)
+    if account not in settings.accounts:
+        fail(f"there is no account {account!r}: the configuration has {', '.join(settings.accounts)}")
+    return settings
+
+
+def fail(text: str) -> NoReturn:
+    click.echo(f"relay: {text}", err=True)
+    sys.exit(1)

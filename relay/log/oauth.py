@@ -1,0 +1,36 @@
+"""What the log says about tokens and sign-ins."""
+
+import logging
+
+from relay.log.writing import duration, event
+
+
+def token_obtained(account: str, lifetime: float) -> None:
+    text = f"{account}: got a token, good for {duration(lifetime)}"
+    event(logging.INFO, "token", text, account=account, lifetime=round(lifetime))
+
+
+def metadata_kept(account: str, reason: str) -> None:
+    text = f"what the issuer said before is used on: {reason}"
+    event(logging.WARNING, "metadata kept", text, account=account, reason=reason)
+
+
+def token_kept(account: str, left: float, reason: str, trace: str) -> None:
+    text = f"no new token, the old one is good for {duration(left)} more: {reason}{f' [{trace}]' if trace else ''}"
+    event(logging.WARNING, "token kept", text, account=account, left=round(left), reason=reason, trace=trace)
+
+
+def token_refused(account: str, reason: str, trace: str, *, temporary: bool) -> None:
+    level = logging.WARNING if temporary else logging.ERROR
+    text = f"{reason}{f' [{trace}]' if trace else ''}"
+    event(level, "token refused", text, account=account, reason=reason, trace=trace)
+
+
+def consent_needed(account: str, reason: str) -> None:
+    text = f"{account}: its sign-in has ended, its mail waits: {reason}. Sign in again: relay authorize {account}"
+    event(logging.ERROR, "consent needed", text, account=account, reason=reason)
+
+
+def consent_replaced(account: str) -> None:
+    text = f"{account}: a newer sign-in was found and is kept"
+    event(logging.INFO, "consent replaced", text, account=account)

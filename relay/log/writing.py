@@ -1,0 +1,101 @@
+"""The set-up of logging, and what the lines of every part are made with.
+
+`format = "json"` writes one object a line with the same facts as fields.
+"""
+
+import json
+import logging
+import logging.handlers
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+logger = logging.getLogger("relay")
+
+# Everything below space, DEL, and the C1 controls: a log line stays one line, and no terminal obeys what a peer sent.
+_CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
+
+
+def clean(text: str) -> str:
+    """`text` with control characters made visible, so that a peer can neither forge a line nor move a cursor.
+
+    Lone surrogates, which stand for octets that are no UTF-8, are made visible too: no file or database takes them.
+    """
+    return text.translate(_CONTROLS).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def event(level: int, name: str, text: str, /, **facts: Any) -> None:
+    """Write one line: `text` for people, `name` and `facts` for `format = "json"`."""
+    if logger.isEnabledFor(level):
+        logger.log(level, "%s", text, extra={"event": name, "facts": facts})
+
+
+class TextFormatter(logging.Formatter):
+    """`2026-11-21 12:00:00.123 INFO  text`, in local time; a traceback follows on its own lines."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s.%(msecs)03d %(levelname)-7s %(message)s", "%Y-%m-%d %H:%M:%S")
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (logging's own name)
+        record.message = clean(record.message)
+        return super().formatMessage(record)
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line: time (UTC, RFC 3339), level, event, message and the event's facts."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        entry: dict[str, Any] = {"time": f"{stamp}.{int(record.msecs):03d}Z", "level": record.levelname.lower()}
+        entry["event"] = getattr(record, "event", record.name)
+        entry["message"] = record.getMessage()
+        entry.update(getattr(record, "facts", {}))
+        if record.exc_info:
+            entry["exception"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def configure(level: str = "INFO", style: Literal["text", "json"] = "text", file: Path | None = None) -> None:
+    """Send the relay's lines to `file` (reopened when it is rotated away) or to standard error.
+
+    Other libraries are heard from WARNING on. Raises OSError when the file cannot be opened.
+    """
+    handler: logging.Handler
+    if file is None:
+        handler = logging.StreamHandler(sys.stderr)
+    else:
+        handler = logging.handlers.WatchedFileHandler(file, encoding="utf-8", errors="backslashreplace")
+    handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
+    root = logging.getLogger()
+    for old in list(root.handlers):
+        root.removeHandler(old)
+        old.close()
+    root.addHandler(handler)
+    root.setLevel(logging.WARNING)
+    logger.setLevel(level)
+    # aiosmtpd writes every command, AUTH and DATA line; ours say the same without the secrets.
+    logging.getLogger("mail.log").setLevel(logging.ERROR)
+
+
+def internal_error(text: str, error: BaseException) -> None:
+    """A mistake of ours: the traceback goes to the log, never to a client."""
+    logger.error("%s", text, exc_info=error, extra={"event": "internal error", "facts": {}})
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: `45s`, `5m`, `2h10m`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes}m{rest}s" if rest and minutes < 5 else f"{minutes}m"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes}m" if minutes else f"{hours}h"
+
+
+def people(recipients: Sequence[str]) -> str:
+    first = f"<{recipients[0]}>"
+    return first if len(recipients) == 1 else f"{first} and {len(recipients) - 1} more"
