@@ -20,6 +20,7 @@ CONFIG = click.option(
 
 
 def load(path: Path | None) -> Settings:
+    """The configuration at `path`, or else every error in it on standard error and exit code 1."""
     try:
         settings = config.load(path, os.environ)
         Policy(settings)
@@ -42,5 +43,6 @@ def load_account(path: Path | None, account: str) -> Settings:
 
 
 def fail(text: str) -> NoReturn:
+    """End with exit code 1 and `text`."""
     click.echo(f"relay: {text}", err=True)
     sys.exit(1)

@@ -97,5 +97,6 @@ def duration(seconds: float) -> str:
 
 
 def people(recipients: Sequence[str]) -> str:
+    """The first of `recipients`, and how many more there are."""
     first = f"<{recipients[0]}>"
     return first if len(recipients) == 1 else f"{first} and {len(recipients) - 1} more"
