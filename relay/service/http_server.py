@@ -23,6 +23,7 @@ class _HttpServer(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening with nobody left in the door, then as uvicorn has it."""
         await stop_listening(self.servers)
         await super().shutdown(sockets)
 
