@@ -16,6 +16,7 @@ from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
 from relay.oauth.jwt import claims
 from relay.oauth.managed_identity import ManagedIdentity
+from relay.oauth.proofs import Proofs
 from relay.oauth.refresh import SignedIn
 from relay.oauth.request import ClientAuthentication, Grant, TokenEndpoint
 from relay.oauth.settings import OAuthSettings
@@ -66,29 +67,32 @@ def source(
 
 def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Callable[[Grant], Awaitable[Granted]]:
     """Makes one request to the token endpoint of account `name`, with any grant. Raises ValueError as `source` does."""
-    proof = authentication(name, oauth, clock)
+    proofs = authentication(name, oauth, clock)
     address = _address(name, oauth, http, clock)
 
     async def ask(grant: Grant) -> Granted:
-        endpoint = TokenEndpoint(
-            name,
-            address,
-            grant=grant,
-            authentication=proof,
-            extra_parameters=oauth.extra_parameters,
-            http=http,
-            clock=clock,
-            method=oauth.token_request_method,
-        )
-        return await endpoint.fetch()
+        async def once(proof: ClientAuthentication) -> Granted:
+            endpoint = TokenEndpoint(
+                name,
+                address,
+                grant=grant,
+                authentication=proof,
+                extra_parameters=oauth.extra_parameters,
+                http=http,
+                clock=clock,
+                method=oauth.token_request_method,
+            )
+            return await endpoint.fetch()
+
+        return await proofs.tried(once)
 
     return ask
 
 
-def authentication(name: str, oauth: OAuthSettings, clock: Clock | None = None) -> ClientAuthentication:
+def authentication(name: str, oauth: OAuthSettings, clock: Clock | None = None) -> Proofs:
     """How the client of account `name` proves who it is. Raises ValueError as `source` does."""
     try:
-        return choices.authentication(oauth, clock or Clock())
+        return choices.proofs(name, oauth, clock or Clock())
     except ValueError as error:
         raise _of_account(name, error) from None
 
