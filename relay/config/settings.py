@@ -15,7 +15,7 @@ from relay.config import addresses, forms, network, places
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
 
-Provider = Literal["microsoft", "google", "smtp", "sink", "discard", "fail"]
+Provider = Literal["microsoft", "google", "yahoo", "smtp", "sink", "discard", "fail"]
 Way = Literal["smtp", "graph"]
 ListenerTls = Literal["off", "starttls", "implicit"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
@@ -183,7 +183,7 @@ class Account(Table):
     @property
     def is_real(self) -> bool:
         """Whether mail leaves through it: a sink, discard or fail keeps everything here."""
-        return self.provider in {"microsoft", "google", "smtp"}
+        return self.provider in {"microsoft", "google", "yahoo", "smtp"}
 
     @property
     def own_address(self) -> str | None:

@@ -77,8 +77,8 @@ def identity(name: str, account: Account) -> Identity:
     mailbox = (account.mailbox or account.username or "").lower()
     if account.provider == "microsoft":
         return Identity("microsoft", account.cloud, (account.tenant or "").lower(), mailbox)
-    if account.provider == "google":
-        return Identity("google", "", "", mailbox)
+    if account.provider in ("google", "yahoo"):
+        return Identity(account.provider, "", "", mailbox)
     if account.provider == "smtp":
         return Identity("smtp", "", f"{account.host}:{account.port}".lower(), mailbox)
     return Identity(account.provider, "", "", name)
