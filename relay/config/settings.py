@@ -283,6 +283,8 @@ class Settings(Table):
     """The file that it came from."""
     warnings: tuple[str, ...] = ()
     """What works but should not stay as it is."""
+    origins: dict[str, str] = Field(default_factory=dict)
+    """The file or variable of each key that somebody wrote, by its dotted name."""
 
     @property
     def database_file(self) -> Path:
