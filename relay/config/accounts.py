@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay import providers
-from relay.config import network, oauth, oauth_files, tls, user_grants
+from relay.config import mailbox_users, network, oauth, oauth_files, tls, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest
 from relay.config.settings import Account
@@ -66,7 +66,7 @@ def _preset(table: Tree) -> Tree:
         return {"tls": "off", **filled}
     filled.setdefault("port", _port(filled.get("tls", "starttls")))
     if "password" in filled or "oauth" in filled:
-        _set_default(filled, "username", filled.get("mailbox"))
+        _set_username(filled)
     return filled
 
 
@@ -88,7 +88,7 @@ def _microsoft(table: Tree) -> Tree:
         filled.setdefault("host", cloud.smtp_host)
         filled.setdefault("port", _port(filled.get("tls", "starttls")))
         filled.setdefault("concurrency", providers.EXCHANGE_CONCURRENCY)
-        _set_default(filled, "username", filled.get("mailbox"))
+        _set_username(filled)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
@@ -107,7 +107,7 @@ def _google(table: Tree) -> Tree:
     filled.setdefault("host", providers.GMAIL_SMTP_HOST)
     filled.setdefault("port", _port(filled["tls"]))
     filled.setdefault("concurrency", providers.GMAIL_CONCURRENCY)
-    _set_default(filled, "username", filled.get("mailbox"))
+    _set_username(filled)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = dict(filled["oauth"])
         if oauth.needs_endpoint(table):
@@ -136,6 +136,12 @@ def _word(table: Tree, key: str) -> str:
 def _set_default(table: Tree, key: str, value: Any) -> None:
     if value is not None:
         table.setdefault(key, value)
+
+
+def _set_username(table: Tree) -> None:
+    """The login is the mailbox, unless that is another one for each message."""
+    if not mailbox_users.is_of_sender(table):
+        _set_default(table, "username", table.get("mailbox"))
 
 
 def _uses_graph(table: Tree) -> bool:
@@ -235,6 +241,7 @@ def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
         findings.problem((*path, "username"), "has neither a password nor [oauth] with it: add one, or remove it")
     if isinstance(table.get("oauth"), dict):
         oauth.check(table, path, findings)
+    mailbox_users.check_account(table, oauth.grant_of(table), path, findings)
 
 
 def _check_credentials(made: Account, path: KeyPath, findings: Findings) -> None:

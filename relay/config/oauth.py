@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from relay.config import user_grants
+from relay.config import mailbox_users, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
 from relay.config.settings import Account, AuthMethod, Grant, OAuth
@@ -85,9 +85,10 @@ def preset(account: Tree) -> Tree:
         table["token_endpoint_auth_method"] = "none"  # noqa: S105 (a name)
     else:
         table["token_endpoint_auth_method"] = _method(account)
-    if grant == "jwt_bearer" and isinstance(account.get("mailbox"), str):
+    of_sender = mailbox_users.is_of_sender(account)
+    if grant == "jwt_bearer" and isinstance(account.get("mailbox"), str) and not of_sender:
         table.setdefault("subject", account["mailbox"])
-    if grant != "password":
+    if grant != "password" or of_sender:
         return {**account, "oauth": table}
     username = account.get("username", account.get("mailbox"))
     if isinstance(username, str):
@@ -127,7 +128,8 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
         return
     if not given(table, "client_id", inside, findings):
         findings.missing(inside, "client_id", "add the Application (client) ID of the app registration")
-    if grant == "password" and not given(account, "password", path, findings):
+    shows_own = grant == "password" and not mailbox_users.is_of_sender(account)
+    if shows_own and not given(account, "password", path, findings):
         findings.missing(path, "password", 'the grant "password" sends the user\'s own: add password_file = "..."')
     user_grants.check(table, inside, findings, preset=account.get("provider") in {"microsoft", "google"})
     method = str(_method(account))

@@ -19,6 +19,14 @@ from relay.oauth.response import parse
 
 _MOST_OCTETS = 256 * 1024
 
+Address = str | Callable[[], Awaitable[str]]
+"""Where a token endpoint is, or what finds it at each request (and raises TokenError)."""
+
+
+async def located(address: Address) -> str:
+    """Where it is now. Raises TokenError."""
+    return address if isinstance(address, str) else await address()
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
@@ -69,14 +77,14 @@ class ClientAuthentication(Protocol):
 class TokenEndpoint:
     """Asks one token endpoint for one account's tokens, whenever it is told to.
 
-    `url` is its address, or finds it at each request (and raises TokenError). `method` is "POST", or "GET" for the
+    `url` is its address, or finds it. `method` is "POST", or "GET" for the
     odd server that wants the parameters in the address.
     """
 
     def __init__(
         self,
         account: str,
-        url: str | Callable[[], Awaitable[str]],
+        url: Address,
         *,
         grant: Grant,
         authentication: ClientAuthentication,
@@ -96,7 +104,7 @@ class TokenEndpoint:
 
     async def fetch(self) -> Granted:
         """One request. Raises TokenError."""
-        url = self._url if isinstance(self._url, str) else await self._url()
+        url = await located(self._url)
         host = urlsplit(url).hostname or url
         if not _is_private(url):
             raise errors.insecure_endpoint(self._account, host)
