@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from relay.advice import oauth as advice
 from relay.config.secret import SecretError
@@ -38,7 +38,10 @@ class Refused:
     def without(self, secrets: Iterable[str]) -> Self:
         """Itself with `secrets` masked: some servers quote what they were sent."""
         masked = [
-            form for secret in secrets for form in (secret, quote_plus(secret)) if len(secret) >= _SHORTEST_MASKED
+            form
+            for secret in secrets
+            for form in (secret, quote_plus(secret), quote(secret, safe=""))
+            if len(secret) >= _SHORTEST_MASKED
         ]
 
         def mask(text: str) -> str:

@@ -1,6 +1,6 @@
 """The device code (RFC 8628): the user types a code in a browser anywhere, and the relay asks until it is done."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 
 from relay.http import HttpClient, HttpError
@@ -49,10 +49,22 @@ class DeviceGrant:
 
 
 async def begin(
-    account: str, endpoint: str, scope: str, authentication: ClientAuthentication, http: HttpClient
+    account: str,
+    endpoint: str,
+    scope: str,
+    authentication: ClientAuthentication,
+    http: HttpClient,
+    *,
+    token_endpoint: str = "",
+    extra_parameters: Mapping[str, str] | None = None,
 ) -> DeviceCode:
-    """Ask for a code. Raises ConsentError, or SecretError when the client's secret cannot be read."""
-    request = authentication.add_to(TokenRequest(endpoint, {"scope": scope}, {"accept": "application/json"}))
+    """Ask for a code. Raises ConsentError, or SecretError when the client's secret cannot be read.
+
+    `token_endpoint` is what an assertion that proves the client is made out to; `extra_parameters` go with the rest.
+    """
+    form = {**(extra_parameters or {}), "scope": scope}
+    begun = TokenRequest(endpoint, form, {"accept": "application/json"}, token_endpoint=token_endpoint)
+    request = authentication.add_to(begun)
     try:
         answer = await http.request("POST", endpoint, headers=request.headers, form=request.form)
     except HttpError as error:

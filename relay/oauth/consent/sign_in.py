@@ -157,7 +157,15 @@ async def _pasted(request: BrowserSignIn, person: Person) -> str:
 async def _by_device(parts: Parts, person: Person) -> tuple[Granted, str | None]:
     scope = parts.oauth.scope_delimiter.join(scopes_of(parts.oauth))
     endpoint = parts.oauth.device_authorization_endpoint or ""
-    begun = await device.begin(parts.account, endpoint, scope, parts.authentication, parts.http)
+    begun = await device.begin(
+        parts.account,
+        endpoint,
+        scope,
+        parts.authentication,
+        parts.http,
+        token_endpoint=choices.token_endpoint(parts.oauth),
+        extra_parameters=parts.oauth.extra_parameters,
+    )
     person.say(f"open {begun.place} in a browser on any machine and enter the code {begun.user_code}")
     if begun.whole_place:
         person.say(f"or open {begun.whole_place}")
