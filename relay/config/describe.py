@@ -119,7 +119,8 @@ def _client_proof(oauth: OAuth) -> str:
     if oauth.token_endpoint_auth_method == "none":  # noqa: S105 (a name)
         return "which needs no proof"
     where = f" in the header {oauth.client_secret_header}" if oauth.client_secret_header else ""
-    return f"client_secret {_masked(oauth.client_secret)}{where}"
+    following = f", or client_secret_next {_masked(oauth.client_secret_next)}" if oauth.client_secret_next else ""
+    return f"client_secret {_masked(oauth.client_secret)}{following}{where}"
 
 
 def _way(account: Account) -> str:

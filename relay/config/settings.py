@@ -119,6 +119,8 @@ class OAuth(Table):
     grant: Annotated[Grant, forms.one_of(Grant)] = "client_credentials"
     client_id: Hidden | None = None
     client_secret: Hidden | None = None
+    client_secret_next: Hidden | None = None
+    """The one that is to take its place: used when the first is refused."""
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
     client_secret_header: Annotated[str, forms.text(network.header_name)] | None = None
     private_key_file: File | None = None

@@ -34,6 +34,7 @@ class ClientSecretBasic:
         self._secrets = (client_id, client_secret)
 
     def add_to(self, request: TokenRequest) -> TokenRequest:
+        """`request` with the header field. Raises SecretError."""
         client_id, secret = read_sendable(*self._secrets)
         # Without the encoding (RFC 6749 appendix B) a colon in the id would end it, and "%" or "+" become others. A
         # space is sent as %20, which also the servers understand that do not know it as "+" (Authlib is one).

@@ -160,6 +160,20 @@ def insecure_endpoint(account: str, host: str) -> TokenError:
     return TokenError(text, error="insecure_endpoint", temporary=False, hint=hint)
 
 
+def neither(error: TokenError, one: str, other: str) -> TokenError:
+    """Both secrets were tried, and `error` is what was said to one of them."""
+    return TokenError(
+        f"{error.text} (tried with {one} and with {other})",
+        error=error.error,
+        temporary=error.temporary,
+        description=error.description,
+        codes=error.codes,
+        retry_after=error.retry_after,
+        hint=error.hint,
+        trace=error.trace,
+    )
+
+
 def consent_missing(account: str, mailbox: str = "") -> TokenError:
     """Nobody has signed in yet."""
     who = f"as {mailbox}" if mailbox else "for this account"

@@ -18,7 +18,8 @@ from relay.oauth.consent.id_token import user_of
 from relay.oauth.consent.loopback import Loopback
 from relay.oauth.consent.settings import ConsentSettings, scopes_of, useless_scopes
 from relay.oauth.errors import TokenError
-from relay.oauth.request import ClientAuthentication, Grant
+from relay.oauth.proofs import Proofs
+from relay.oauth.request import Grant
 from relay.oauth.store import ConsentStore, SignIn
 
 PATIENCE = 900.0
@@ -54,7 +55,7 @@ class Parts:
     mailbox: str
     oauth: ConsentSettings
     ask: Callable[[Grant], Awaitable[Granted]]
-    authentication: ClientAuthentication
+    authentication: Proofs
     http: HttpClient
     clock: Clock
     store: ConsentStore

@@ -3,7 +3,7 @@
 import pytest
 
 from relay.config import Secret
-from tests.oauth.foreign.parts import Account, refusal_of
+from tests.oauth.foreign.parts import SECRET, Account, refusal_of
 from tests.oauth.foreign.server import LIFETIME, Foreign
 from tests.support import keys
 
@@ -71,3 +71,18 @@ async def test_a_grant_that_it_may_not_use(foreign: Foreign, account: Account) -
     foreign.records.clients["basic"].grants = ()
     error = await refusal_of(account("basic").get())
     assert (error.error, error.temporary) == ("unauthorized_client", False)
+
+
+@pytest.mark.parametrize("name", ["basic", "post"])
+async def test_a_secret_is_exchanged(
+    foreign: Foreign, account: Account, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """The server has both, then only the new one, as an administrator does it."""
+    secrets = foreign.records.clients[name].secrets
+    secrets.add("the-new-secret")
+    tokens = account(name, client_secret_next=Secret("the-new-secret"))
+    token = await tokens.get()
+    assert "the first can go" not in caplog.text
+    secrets.discard(SECRET)
+    assert (await tokens.replace(token)).value == foreign.records.issued[-1].access_token
+    assert "office: the provider takes client_secret_next and not client_secret: the first can go" in caplog.text

@@ -11,7 +11,7 @@ from urllib.error import HTTPError
 import pytest
 
 from relay import oauth
-from relay.config import OAuth
+from relay.config import OAuth, Secret
 from relay.http import HttpClient
 from relay.model import Clock
 from relay.oauth import ConsentStore, TokenSource
@@ -224,5 +224,15 @@ async def test_a_device_code_that_has_expired(case: Case) -> None:
 
 async def test_a_device_that_may_not(case: Case) -> None:
     case.foreign.records.clients["public"].methods = ["client_secret_basic"]
-    with pytest.raises(ConsentError, match=r"no device code: .*cannot authenticate"):
+    with pytest.raises(ConsentError, match=r"localhost refused: invalid_client: .*cannot authenticate"):
         await case.sign_in(case.settings("public", "device_code"))
+
+
+async def test_a_device_whose_secret_was_exchanged(case: Case) -> None:
+    secrets = case.foreign.records.clients["basic"].secrets
+    secrets.clear()
+    secrets.add("the-new-secret")
+    settings = case.settings("basic", "device_code", client_secret_next=Secret("the-new-secret"))
+    await case.sign_in(settings)
+    await case.tokens(settings).get()
+    assert case.foreign.records.issued[-1].user == USER
