@@ -21,7 +21,8 @@ class ConsentSettings(OAuthSettings, Protocol):
 
 
 def is_google(oauth: ConsentSettings) -> bool:
-    return urlsplit(oauth.authorization_endpoint or oauth.token_endpoint or "").hostname in providers.GOOGLE_OAUTH_HOSTS
+    place = oauth.authorization_endpoint or oauth.token_endpoint or oauth.issuer or ""
+    return urlsplit(place).hostname in providers.GOOGLE_OAUTH_HOSTS
 
 
 def scopes_of(oauth: ConsentSettings) -> tuple[str, ...]:
