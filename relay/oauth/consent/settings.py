@@ -21,6 +21,7 @@ class ConsentSettings(OAuthSettings, Protocol):
 
 
 def is_google(oauth: ConsentSettings) -> bool:
+    """Whether the provider is Google, which has rules of its own."""
     place = oauth.authorization_endpoint or oauth.token_endpoint or oauth.issuer or ""
     return urlsplit(place).hostname in providers.GOOGLE_OAUTH_HOSTS
 
