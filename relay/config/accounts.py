@@ -187,14 +187,14 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
 
 
 def _check_google(table: Tree, path: KeyPath, findings: Findings) -> None:
-    if "mailbox" not in table:
+    if "mailbox" not in table and not user_grants.is_user_grant(table.get("oauth")):
         findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@example.com"')
     if "oauth" not in table and not oauth.given(table, "password", path, findings):
         findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with the private_key_file of a service account")
 
 
 def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
-    if "mailbox" not in table:
+    if "mailbox" not in table and not user_grants.is_user_grant(table.get("oauth")):
         findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@contoso.com"')
     password = oauth.given(table, "password", path, findings)
     if "oauth" not in table and not password:
@@ -235,7 +235,9 @@ def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
     token, password = "oauth" in table, oauth.given(table, "password", path, findings)
     if token and password and not oauth.is_password_grant(table):
         findings.problem((*path, "password"), f"and [{'.'.join(path)}.oauth] are both given: keep one")
-    if (token or password) and "username" not in table and "mailbox" not in table:
+    # Where a user signs in, that says who it is.
+    named = "username" in table or "mailbox" in table or user_grants.is_user_grant(table.get("oauth"))
+    if (token or password) and not named:
         findings.missing(path, "username", "add the login at the server, or mailbox when that is the same")
     if "username" in table and not (token or password):
         findings.problem((*path, "username"), "has neither a password nor [oauth] with it: add one, or remove it")

@@ -57,14 +57,11 @@ def grant_of(account: Tree) -> str:
 
 
 def needs_endpoint(account: Tree) -> bool:
-    """Whether the token endpoint's address must be known: there is one, and it is not found by the issuer.
-
-    For a user's sign-in the issuer says who has signed in, and finds nothing.
-    """
+    """Whether the token endpoint's address must be known: there is one, and it is not found by the issuer."""
     table = account.get("oauth")
     if not isinstance(table, dict) or grant_of(account) == "managed_identity":
         return False
-    return "issuer" not in table or user_grants.is_user_grant(table)
+    return "issuer" not in table
 
 
 def is_password_grant(account: Tree) -> bool:
@@ -119,7 +116,9 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
     if grant not in get_args(Grant):
         return  # Its form says so.
     _check_grant(account, grant, path, findings)
-    if "issuer" in table and "token_endpoint" in table and not needs_endpoint(account) and grant != "managed_identity":
+    # A user's sign-in can have both: the issuer also says who has signed in.
+    one = grant not in (*user_grants.USER_GRANTS, "managed_identity")
+    if "issuer" in table and "token_endpoint" in table and one:
         findings.problem((*inside, "issuer"), "and token_endpoint are both given, and one finds the other: keep one")
     if grant == "jwt_bearer":
         _check_service_account(account, path, findings)

@@ -40,6 +40,7 @@ __all__ = [
     "asker",
     "authentication",
     "claims",
+    "discovery",
     "mailboxes",
     "source",
 ]
@@ -129,9 +130,19 @@ def _with_logins(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store:
     return Mailboxes(tokens, logins)
 
 
-def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Callable[[Grant], Awaitable[Granted]]:
-    """Makes one request to the token endpoint of account `name`, with any grant. Raises ValueError as `source` does."""
-    return _asker(name, oauth, _address(name, oauth, http, clock), http, clock)
+def discovery(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Discovery | None:
+    """What finds the provider's addresses by its issuer; None for an account that names none."""
+    return None if oauth.issuer is None else Discovery(name, oauth.issuer, http, clock, entra=oauth.entra)
+
+
+def asker(
+    name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, found: Discovery | None = None
+) -> Callable[[Grant], Awaitable[Granted]]:
+    """Makes one request to the token endpoint of account `name`, with any grant. Raises ValueError as `source` does.
+
+    `found` is the account's discovery, where somebody else needs it as well.
+    """
+    return _asker(name, oauth, _address(name, oauth, http, clock, found), http, clock)
 
 
 def _asker(
@@ -177,10 +188,13 @@ def _of_account(name: str, error: ValueError) -> ValueError:
     return ValueError(f"accounts.{name}.oauth.{error}")
 
 
-def _address(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Address:
+def _address(
+    name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, found: Discovery | None = None
+) -> Address:
     """Where the token endpoint is, or how it is found."""
-    if oauth.token_endpoint is None and oauth.issuer is not None:
-        return Discovery(name, oauth.issuer, http, clock, entra=oauth.entra).token_endpoint
+    found = found or discovery(name, oauth, http, clock)
+    if oauth.token_endpoint is None and found is not None:
+        return found.token_endpoint
     try:
         return choices.token_endpoint(oauth)
     except ValueError as error:

@@ -6,6 +6,7 @@ token is on the disk before the access token is used: a crash in between costs o
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from relay import log
 from relay.config.secret import Secret, SecretError
@@ -131,7 +132,7 @@ class SignedIn:
         except TokenError as error:
             raise await self._refused(consent, error) from None
         self._unsaved = (consent, granted.refresh_token if granted.refresh_token != token else "")
-        return granted
+        return replace(granted, user=consent.user)
 
     async def _refused(self, consent: Consent, error: TokenError) -> TokenError:
         """What to tell of a refusal, once it is noted. The refresh token stays whatever was said."""

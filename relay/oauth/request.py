@@ -116,7 +116,7 @@ class TokenEndpoint:
         """One request. Raises TokenError."""
         url = await located(self._url)
         host = urlsplit(url).hostname or url
-        if not _is_private(url):
+        if not is_private(url):
             raise errors.insecure_endpoint(self._account, host)
         request = TokenRequest(url, self._extra_parameters, {"accept": "application/json"})
         try:
@@ -145,7 +145,7 @@ class TokenEndpoint:
         return await self._http.request(self._method, address, headers=request.headers, max_response=_MOST_OCTETS)
 
 
-def _is_private(url: str) -> bool:
+def is_private(url: str) -> bool:
     """Whether what is sent to `url` stays unread: by TLS, or because it does not leave this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""

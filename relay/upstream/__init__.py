@@ -13,10 +13,11 @@ from relay.model import Clock, Identity, Message, Results
 from relay.oauth import MailboxTokens, TokenSource
 from relay.upstream.by_mailbox import ByMailbox
 from relay.upstream.graph import GraphUpstream
+from relay.upstream.probe import probe
 from relay.upstream.sink import Discard, Fail, Sink
 from relay.upstream.smtp import SmtpUpstream
 
-__all__ = ["ByMailbox", "Upstream", "build", "identity"]
+__all__ = ["ByMailbox", "Upstream", "build", "identity", "probe"]
 
 
 class Upstream(Protocol):
@@ -100,8 +101,12 @@ def _by_mailbox(
 
 
 def identity(name: str, account: Account) -> Identity:
-    """Whom account `name` speaks as. Two accounts on one mailbox are one identity; the ways of one account too."""
-    mailbox = (account.mailbox or account.username or "").lower()
+    """Whom account `name` speaks as. Two accounts on one mailbox are one identity; the ways of one account too.
+
+    An account without a mailbox, which sends as whoever has signed in for it, is an identity of its own.
+    """
+    unknown = name if account.oauth is not None else ""
+    mailbox = (account.mailbox or account.username or unknown).lower()
     if account.provider == "microsoft":
         return Identity("microsoft", account.cloud, (account.tenant or "").lower(), mailbox)
     if account.provider == "google":
