@@ -61,6 +61,12 @@ def _need(value: Value | None, key: str) -> Value:
     return value
 
 
+def renewable(oauth: OAuthSettings) -> tuple[str, ...]:
+    """The scopes with what brings a refresh token, where the provider is known to want that."""
+    scopes = tuple(oauth.scopes)
+    return (*scopes, "offline_access") if oauth.entra and "offline_access" not in scopes else scopes
+
+
 def client_id(oauth: OAuthSettings) -> Secret:
     """Raises ValueError as above."""
     return _need(oauth.client_id, "client_id")

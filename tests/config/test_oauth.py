@@ -341,13 +341,15 @@ def test_a_secret_in_the_address_is_warned_of(configure: Configure, method: str 
     assert all("servers and proxies write into their logs" in text for text in settings.warnings)
 
 
-def test_for_a_users_sign_in_an_issuer_stands_beside_the_endpoints(configure: Configure, problems: Problems) -> None:
+def test_for_a_users_sign_in_an_issuer_stands_beside_the_endpoints(configure: Configure) -> None:
     signs_in = HUB + 'grant = "authorization_code"\nissuer = "https://idp.example.com"\n'
     signs_in += 'authorization_endpoint = "https://idp.example.com/authorize"\n'
     oauth = oauth_of(configure, signs_in, "hub")
     assert (oauth.issuer, oauth.token_endpoint) == ("https://idp.example.com", "https://idp.example.com/token")
-    without = signs_in.replace('token_endpoint = "https://idp.example.com/token"\n', "")
-    told(problems(without), "accounts.hub.oauth.token_endpoint", "is missing")
+    alone = HUB.replace('token_endpoint = "https://idp.example.com/token"\n', "")
+    for grant in ("authorization_code", "device_code"):
+        oauth = oauth_of(configure, alone + f'grant = "{grant}"\nissuer = "https://idp.example.com"\n', "hub")
+        assert (oauth.token_endpoint, oauth.authorization_endpoint) == (None, None), "the issuer finds them"
 
 
 @pytest.mark.parametrize(

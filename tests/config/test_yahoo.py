@@ -53,7 +53,8 @@ def test_other_grants(problems: Problems, grant: str) -> None:
 
 
 def test_what_is_missing(problems: Problems) -> None:
-    told(problems('[accounts.mail]\nprovider = "yahoo"\npassword = "x"'), "accounts.mail.mailbox", "add the mailbox")
+    app_password = '[accounts.mail]\nprovider = "yahoo"\npassword = "x"'
+    told(problems(app_password), "accounts.mail.mailbox", "add the mailbox")
     told(problems(HEAD), "accounts.mail.oauth", "client_id and client_secret, or write an app password as password")
 
 

@@ -65,6 +65,9 @@ class Person:
     async def confirm(self, question: str) -> bool:
         raise AssertionError(question)
 
+    async def ask(self, question: str) -> str:
+        raise AssertionError(question)
+
     async def ended(self) -> None:
         if self._visit is not None:
             await self._visit
