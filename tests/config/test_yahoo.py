@@ -60,3 +60,10 @@ def test_what_is_missing(problems: Problems) -> None:
 
 def test_what_has_no_meaning(problems: Problems) -> None:
     told(problems(HEAD + 'tenant = "x.example"\n' + OAUTH), "accounts.mail.tenant", 'provider = "yahoo"')
+
+
+def test_whoever_signs_in(configure: Configure) -> None:
+    """Without a mailbox the sign-in says, or is asked, whose it is."""
+    clients = '[clients.app]\nnetworks = ["127.0.0.0/8"]\nsenders = ["*"]\n'
+    account = configure('[accounts.mail]\nprovider = "yahoo"\n' + OAUTH + clients).accounts["mail"]
+    assert (account.mailbox, account.username) == (None, None)
