@@ -8,9 +8,11 @@ import click
 from relay import __version__
 from relay.cli.authorize import authorize
 from relay.cli.check import check, hash_password
+from relay.cli.doctor import doctor_command
 from relay.cli.sandbox import sandbox_command
 from relay.cli.send_test import send_test
 from relay.cli.serve import serve
+from relay.cli.token import token
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -22,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, send_test, authorize, sandbox_command, hash_password):
+for command in (serve, check, doctor_command, token, send_test, authorize, sandbox_command, hash_password):
     main.add_command(command)
