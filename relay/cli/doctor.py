@@ -33,7 +33,7 @@ def doctor_command(path: Path | None, account: str | None, as_json: bool) -> Non
     settings = _loaded(path) if as_json else load(path)
     if account is not None:
         need_account(settings, account)
-    log.configure("ERROR")
+    log.only_mistakes()
     names = [account] if account is not None else list(settings.accounts)
     reports = asyncio.run(_examine(settings, names, quiet=as_json))
     if as_json:

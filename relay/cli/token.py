@@ -34,7 +34,7 @@ def token(path: Path | None, account: str, show: bool, as_json: bool) -> None:
     settings = load_account(path, account)
     if settings.accounts[account].oauth is None:
         fail(f"accounts.{account} uses no token: it has no oauth table")
-    log.configure("ERROR")
+    log.only_mistakes()
     try:
         found = asyncio.run(doctor.examine_token(settings, account))
     except (StorageError, OSError) as error:

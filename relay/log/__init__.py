@@ -5,7 +5,7 @@ carries a secret: what comes in are addresses, ids and replies, cleaned of contr
 """
 
 from relay.log import alerts, delivery, listener, oauth, sandbox, service, spool, upstream
-from relay.log.writing import clean, configure, duration, event, internal_error, logger
+from relay.log.writing import clean, configure, duration, event, internal_error, logger, only_mistakes
 
 __all__ = [
     "alerts",
@@ -18,6 +18,7 @@ __all__ = [
     "listener",
     "logger",
     "oauth",
+    "only_mistakes",
     "sandbox",
     "service",
     "spool",
