@@ -8,6 +8,7 @@ import click
 from relay import __version__
 from relay.cli.authorize import authorize
 from relay.cli.check import check, hash_password
+from relay.cli.config import config
 from relay.cli.doctor import doctor_command
 from relay.cli.sandbox import sandbox_command
 from relay.cli.send_test import send_test
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, doctor_command, token, send_test, authorize, sandbox_command, hash_password):
+for command in (serve, check, config, doctor_command, token, send_test, authorize, sandbox_command, hash_password):
     main.add_command(command)

@@ -74,6 +74,12 @@ def day(value: object) -> float:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
 
 
+def show_moment(seconds: float) -> str:
+    """A day, and the time of it where that is not its beginning, in UTC."""
+    found = datetime.fromtimestamp(seconds, UTC)
+    return show_day(seconds) if found.time() == time() else found.isoformat()
+
+
 def show_day(seconds: float) -> str:
     """`2027-03-01`, in UTC."""
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.config.units import day, duration, show_day, show_duration, show_size, size
+from relay.config.units import day, duration, show_day, show_duration, show_moment, show_size, size
 
 
 @pytest.mark.parametrize(
@@ -131,6 +131,11 @@ def test_an_unusable_size_suggests_one(value: object, hint: str) -> None:
 )
 def test_days(written: object, shown: str) -> None:
     assert show_day(day(written)) == shown
+
+
+def test_a_moment_is_shown_as_it_can_be_written() -> None:
+    for text in ("2027-03-01", "2027-03-01T12:30:00+00:00"):
+        assert show_moment(day(text)) == text
 
 
 def test_a_day_begins_in_utc() -> None:
