@@ -16,10 +16,16 @@ WAITS = (60.0, 300.0, 1800.0, 7200.0, 21600.0)
 class Outbox:
     """Tells alerts by `channels`; what is not told yet is in `memory`."""
 
+    _channels: dict[str, Channel]
+
     def __init__(self, memory: Memory, channels: Sequence[Channel], clock: Clock) -> None:
         self._memory = memory
-        self._channels = {channel.name: channel for channel in channels}
+        self.use(channels)
         self._clock = clock
+
+    def use(self, channels: Sequence[Channel]) -> None:
+        """Tell by these from now on."""
+        self._channels = {channel.name: channel for channel in channels}
 
     def add(self, alert: Alert) -> None:
         """Tell `alert` in the log at once, and by every channel at the next `flush()`."""
@@ -37,19 +43,22 @@ class Outbox:
         await asyncio.gather(*(self._flush(channel) for channel in self._channels.values()))
 
     async def _flush(self, channel: Channel) -> None:
-        for one in [one for one in self._memory.waiting if one.channel == channel.name]:
-            if one.next_at <= self._clock.time():
-                await self._try(channel, one)
+        """A channel that fails is left alone until the next time: the others in the row would only wait for it."""
+        due = [one for one in self._memory.waiting if one.channel == channel.name and one.next_at <= self._clock.time()]
+        for one in due:
+            if not await self._try(channel, one):
+                return
 
-    async def _try(self, channel: Channel, one: Waiting) -> None:
+    async def _try(self, channel: Channel, one: Waiting) -> bool:
         try:
             await channel.tell(one.alert)
         except ChannelError as error:
             self._failed(one, str(error))
-        else:
-            self._drop(one)
-            metrics.ALERTS.labels(channel.name, "told").inc()
-            log.alerts.told(channel.name, one.alert.key)
+            return False
+        self._drop(one)
+        metrics.ALERTS.labels(channel.name, "told").inc()
+        log.alerts.told(channel.name, one.alert.key)
+        return True
 
     def _failed(self, one: Waiting, reason: str) -> None:
         wait = WAITS[one.tries] if one.tries < len(WAITS) else None

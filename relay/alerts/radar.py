@@ -51,6 +51,7 @@ class Radar:
         self._sources = sources
         self._store = store
         self._lanes = lanes
+        self._http = http
         self._clock = clock
         self._deadlines = Deadlines(settings)
         self._memory = Memory.load(Path(settings.state_folder) / FILE)
@@ -58,6 +59,14 @@ class Radar:
         self._known: list[Deadline] = []
         self._files_at = float("-inf")
         self._in_trouble: dict[str, float] = {}
+
+    def use(self, settings: Settings, sources: Mapping[str, TokenSource]) -> None:
+        """Look at these from now on: the configuration has changed. What was told stays told."""
+        self._settings = settings
+        self._sources = sources
+        self._deadlines = Deadlines(settings)
+        self._files_at = float("-inf")
+        self._outbox.use(channels(settings, self._http))
 
     async def run(self) -> None:
         """Look, again and again, until cancelled."""

@@ -92,6 +92,8 @@ async def examine_token(settings: Settings, name: str, clock: Clock | None = Non
         stack.push_async_callback(http.close)
         store = await stack.enter_async_context(sign_ins(settings, account))
         source = source_of(name, account, http, clock, store)
+        if source is not None:
+            stack.push_async_callback(source.close)
         trouble = await stored.last_trouble(settings, name)
         return await facts(name, account, source, store, clock, trouble)
 

@@ -161,3 +161,20 @@ async def test_what_waits_for_a_way_that_was_removed_is_dropped(tower: Tower) ->
 
 async def test_an_alert_survives_being_kept() -> None:
     assert Alert.loaded(json.loads(json.dumps(ALERT.saved()))) == ALERT
+
+
+async def test_a_way_that_fails_is_asked_once_for_all_that_wait(tower: Tower) -> None:
+    tower.listener.statuses = [500] * 2
+    accounts = [SECRET.replace("office", name) for name in ("one", "two", "three")]
+    clients = '[clients.app]\nnetworks = ["127.0.0.1"]\naccount = "one"\n'
+    text = "".join(f'{account}client_secret_expires = "2027-01-20"\n' for account in accounts)
+    radar = tower.radar(text + clients)
+    await radar.look()
+    assert len(tower.listener.statuses) == 1
+    await radar.look()
+    assert tower.listener.statuses == []
+    await radar.look()
+    assert [one["name"] for one in tower.listener.heard] == ["three"]
+    tower.clock.now += WAITS[0]
+    await radar.look()
+    assert sorted(one["name"] for one in tower.listener.heard) == ["one", "three", "two"]

@@ -373,3 +373,19 @@ async def test_nothing_that_goes_wrong_ends_it(tower: Tower, caplog: pytest.LogC
     task.cancel()
     await asyncio.wait({task})
     assert "a mistake of ours" in caplog.text
+
+
+async def test_a_changed_configuration_is_looked_at_at_once(tower: Tower) -> None:
+    tower.listener.statuses = [500]
+    radar = tower.radar(ending(after(5)))
+    await radar.look()
+    assert tower.listener.heard == []
+    tower.clock.now += 60
+    source = TokenSource("office", Provider(EXPIRED).fetch, tower.clock)
+    await ask(source)
+    radar.use(tower.settings(ending(after(400))), {"office": source})
+    await radar.look()
+    assert events(tower.listener) == ["expires", "expired"], "what nobody has heard yet is not forgotten"
+    radar.use(tower.settings(ending(after(0.5)), 'paused_after = "1h"'), {})
+    await radar.look()
+    assert len(tower.listener.heard) == 2, "there is no webhook any more"

@@ -74,7 +74,7 @@ def test_each_cloud_and_way_has_its_own(keys: dict[str, Any], claims: dict[str, 
     [
         ({}, {"aud": "https://graph.microsoft.com"}, "aud", "fail", "https://outlook.office365.com/.default"),
         ({"via": ("graph",)}, {"roles": ["Mail.Send"]}, "aud", "fail", "https://graph.microsoft.com/.default"),
-        ({"cloud": "us-gov"}, {}, "aud", "fail", "https://outlook.office365.us/.default"),
+        ({"cloud": "us-gov"}, {}, "aud", "warn", "https://outlook.office365.us/.default"),
         ({}, {"roles": ["Mail.Send"]}, "roles", "warn", "Application permissions > SMTP.SendAsApp"),
         ({}, {"roles": None}, "roles", "warn", "Grant admin consent"),
         ({}, {"roles": "SMTP.SendAsApp"}, "roles", "warn", "Grant admin consent"),
