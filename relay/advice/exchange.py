@@ -52,6 +52,11 @@ def allow_smtp_auth(mailbox: str) -> str:
     return f"Set-CASMailbox -Identity {quoted(mailbox)} -SmtpClientAuthenticationDisabled $false"
 
 
+def allow_high_volume(mailbox: str, ids: Ids) -> str:
+    """Let the application use an account of High Volume Email."""
+    return f"Add-HVEAppAccess -Identity {quoted(mailbox)} -AppIds {ids.principal}"
+
+
 def test_rights(ids: Ids, mailbox: str) -> str:
     """Show what RBAC for Applications allows the application, past the cache."""
     return f"Test-ServicePrincipalAuthorization -Identity {ids.application} -Resource {quoted(mailbox)}"

@@ -58,10 +58,15 @@ def need_of(account: Account) -> Need | None:
         return Need(frozenset(audiences), "Mail.Send", "Microsoft Graph")
     # A token may name either of Exchange's addresses, or its application.
     audiences = {*map(_root, (cloud.smtp_scope, cloud.smtp_user_scope)), providers.EXCHANGE_APPLICATION}
-    if (account.host or "").lower() in providers.HVE_HOSTS:
+    if is_high_volume(account):
         return Need(frozenset(audiences), "Mail.Send", "Office 365 Exchange Online")
     permission = "SMTP.Send" if is_of_user(account) else "SMTP.SendAsApp"
     return Need(frozenset(audiences), permission, "Office 365 Exchange Online")
+
+
+def is_high_volume(account: Account) -> bool:
+    """Whether it is an account of High Volume Email, which has rights of its own (PROVIDERS 3.8)."""
+    return (account.host or "").lower() in providers.HVE_HOSTS
 
 
 def is_of_user(account: Account) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from relay.advice import connection as advice
 from relay.advice import exchange
 from relay.config import Account, Client, Settings
-from relay.doctor.claims import Claim, is_of_user, need_of
+from relay.doctor.claims import Claim, is_high_volume, is_of_user, need_of
 from relay.doctor.report import Notes, State, Step
 from relay.model import Clock, Result
 from relay.oauth import TokenSource
@@ -26,6 +26,11 @@ from relay.upstream.trouble import AttemptError
 
 PATIENCE = 30.0
 """Seconds that a server has for each reply: who waits before a terminal waits less than mail may."""
+_NO_REASON = (
+    "Exchange gives this one answer to a wrong permission, a wrong mailbox and a bad token. The application needs "
+    "its API permission with admin consent, Exchange has to know it, and both mailbox and SMTP AUTH have to be open to it. An "
+    "Exchange administrator types what was not done yet; it takes up to two hours to count:"
+)
 _STEPS = ("auth", "sender")
 
 
@@ -77,7 +82,8 @@ class SmtpExamination:
         except AttemptError as error:
             notes.add(Step("connection", State.FAIL, error.result.text, error.result.hint, details=(known,)))
             return False
-        details = (known, *_encryption(connection), f"it offers {' '.join(sorted(connection.extensions)) or 'nothing'}")
+        offered = (f"{name} {value}".rstrip() for name, value in sorted(connection.extensions.items()))
+        details = (known, *_encryption(connection), f"it offers {', '.join(offered) or 'nothing'}")
         await connection.quit()
         notes.add(Step("connection", State.OK, f"{self._sessions.connector.where} answers", details=details))
         return True
@@ -102,7 +108,8 @@ class SmtpExamination:
         text = f"{result.code} {result.status} {result.text}" if result.code >= 500 else result.text
         causes = [f"The token says: {claim.note}" for claim in self._claims if claim.note]
         commands = login_commands(self._account, result, raw)
-        return Step("auth", State.FAIL, text, result.hint, commands, tuple(causes))
+        unexplained = commands and result.status != "5.7.139"
+        return Step("auth", State.FAIL, text, _NO_REASON if unexplained else result.hint, commands, tuple(causes))
 
     async def _ask_senders(self, connection: Connection, notes: Notes, raw: Mapping[str, Any]) -> None:
         addresses, patterns = senders_of(self._settings, self._name)
@@ -155,10 +162,13 @@ def login_commands(account: Account, result: Result, raw: Mapping[str, Any]) -> 
     trustee = _trustee(account, raw)
     if is_of_user(account):
         login = account.username or mailbox
+        # The user's own mailbox needs no permission.
         if trustee.lower() == login.lower():
             return (exchange.CONNECT, exchange.allow_smtp_auth(login))
         return (exchange.CONNECT, exchange.open_mailbox(login, trustee), exchange.send_as(login, trustee))
     ids = exchange.Ids.of(raw)
+    if is_high_volume(account):
+        return (exchange.CONNECT, exchange.allow_high_volume(mailbox, ids))
     register = exchange.register(ids)
     return (exchange.CONNECT, register, exchange.open_mailbox(mailbox, trustee), exchange.allow_smtp_auth(mailbox))
 

@@ -1,7 +1,7 @@
 """One token of an account: where it came from, how long it lasts, what it says; or why there is none."""
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -99,7 +99,7 @@ async def examine_token(settings: Settings, name: str, clock: Clock | None = Non
 
 
 @contextlib.asynccontextmanager
-async def sign_ins(settings: Settings, account: Account) -> Any:
+async def sign_ins(settings: Settings, account: Account) -> AsyncIterator[ConsentStore | None]:
     """The store of sign-ins, where the account needs it; None otherwise. Raises StorageError or OSError."""
     if account.oauth is None or account.oauth.grant not in USER_GRANTS:
         yield None
