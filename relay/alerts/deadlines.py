@@ -49,7 +49,7 @@ class Deadlines:
     def all(self) -> list[Deadline]:
         """Those of every account and listener; sign-ins are in the database, and not among them."""
         accounts = (one for name in self._settings.accounts for one in self.of_account(name))
-        return [*accounts, *self._of_listeners()]
+        return [*accounts, *self.of_listeners()]
 
     def of_account(self, name: str) -> Iterator[Deadline]:
         """Those that an account's settings and files tell of."""
@@ -82,7 +82,8 @@ class Deadlines:
             )
             yield Deadline("certificate", name, until.timestamp(), subject, action)
 
-    def _of_listeners(self) -> Iterator[Deadline]:
+    def of_listeners(self) -> Iterator[Deadline]:
+        """Those of the certificates that listeners show."""
         for name, listener in self._settings.listeners.items():
             if listener.tls != "off" and listener.certificate is not None:
                 action = f"Renew it and put the new one into {listener.certificate}"

@@ -34,8 +34,7 @@ def doctor_command(path: Path | None, account: str | None, as_json: bool) -> Non
     if account is not None:
         need_account(settings, account)
     log.only_mistakes()
-    names = [account] if account is not None else list(settings.accounts)
-    reports = asyncio.run(_examine(settings, names, quiet=as_json))
+    reports = asyncio.run(_examine(settings, account, quiet=as_json))
     if as_json:
         _print(reports)
     sys.exit(0 if all(report.good for report in reports) else 1)
@@ -57,18 +56,26 @@ def _loaded(path: Path | None) -> Settings:
     return settings
 
 
-async def _examine(settings: Settings, names: list[str], *, quiet: bool) -> "list[Report]":
-    """One after the other: each step is shown as it ends."""
+async def _examine(settings: Settings, account: str | None, *, quiet: bool) -> "list[Report]":
+    """One after the other: each step is shown as it ends. Without `account` the relay itself comes first."""
     from relay import doctor  # noqa: PLC0415 (the other commands need none of it)
 
+    tell = None if quiet else _show
+    say = _nothing if quiet else click.echo
     reports = []
-    for name in names:
-        if not quiet:
-            click.echo(f"{name}:")
-        reports.append(await doctor.diagnose(settings, name, None if quiet else _show))
-        if not quiet:
-            click.echo(_verdict(reports[-1]))
+    if account is None:
+        say("relay:")
+        reports.append(doctor.diagnose_relay(settings, tell))
+        say(_verdict(reports[-1]))
+    for name in [account] if account is not None else settings.accounts:
+        say(f"{name}:")
+        reports.append(await doctor.diagnose(settings, name, tell))
+        say(_verdict(reports[-1]))
     return reports
+
+
+def _nothing(_text: str) -> None:
+    """For `--json`: what is printed comes at the end."""
 
 
 def _show(step: "Step") -> None:
@@ -87,10 +94,14 @@ def _show(step: "Step") -> None:
 def _verdict(report: "Report") -> str:
     wrong = [step.name for step in report.steps if step.state.value == "fail"]
     if not wrong:
-        return f"  {report.account}: nothing has to be done\n"
-    return f"  {report.account}: something has to be done, begin with: {wrong[0]}\n"
+        return f"  {report.account or 'relay'}: nothing has to be done\n"
+    return f"  {report.account or 'relay'}: something has to be done, begin with: {wrong[0]}\n"
 
 
 def _print(reports: "list[Report]") -> None:
-    good = all(report.good for report in reports)
-    click.echo(json.dumps({"good": good, "accounts": [report.as_json() for report in reports]}, indent=2))
+    found = {
+        "good": all(report.good for report in reports),
+        "relay": next((report.as_json() for report in reports if not report.account), None),
+        "accounts": [report.as_json() for report in reports if report.account],
+    }
+    click.echo(json.dumps(found, indent=2))

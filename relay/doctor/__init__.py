@@ -4,9 +4,9 @@ A library: `diagnose` and `examine_token` return values, which the command line 
 message; everything else sends nothing.
 """
 
-from relay.doctor.examine import diagnose
+from relay.doctor.examine import diagnose, diagnose_relay
 from relay.doctor.report import Report, State, Step
 from relay.doctor.sending import send_test
 from relay.doctor.tokens import TokenFacts, examine_token
 
-__all__ = ["Report", "State", "Step", "TokenFacts", "diagnose", "examine_token", "send_test"]
+__all__ = ["Report", "State", "Step", "TokenFacts", "diagnose", "diagnose_relay", "examine_token", "send_test"]

@@ -40,6 +40,15 @@ async def diagnose(settings: Settings, name: str, tell: Tell | None = None, cloc
     return Report(name, tuple(notes.steps))
 
 
+def diagnose_relay(settings: Settings, tell: Tell | None = None, clock: Clock | None = None) -> Report:
+    """What belongs to no account: the configuration as a whole, and the listeners' certificates."""
+    notes = Notes(tell)
+    others = tuple(text for text in settings.warnings if not any(_is_about(text, name) for name in settings.accounts))
+    notes.add(_warned(settings, others))
+    notes.add(_expiry(list(Deadlines(settings).of_listeners()), (clock or Clock()).time()))
+    return Report("", tuple(notes.steps))
+
+
 class _Examination:
     """What is under way for one account whose mail leaves this machine."""
 
@@ -86,7 +95,11 @@ class _Examination:
                 consent = await store.find(self._name)
                 ending = signed_in_until(self._name, self._account, consent) if consent is not None else None
                 deadlines += [ending] if ending is not None else []
-        self._notes.add(_expiry(deadlines, self._account, self._name, self._clock.time()))
+        oauth = self._account.oauth
+        unknown = oauth is not None and oauth.client_secret is not None and oauth.client_secret_expires is None
+        key = f"accounts.{self._name}.oauth.client_secret_expires"
+        note = f"; write the client secret's end into {key} to be warned in time" if unknown else ""
+        self._notes.add(_expiry(deadlines, self._clock.time(), note))
 
     async def _server(self, source: TokenSource | None, found: TokenFacts | None) -> None:
         claims: tuple[Claim, ...] = found.claims if found is not None else ()
@@ -97,10 +110,24 @@ class _Examination:
 
 def _configuration(settings: Settings, name: str) -> Step:
     """What `relay check` says of the account."""
-    about = tuple(text for text in settings.warnings if f"accounts.{name}" in text)
+    return _warned(settings, tuple(text for text in settings.warnings if _is_about(text, name)))
+
+
+def _is_about(text: str, name: str) -> bool:
+    return f"accounts.{name}." in text or f"accounts.{name}:" in text
+
+
+def _warned(settings: Settings, about: tuple[str, ...]) -> Step:
     where = str(settings.source or "the built-in defaults")
     if about:
-        return Step("configuration", State.WARN, f"{where}: {len(about)} warnings", "Read what they say", (), about)
+        return Step(
+            "configuration",
+            State.WARN,
+            f"{where}: {len(about)} {'warning' if len(about) == 1 else 'warnings'}",
+            "Read what they say",
+            (),
+            about,
+        )
     return Step("configuration", State.OK, where)
 
 
@@ -172,21 +199,19 @@ def _claims(claims: tuple[Claim, ...]) -> Step:
     return Step("claims", state, text, first.action, first.commands, (*more, *details))
 
 
-def _expiry(deadlines: list[Deadline], account: Account, name: str, now: float) -> Step:
-    """What runs out, the first one first."""
+def _expiry(deadlines: list[Deadline], now: float, note: str = "") -> Step:
+    """What runs out, the first one first; `note` tells of what nobody knows."""
     found = sorted(deadlines, key=lambda deadline: deadline.until)
     details = tuple(f"{one.subject}: {show_day(one.until)} ({_left(one.until - now)})" for one in found)
     if not found:
-        unknown = account.oauth is not None and account.oauth.client_secret is not None
-        note = f"; write the secret's end into accounts.{name}.oauth.client_secret_expires to be warned in time"
-        return Step("expiry", State.OK, f"nothing is known to run out{note if unknown else ''}")
+        return Step("expiry", State.OK, f"nothing is known to run out{note}")
     first = found[0]
     if first.until <= now:
         return Step("expiry", State.FAIL, f"{first.subject} has run out", first.action, details=details)
     if first.until - now <= _SOON:
         text = f"{first.subject} runs out soon: {_left(first.until - now)}"
         return Step("expiry", State.WARN, text, first.action, details=details)
-    return Step("expiry", State.OK, f"nothing runs out within {int(_SOON // _DAY)} days", details=details)
+    return Step("expiry", State.OK, f"nothing runs out within {int(_SOON // _DAY)} days{note}", details=details)
 
 
 def _left(seconds: float) -> str:

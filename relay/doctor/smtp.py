@@ -28,8 +28,8 @@ PATIENCE = 30.0
 """Seconds that a server has for each reply: who waits before a terminal waits less than mail may."""
 _NO_REASON = (
     "Exchange gives this one answer to a wrong permission, a wrong mailbox and a bad token. The application needs "
-    "its API permission with admin consent, Exchange has to know it, and both mailbox and SMTP AUTH have to be open to it. An "
-    "Exchange administrator types what was not done yet; it takes up to two hours to count:"
+    "its API permission with admin consent, Exchange has to know it, and both mailbox and SMTP AUTH have to be open "
+    "to it. An Exchange administrator types what was not done yet; it takes up to two hours to count:"
 )
 _STEPS = ("auth", "sender")
 

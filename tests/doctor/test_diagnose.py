@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 
 from relay import config
-from relay.doctor import State, diagnose
+from relay.doctor import State, diagnose, diagnose_relay
+from relay.model import Clock
 from relay.sandbox import SandboxSettings
 from tests.doctor.conftest import MAILBOX, Practice, states, step
-from tests.support.certificates import Authority
+from tests.support.certificates import Authority, server_files
+from tests.support.clock import FakeClock
 from tests.support.smtp_script import ScriptedServer, session
 
 OTHER = "other@sandbox.onmicrosoft.com"
@@ -212,6 +214,20 @@ async def test_a_secret_that_ends_soon(practice: Practice) -> None:
     assert expiry.text == "the client secret of the account office has run out"
     assert "client_secret_expires" in expiry.advice
     assert not report.good
+
+
+async def test_the_relay_itself(practice: Practice, tmp_path: Path) -> None:
+    files = server_files(tmp_path)
+    text = f'tls = "starttls"\ncertificate = "{files.certificate}"\nkey = "{files.key}"\n'
+    settings = practice.settings(rest=f'[listeners.lan]\nbind = ["127.0.0.1:0"]\n{text}')
+    clock = FakeClock(Clock().time())
+    assert diagnose_relay(settings, clock=clock).good
+    clock.now += 1000 * 365 * 86400
+    report = diagnose_relay(settings, clock=clock)
+    expiry = step(report, "expiry")
+    assert expiry.state is State.FAIL
+    assert expiry.text == "the certificate in listeners.lan.certificate has run out"
+    assert str(files.certificate) in expiry.advice
 
 
 async def test_by_graph(practice: Practice) -> None:

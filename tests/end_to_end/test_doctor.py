@@ -42,7 +42,10 @@ def test_all_is_well(tmp_path: Path) -> None:
         assert f"  ok    sender: MAIL FROM:<{MAILBOX}> is taken\n" in text
         assert text.endswith("  office: nothing has to be done\n\n")
         assert one.received == []
-        assert read(one, "doctor")[1]["good"] is True, "every account, when none is named"
+        _, report = read(one, "doctor")
+        assert report["good"] is True
+        assert [step["name"] for step in report["relay"]["steps"]] == ["configuration", "expiry"]
+        assert [account["account"] for account in report["accounts"]] == ["office"], "all, when none is named"
         code, text = ask(one, "doctor", "nobody")
         assert (code, text) == (1, "relay: there is no account 'nobody': the configuration has office\n")
 
@@ -65,9 +68,11 @@ def test_what_is_wrong_ends_in_what_to_do(tmp_path: Path) -> None:
 def test_a_configuration_that_cannot_be_used_is_a_report_too(tmp_path: Path) -> None:
     (tmp_path / "relay.toml").write_text('[accounts.office]\nprovider = "microsft"\n[oops]\nx = 1\n')
     code, text = run(tmp_path, "doctor", "--json")
-    (account,) = json.loads(text)["accounts"]
-    assert (code, account["steps"][0]["name"], account["steps"][0]["state"]) == (1, "configuration", "fail")
-    assert "accounts.office.provider" in "\n".join(account["steps"][0]["details"])
+    found = json.loads(text)
+    (step,) = found["relay"]["steps"]
+    assert (code, found["good"], found["accounts"]) == (1, False, [])
+    assert (step["name"], step["state"]) == ("configuration", "fail")
+    assert "accounts.office.provider" in "\n".join(step["details"])
     code, text = run(tmp_path, "doctor")
     assert code == 1
     assert "errors in the configuration" in text
@@ -139,7 +144,8 @@ def test_a_token_that_cannot_work_and_none_at_all(tmp_path: Path) -> None:
 def test_an_account_without_a_token(tmp_path: Path) -> None:
     code, text = run(tmp_path, "token", "sink")
     assert (code, text) == (1, "relay: accounts.sink uses no token: it has no oauth table\n")
-    code, text = run(tmp_path, "doctor", "sink")
+    code, text = run(tmp_path, "doctor")
+    assert text.startswith("relay:\n  ok    configuration: the built-in defaults\n")
     assert code == 0
     assert "nothing has to be done" in text
 
