@@ -55,7 +55,9 @@ class Alert:
     @classmethod
     def loaded(cls, saved: dict[str, Any]) -> "Alert":
         """What `saved()` made. Raises TypeError, KeyError or ValueError for anything else."""
-        return cls(**{**saved, "level": Level(saved["level"])})
+        texts = {name: str(saved[name]) for name in ("key", "event", "kind", "name", "text", "action")}
+        until = None if saved["until"] is None else float(saved["until"])
+        return cls(level=Level(saved["level"]), at=float(saved["at"]), until=until, **texts)
 
 
 def sentences(text: str, action: str) -> str:

@@ -49,7 +49,7 @@ class Memory:
         found = cls(file)
         try:
             document = json.loads(file.read_bytes())
-            found.said = {key: Said(**said) for key, said in document["said"].items()}
+            found.said = {key: _said(said) for key, said in document["said"].items()}
             found.waiting = [_waiting(one) for one in document["waiting"]]
         except FileNotFoundError:
             pass  # the first start
@@ -92,6 +92,11 @@ class Memory:
             os.fsync(opened.fileno())
         new.replace(self.file)
         self.changed = False
+
+
+def _said(saved: dict[str, Any]) -> Said:
+    until = saved["until"]
+    return Said(None if until is None else float(until), int(saved["days"]))
 
 
 def _waiting(saved: dict[str, Any]) -> Waiting:

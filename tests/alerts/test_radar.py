@@ -337,12 +337,23 @@ async def test_the_log_tells_it_without_any_other_way(tower: Tower, caplog: pyte
     assert 'relay_expires_timestamp_seconds{kind="client_secret",name="office"} 1.800432e+09' in shown
 
 
+DAMAGED = '{"said": {"client_secret:office": {"until": 5, "days": "seven"}}, "waiting": []}'
+
+
 async def test_a_file_that_is_damaged_is_begun_anew(tower: Tower, caplog: pytest.LogCaptureFixture) -> None:
     file = tower.folder / "alerts.json"
-    for text in ("", "{}", "[1]", '{"said": {"x": 5}, "waiting": []}', '{"said": {}, "waiting": [{}]}', "\x00"):
+    for text in (
+        "",
+        "{}",
+        "[1]",
+        '{"said": {"x": 5}, "waiting": []}',
+        '{"said": {}, "waiting": [{}]}',
+        "\x00",
+        DAMAGED,
+    ):
         file.write_text(text)
         await tower.radar(ending(after(5))).look()
-    assert len(tower.listener.heard) == 6
+    assert len(tower.listener.heard) == 7
     assert "alerts may be repeated" in caplog.text
     assert json.loads(file.read_text())["waiting"] == []
 
