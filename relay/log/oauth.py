@@ -37,3 +37,8 @@ def consent_needed(account: str, reason: str, mailbox: str = "") -> None:
 def consent_replaced(account: str) -> None:
     text = f"{account}: a newer sign-in was found and is kept"
     event(logging.INFO, "consent replaced", text, account=account)
+
+
+def not_shared(account: str, reason: str) -> None:
+    text = f"{account}: its token cannot be shared with other processes: {reason}"
+    event(logging.WARNING, "token not shared", text, account=account, reason=reason)
