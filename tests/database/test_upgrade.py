@@ -28,6 +28,7 @@ async def of_the_first_version(folder: Path) -> str:
         message = await spool.put(opened, spool.submission())
     with sqlite3.connect(folder / "relay.db") as connection:
         connection.execute("DROP TABLE consent")
+        connection.execute("DROP TABLE access_token")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     assert schema(folder / "relay.db") == FIRST

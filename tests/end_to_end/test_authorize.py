@@ -1,6 +1,8 @@
 """`relay authorize` as it is typed, and the relay that sends with what it kept."""
 
+import contextlib
 import re
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,9 @@ def test_mail_waits_for_a_sign_in_and_then_goes(tmp_path: Path) -> None:
             one.wait_received(1)
             one.stand_in.sandbox.entra.sign_ins.revoke(mailbox)
             assert process.stop() == 0
+        with contextlib.closing(sqlite3.connect(tmp_path / "state" / "relay.db")) as kept:
+            kept.execute("DELETE FROM access_token")  # its time is over
+            kept.commit()
         with relay(tmp_path, "serve", "--config", str(config(one))) as process:
             process.wait_for("started")
             send(process, bytes(message("waits")))
