@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.config import accounts, clients, environment, files, listeners, network, places, secrets, tls
 from relay.config.files import Files, Tree
-from relay.config.findings import BUILT_IN, ConfigError, Findings, Place
+from relay.config.findings import BUILT_IN, ConfigError, Findings, Place, suggestion
 from relay.config.forms import split_list
 from relay.config.schema import shape, written_keys
 from relay.config.secret import Secret
@@ -69,6 +69,7 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     listeners.check_addresses(opened, web if isinstance(web, Web) else None, findings)
     if isinstance(http, Http) and http.ca_file:
         tls.check_authority(http.ca_file, ("http", "ca_file"), findings)
+    _check_reports(parts["queue"], written, findings)
     _warn(written, people, web, made, findings)
     secrets.check(tree, findings)
     top = _top(tree, environ, findings)
@@ -110,6 +111,13 @@ def _top(tree: Tree, environ: Mapping[str, str], findings: Findings) -> dict[str
         except ValueError as error:
             findings.problem((key,), str(error))
     return found
+
+
+def _check_reports(queue: Table | None, written: Tree, findings: Findings) -> None:
+    """The account that reports leave through has to be there."""
+    name = queue.bounce_account if isinstance(queue, Queue) else None
+    if name is not None and name not in written:
+        findings.problem(("queue", "bounce_account"), f'there is no account "{name}": {suggestion(name, written)}')
 
 
 def _warn(written: Tree, people: Mapping[str, Any], web: Any, made: Mapping[str, Any], findings: Findings) -> None:

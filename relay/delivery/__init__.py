@@ -75,6 +75,11 @@ class Delivery:
         """Begin the attempt that a place was kept for."""
         self._begin(self._lane_of[claim.message.account], claim)
 
+    def sends(self, account: str) -> bool:
+        """Whether a first attempt can be expected soon: a paused mailbox makes nobody wait for it."""
+        lane = self._lane_of.get(account)
+        return lane is not None and not self._stopping and self._clock.time() >= lane.paused_until
+
     def status(self) -> list[LaneStatus]:
         return [lane.status() for lane in self._lanes]
 
@@ -210,6 +215,7 @@ class Delivery:
     def _pause(self, lane: Lane, trouble: Result, reason: str) -> None:
         wait = lane.pause(trouble, reason, self._clock.time(), self._jitter())
         log.delivery.identity_paused(str(lane.identity), wait, reason)
+        self._spool.nothing_soon(lane.accounts)
 
     async def _keep_house(self) -> None:
         """Now and then: fail what is too old, keep the leases of what runs."""

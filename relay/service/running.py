@@ -20,14 +20,17 @@ from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery
+from relay.delivery.reports import Reporter
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
 from relay.oauth import TokenSource
 from relay.policy import Policy
+from relay.policy.reports import ReportRules
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
 from relay.spool import Spool
+from relay.spool.reporting import Reports
 from relay.upstream import Upstream
 
 ROLES = frozenset({"listener", "delivery", "web"})
@@ -140,10 +143,13 @@ class Service:
             stack.push_async_callback(source.close)
         upstreams = upstreams_of(settings, sources, http, self.clock)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
+        reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
-            await self._start_web(stack, spool, delivery)
+            await self._start_web(stack, spool, delivery, reports)
         if "delivery" in self.roles:
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
+            rules = ReportRules(settings, Policy(settings))
+            self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
             await self._start_listeners(stack, spool)
 
@@ -192,7 +198,9 @@ class Service:
             self._listening += places
             log.listener.listening(name, places, wanted.tls)
 
-    async def _start_web(self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery) -> None:
+    async def _start_web(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery, reports: Reports
+    ) -> None:
         sockets = _bound(self.settings.web.bind)
         if not sockets:
             return
@@ -202,7 +210,7 @@ class Service:
             paused = [f"{lane.identity}: {lane.trouble}" for lane in delivery.status() if lane.paused_until > now]
             return [*([spool.trouble] if spool.trouble else []), *paused]
 
-        view = web.View(spool, delivery.status, self._listening, time.time(), troubles, self.sandbox)
+        view = web.View(spool, delivery.status, self._listening, time.time(), troubles, reports.troubles, self.sandbox)
         hosts = {
             "localhost",
             "127.0.0.1",
