@@ -206,6 +206,8 @@ class Queue(Table):
     """None: the account of the message that was not delivered."""
     keep_sent: DurationOrZero = 86400.0
     keep_failed: DurationOrZero = 14 * 86400.0
+    max_size: Size = 10 * 1024**3
+    """Of all content in the queue. Kept failed mail makes room first."""
     drain_timeout: DurationOrZero = 20.0
 
 

@@ -225,7 +225,7 @@ class Service:
         queue = self.settings.queue
         while True:
             with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
-                await spool.prune(queue.keep_sent, queue.keep_failed)
+                await spool.prune(queue.keep_sent, queue.keep_failed, queue.max_size)
             await self.clock.sleep(_PRUNE_EVERY)
 
 

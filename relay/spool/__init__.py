@@ -7,13 +7,14 @@ What `put` has returned from survives `kill -9`; what was claimed by a process t
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from relay import log
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
-from relay.spool import debts, dsn, history, rows
+from relay.spool import debts, dsn, history, pruning, rows
 from relay.spool.history import Overview, Summary
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
 from relay.spool.upload import FileBody, Upload, new_id
@@ -27,6 +28,10 @@ LEASE = 120.0
 
 _RESULTS_WAIT = 0.01
 """Seconds: a crash within them sends again what had just been sent, as one a moment earlier would have."""
+
+
+_BREATH = 0.05
+"""Seconds between two steps of tidying up: the mail that waits goes first."""
 
 
 class Courier(Protocol):
@@ -287,16 +292,26 @@ class Spool:
         """Hold the mail of accounts that the configuration no longer has, and let go what has its account again."""
         return await self._write(lambda connection: history.hold_unknown(connection, accounts))
 
-    async def prune(self, keep_sent: float, keep_failed: float) -> None:
-        """Forget the history of messages that were done longer ago than these seconds."""
+    async def prune(self, keep_sent: float, keep_failed: float, max_size: int | None = None) -> None:
+        """Forget messages that were done longer ago than these seconds; then failed ones, the oldest first, while all
+        content takes more than `max_size` octets. Mail goes on between the steps.
+        """
         now = self._clock.time()
+        await self._forget(lambda connection: pruning.by_age(connection, now - keep_sent, now - keep_failed))
+        if max_size is not None:
+            excess = await self._database.read(pruning.size) - max_size
+            while excess > 0:
+                freed, files = await self._write(partial(pruning.by_size, excess=excess))
+                await self._unlink(files)
+                excess = excess - freed if freed else 0
+        while await self._database.tidy():
+            await self._clock.sleep(_BREATH)
+
+    async def _forget(self, step: Callable[[Connection], tuple[bool, list[str]]]) -> None:
         more = True
         while more:
-            more, files = await self._write(
-                lambda connection: history.prune(connection, now - keep_sent, now - keep_failed)
-            )
+            more, files = await self._write(step)
             await self._unlink(files)
-        await self._database.tidy()
 
     async def _write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
         try:

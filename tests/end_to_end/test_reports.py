@@ -95,6 +95,15 @@ def test_delivered_says_250_when_some_are_sent_and_reports_the_others(tmp_path: 
         assert status_of(report)["final-recipient"] == "rfc822; b@x.org"
 
 
+def test_delivered_says_250_when_it_is_tried_again(tmp_path: Path) -> None:
+    """Never a 4xx once it is in the queue: the client would send it a second time."""
+    with way(tmp_path) as at, at.relay(queue=QUEUE, clients=DELIVERED) as process:
+        refuse(at, "451 4.3.0 busy")
+        send(process, message().as_bytes())
+        process.wait_for("sent")
+        assert [event["event"] for event in process.events if event.get("id")] == ["queued", "deferred", "sent"]
+
+
 def test_delivered_says_250_when_it_takes_too_long_and_reports_the_failure(tmp_path: Path) -> None:
     clients = DELIVERED + 'reply_timeout = "1s"\n'
     with way(tmp_path) as at, at.relay(queue=QUEUE, clients=clients) as process:
