@@ -48,6 +48,8 @@ class Delivery:
         self._attempts: dict[asyncio.Task[None], Claim] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._looked_at = 0.0
+        """When all lanes were last told to look into the queue."""
         self._idle = asyncio.Event()
         self._idle.set()
         spool.courier = self
@@ -128,7 +130,9 @@ class Delivery:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
-        if not self._wake.is_set():
+        # A busy mailbox must not keep the others from noticing what a command has changed.
+        if not self._wake.is_set() or self._clock.time() - self._looked_at >= POLL:
+            self._looked_at = self._clock.time()
             for lane in self._lanes:
                 lane.due_at = 0.0
 

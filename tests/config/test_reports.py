@@ -25,6 +25,12 @@ def test_what_check_says(configure: Configure, queue: str, line: str) -> None:
     assert f"  {line}" in describe(configure(f"{SMARTHOST}[queue]\n{queue}\n"))
 
 
+def test_an_account_for_reports_alone_is_used(configure: Configure) -> None:
+    text = SMARTHOST + SMARTHOST.replace("hub", "spare") + '[clients.a]\nnetworks = ["127.0.0.1"]\naccount = "hub"\n'
+    assert len(configure(text).warnings) == 1
+    assert configure(text + '[queue]\nbounce_account = "spare"\n').warnings == ()
+
+
 @pytest.mark.parametrize(
     ("queue", "reason"),
     [
