@@ -20,6 +20,7 @@ MOST_AN_HOUR = 20
 
 _HOUR = 3600.0
 _POLL = 10.0
+_LATE_EVERY = 60.0
 _EVENTS = {Action.FAILED: "FAILURE", Action.DELAYED: "DELAY", Action.RELAYED: "SUCCESS"}
 _ORIGIN = Origin(client="relay", listener="", peer="")
 
@@ -32,23 +33,33 @@ class Reporter:
         self._rules = rules
         self._hostname = hostname
         self._clock = clock or Clock()
+        self._looked_at = 0.0
 
     async def run(self) -> None:
         """Work until cancelled."""
         while True:
             try:
                 await self.once()
-            except (StorageError, OSError) as error:
+            except StorageError as error:
                 log.delivery.storage_trouble(str(error))
             await self._reports.wait(_POLL)
 
     async def once(self) -> None:
         """Pay what is due now."""
         debts = await self._reports.due()
-        if self._rules.delay is not None:
+        now = self._clock.time()
+        # To find what is late takes a look at everything that waits.
+        if self._rules.delay is not None and abs(now - self._looked_at) >= _LATE_EVERY:
+            self._looked_at = now
             debts += await self._reports.late(self._rules.delay)
         for debt in debts:
-            await self._pay(debt)
+            try:
+                await self._pay(debt)
+            except StorageError:
+                raise
+            except Exception as error:  # noqa: BLE001 (one message must not keep the others' reports back)
+                log.internal_error(f"{debt.id}: its report cannot be made", error)
+                await self._reports.settle(debt, untold=not debt.late)
 
     async def _pay(self, debt: Debt) -> None:
         if debt.kind == "report":
@@ -68,7 +79,7 @@ class Reporter:
             await self._queue(debt, told, route)
             return
         failed = _worst(told) is Action.FAILED
-        if await self._reports.settle(debt, untold=failed):
+        if await self._reports.settle(debt, untold=failed) and failed:
             log.reports.untold(debt.id, _worst(told).value, route)
 
     async def _queue(self, debt: Debt, told: Sequence[Told], route: Route) -> None:

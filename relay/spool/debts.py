@@ -92,6 +92,10 @@ def debt(connection: Connection, seq: int, bodies: Path, *, is_late: bool) -> De
     identifier, kind, account, origin, sender, subject, message_id, received_at, expires_at = row[:9]
     wishes, headers, body, in_file, size = row[9:]
     client, _, peer, *_ = origin_of(origin)
+    try:
+        asked = dsn.read(wishes)
+    except (TypeError, ValueError):
+        asked = None  # a damaged row: its sender hears what everybody hears
     return Debt(
         seq=seq,
         id=identifier,
@@ -104,7 +108,7 @@ def debt(connection: Connection, seq: int, bodies: Path, *, is_late: bool) -> De
         message_id=message_id,
         received_at=received_at,
         expires_at=expires_at,
-        dsn=dsn.read(wishes),
+        dsn=asked,
         headers=headers or b"",
         body=body,
         body_file=bodies / identifier if in_file else None,

@@ -1,6 +1,7 @@
 """The spool's side of reports: which are due, and how one is queued in the commit that pays for it."""
 
 import asyncio
+from functools import partial
 from pathlib import Path
 
 from relay.database import Connection, Database
@@ -45,10 +46,13 @@ class Reports:
         )
 
     async def body(self, debt: Debt) -> bytes | None:
-        """The body of a message in debt; None when it is not kept. Raises OSError."""
+        """The body of a message in debt; None when it is not kept, or cannot be read."""
         if debt.body_file is None:
             return debt.body
-        return await asyncio.to_thread(debt.body_file.read_bytes)
+        try:
+            return await asyncio.to_thread(debt.body_file.read_bytes)
+        except OSError:
+            return None
 
     def new_id(self) -> str:
         """A name for a report."""
@@ -93,9 +97,7 @@ class Reports:
 
     async def _debts(self, seqs: list[int], *, is_late: bool) -> list[Debt]:
         found = [
-            await self._database.read(
-                lambda connection, seq=seq: debts.debt(connection, seq, self._bodies, is_late=is_late)  # type: ignore[misc]
-            )
+            await self._database.read(partial(debts.debt, seq=seq, bodies=self._bodies, is_late=is_late))
             for seq in seqs
         ]
         return [each for each in found if each is not None]

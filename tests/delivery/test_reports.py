@@ -303,6 +303,27 @@ async def test_large_messages_go_back_only_when_asked(tmp_path: Path, size: int,
         assert (body in b"".join([part async for part in message.body.chunks()])) is whole
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE message SET dsn = '{', origin = 'x' WHERE kind = 'mail'",
+        "UPDATE message SET headers = x'58' WHERE kind = 'mail'",
+        "UPDATE message SET received_at = 1e300 WHERE seq = 1",
+    ],
+)
+async def test_a_damaged_message_keeps_no_other_report_back(tmp_path: Path, damage: str) -> None:
+    async with works(tmp_path, OPERATOR, office=ScriptedUpstream(NO_USER)) as at:
+        await at.failed(body=b"x" * 100_000, dsn=DsnWishes("FULL"))
+        await at.failed()
+        for path in (tmp_path / "bodies").iterdir():
+            path.unlink()
+        await at.spool._write(lambda connection: connection.execute(damage))
+        await at.reporter.once()
+        assert await at.reports.due() == []
+        untold, _ = await at.reports.troubles()
+        assert untold + len([one for one in await at.spool.recent() if one.kind == "report"]) == 2
+
+
 async def test_a_debt_is_paid_once_and_survives_until_it_is(tmp_path: Path) -> None:
     """Two who look at the same debt, and a retry between look and report."""
     async with works(tmp_path, OPERATOR, office=ScriptedUpstream(NO_USER)) as at:
