@@ -3,7 +3,7 @@
 import shlex
 
 from relay.config.secret import Secret
-from relay.config.settings import Account, Client, Listener, OAuth, Settings
+from relay.config.settings import Account, Client, Listener, OAuth, Queue, Settings
 from relay.config.units import show_day, show_duration, show_size
 from relay.log import clean
 
@@ -155,7 +155,21 @@ def _queue(settings: Settings) -> list[str]:
         f"queue: sqlite:///{settings.database_file}",
         f"  tried again after {waits}, then at the last interval; given up after {show_duration(queue.max_age)}",
         f"  kept: sent {show_duration(queue.keep_sent)}, failed {show_duration(queue.keep_failed)}",
+        f"  {_reports(queue)}",
     ]
+
+
+def _reports(queue: Queue) -> str:
+    """Who hears of mail that was not delivered."""
+    if queue.bounces == "off":
+        return "nobody is told of mail that was not delivered"
+    operator = queue.bounce_to or "nobody (bounce_to is not set)"
+    reader = (
+        operator if queue.bounces == "operator" else f"its sender, where a client may use that address; else {operator}"
+    )
+    late = f", and after {show_duration(queue.delay_warning)} of delays" if queue.delay_warning else ""
+    way = f", through account {queue.bounce_account}" if queue.bounce_account else ""
+    return f"told of mail that was not delivered{late}: {reader}{way}"
 
 
 def _rest(settings: Settings) -> list[str]:

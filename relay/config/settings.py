@@ -23,6 +23,7 @@ UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
+Bounces = Literal["operator", "sender", "off"]
 Authenticate = Literal["upstream"]
 Grant = Literal["client_credentials", "authorization_code", "device_code", "password", "jwt_bearer", "managed_identity"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
@@ -223,8 +224,16 @@ class Queue(Table):
     retry: Annotated[tuple[float, ...], forms.durations()] = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0)
     """Waits between attempts; the last one repeats until `max_age`."""
     max_age: Duration = 5 * 86400.0
+    delay_warning: Duration | None = None
+    """Who is told of a failure is told after that time too that a message still waits. None: of failures alone."""
+    bounces: Annotated[Bounces, forms.one_of(Bounces)] = "operator"
+    bounce_to: MailAddress | None = None
+    bounce_account: Text | None = None
+    """None: the account of the message that was not delivered."""
     keep_sent: DurationOrZero = 86400.0
     keep_failed: DurationOrZero = 14 * 86400.0
+    max_size: Size = 10 * 1024**3
+    """Of all content in the queue. Kept failed mail makes room first."""
     drain_timeout: DurationOrZero = 20.0
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from relay import log
 from relay.listener import login, paths
 from relay.listener.base import CorrectedSMTP
+from relay.listener.dsn import Wishes, recipient_wishes
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import describe
 from relay.model import Envelope, Origin
@@ -34,6 +35,7 @@ class SubmissionSession(CorrectedSMTP):
         self.busy = False
         """A message is being received or committed: a stop waits for it."""
         self._size = 0
+        self._wishes = Wishes()
         self._at_this_address: ClientPolicy | None = None
 
     # --- life
@@ -95,7 +97,7 @@ class SubmissionSession(CorrectedSMTP):
             await self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
-        lines = [self.hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        lines = [self.hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]
         if self.tls_context is not None and not self.tls:
             lines.append("STARTTLS")
         if self.may_login:
@@ -143,6 +145,7 @@ class SubmissionSession(CorrectedSMTP):
         if refusal is None:
             self.envelope.mail_from = path.address
             self.envelope.smtp_utf8 = parameters.smtputf8
+            self._wishes = Wishes(parameters.ret, parameters.envid)
         return refusal
 
     def _stranger(self) -> Refusal:
@@ -161,7 +164,7 @@ class SubmissionSession(CorrectedSMTP):
             return
         try:
             path = paths.parse(arg, "TO")
-            paths.no_parameters(path)
+            wishes = recipient_wishes(path.parameters)
         except paths.BadPath as bad:
             await self.push(f"{bad.code} {bad.status} RCPT: {bad}")
             return
@@ -171,6 +174,8 @@ class SubmissionSession(CorrectedSMTP):
         refusal = self._check_recipient(path.address)
         if refusal is not None:
             log.listener.recipient_refused(self.peer, path.address, str(refusal))
+        else:
+            self._wishes.add(path.address, wishes)
         await self.push(str(refusal) if refusal else "250 2.1.5 Recipient OK")
 
     def _check_recipient(self, address: str) -> Refusal | None:
@@ -210,14 +215,22 @@ class SubmissionSession(CorrectedSMTP):
         if self._server.stopping:
             self.goodbye()
 
+    def _client_has_left(self) -> bool:
+        """The client has closed the connection: what is written now, nobody reads."""
+        return self.transport is None or self.transport.is_closing() or self._reader.at_eof()
+
     async def _receive(self, client: ClientPolicy, sender: str) -> str:
         recipients = tuple(self.envelope.rcpt_tos)
         international = not all(address.isascii() for address in (sender, *recipients))
-        envelope = Envelope(sender, recipients, smtputf8=self.envelope.smtp_utf8 or international)
+        envelope = Envelope(
+            sender, recipients, smtputf8=self.envelope.smtp_utf8 or international, dsn=self._wishes.asked
+        )
         greeted_as = self.session.host_name or ""
         origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls)
         extended = self.session.extended_smtp
-        reception = Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended)
+        reception = Reception(
+            self._parts, client, envelope, origin, limit=self._size, extended=extended, gone=self._client_has_left
+        )
         try:
             while not reception.done:
                 data = await self._reader.read(_READ)

@@ -21,14 +21,17 @@ from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery
+from relay.delivery.reports import Reporter
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
 from relay.policy import Policy
+from relay.policy.reports import ReportRules
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
 from relay.service.tokens import Tokens, tokens_of
 from relay.spool import Spool
+from relay.spool.reporting import Reports
 from relay.upstream import Upstream
 
 ROLES = frozenset({"listener", "delivery", "web"})
@@ -135,14 +138,17 @@ class Service:
         stack.push_async_callback(tokens.close)
         upstreams = upstreams_of(settings, tokens, http, self.clock)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
+        reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
-            await self._start_web(stack, spool, delivery)
+            await self._start_web(stack, spool, delivery, reports)
         if "delivery" in self.roles:
             radar = Radar(
                 settings, sources=tokens.sources, store=store, lanes=delivery.status, http=http, clock=self.clock
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
+            rules = ReportRules(settings, Policy(settings))
+            self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
             await self._start_listeners(stack, spool, tokens)
 
@@ -193,7 +199,9 @@ class Service:
             self._listening += places
             log.listener.listening(name, places, wanted.tls)
 
-    async def _start_web(self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery) -> None:
+    async def _start_web(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery, reports: Reports
+    ) -> None:
         sockets = _bound(self.settings.web.bind)
         if not sockets:
             return
@@ -203,7 +211,7 @@ class Service:
             paused = [f"{lane.identity}: {lane.trouble}" for lane in delivery.status() if lane.paused_until > now]
             return [*([spool.trouble] if spool.trouble else []), *paused]
 
-        view = web.View(spool, delivery.status, self._listening, time.time(), troubles, self.sandbox)
+        view = web.View(spool, delivery.status, self._listening, time.time(), troubles, reports.troubles, self.sandbox)
         hosts = {
             "localhost",
             "127.0.0.1",
@@ -218,7 +226,7 @@ class Service:
         queue = self.settings.queue
         while True:
             with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
-                await spool.prune(queue.keep_sent, queue.keep_failed)
+                await spool.prune(queue.keep_sent, queue.keep_failed, queue.max_size)
             await self.clock.sleep(_PRUNE_EVERY)
 
 

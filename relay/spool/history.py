@@ -137,14 +137,3 @@ def hold_unknown(connection: Connection, accounts: Sequence[str]) -> int:
         f"UPDATE message SET state = 'held', reason = ? WHERE state = 'queued' AND account NOT IN ({marks})",  # noqa: S608
         (REMOVED, *accounts),
     ).rowcount
-
-
-def prune(connection: Connection, sent_before: float, failed_before: float) -> tuple[bool, list[str]]:
-    """Delete some done messages: (whether there may be more, the names of body files that nobody needs now)."""
-    rows = connection.execute(
-        """SELECT seq, id, body_file FROM message WHERE done_at IS NOT NULL
-           AND ((state = 'sent' AND done_at < ?) OR (state = 'failed' AND done_at < ?)) LIMIT ?""",
-        (sent_before, failed_before, _BATCH),
-    ).fetchall()
-    connection.executemany("DELETE FROM message WHERE seq = ?", [(seq,) for seq, _, _ in rows])
-    return len(rows) == _BATCH, [identifier for _, identifier, in_file in rows if in_file]

@@ -33,6 +33,8 @@ class View:
     started_at: float
     troubles: Callable[[], Awaitable[Sequence[str]]]
     """Why the relay is not ready to take or send mail; empty when all is well."""
+    unreported: Callable[[], Awaitable[tuple[int, int]]]
+    """(messages of whose failure nobody could be told, reports that could not be sent)."""
     sandbox: Sequence[str] = field(default_factory=tuple)
     """What to tell about the stand-in provider, when there is one."""
 
@@ -53,6 +55,7 @@ def build(view: View, hosts: Sequence[str]) -> Starlette:
             overview=await view.spool.overview(),
             messages=await view.spool.recent(),
             troubles=await view.troubles(),
+            unreported=await view.unreported(),
         )
         return HTMLResponse(page)
 

@@ -53,8 +53,8 @@ class Wrapped(Database):
     async def read(self, work: Callable[[Connection], T]) -> T:
         return await self.inner.read(work)
 
-    async def tidy(self) -> None:
-        await self.inner.tidy()
+    async def tidy(self) -> bool:
+        return await self.inner.tidy()
 
     async def close(self) -> None:
         await self.inner.close()
