@@ -34,6 +34,16 @@ def consent_needed(account: str, reason: str, mailbox: str = "") -> None:
     event(logging.ERROR, "consent needed", text, account=account, reason=reason, mailbox=mailbox)
 
 
+def secret_changed(account: str, *, refused: str, used: str) -> None:
+    """One of two secrets is no longer taken, and the other is used from now on. Both are names of keys."""
+    text = f"{account}: the provider takes {used} and not {refused}"
+    if used == "client_secret_next":
+        text += ": the first can go. Put the next into client_secret, and remove client_secret_next"
+    else:
+        text += ": remove client_secret_next, or put a newer secret there"
+    event(logging.WARNING, "secret changed", text, account=account, refused=refused, used=used)
+
+
 def consent_replaced(account: str) -> None:
     text = f"{account}: a newer sign-in was found and is kept"
     event(logging.INFO, "consent replaced", text, account=account)

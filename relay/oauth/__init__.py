@@ -23,6 +23,7 @@ from relay.oauth.jwt import claims
 from relay.oauth.logins import MailboxLogins
 from relay.oauth.mailboxes import MailboxTokens
 from relay.oauth.managed_identity import ManagedIdentity
+from relay.oauth.proofs import Proofs
 from relay.oauth.refresh import SignedIn
 from relay.oauth.request import Address, ClientAuthentication, Grant, TokenEndpoint
 from relay.oauth.settings import OAuthSettings
@@ -175,28 +176,31 @@ def asker(
 def _asker(
     name: str, oauth: OAuthSettings, address: Address, http: HttpClient, clock: Clock
 ) -> Callable[[Grant], Awaitable[Granted]]:
-    proof = authentication(name, oauth, clock)
+    proofs = authentication(name, oauth, clock)
 
     async def ask(grant: Grant) -> Granted:
-        endpoint = TokenEndpoint(
-            name,
-            address,
-            grant=grant,
-            authentication=proof,
-            extra_parameters=oauth.extra_parameters,
-            http=http,
-            clock=clock,
-            method=oauth.token_request_method,
-        )
-        return await endpoint.fetch()
+        async def once(proof: ClientAuthentication) -> Granted:
+            endpoint = TokenEndpoint(
+                name,
+                address,
+                grant=grant,
+                authentication=proof,
+                extra_parameters=oauth.extra_parameters,
+                http=http,
+                clock=clock,
+                method=oauth.token_request_method,
+            )
+            return await endpoint.fetch()
+
+        return await proofs.tried(once)
 
     return ask
 
 
-def authentication(name: str, oauth: OAuthSettings, clock: Clock | None = None) -> ClientAuthentication:
+def authentication(name: str, oauth: OAuthSettings, clock: Clock | None = None) -> Proofs:
     """How the client of account `name` proves who it is. Raises ValueError as `source` does."""
     try:
-        return choices.authentication(oauth, clock or Clock())
+        return choices.proofs(name, oauth, clock or Clock())
     except ValueError as error:
         raise _of_account(name, error) from None
 

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from relay.advice import oauth as advice
 from relay.config.secret import SecretError
@@ -38,7 +38,10 @@ class Refused:
     def without(self, secrets: Iterable[str]) -> Self:
         """Itself with `secrets` masked: some servers quote what they were sent."""
         masked = [
-            form for secret in secrets for form in (secret, quote_plus(secret)) if len(secret) >= _SHORTEST_MASKED
+            form
+            for secret in secrets
+            for form in (secret, quote_plus(secret), quote(secret, safe=""))
+            if len(secret) >= _SHORTEST_MASKED
         ]
 
         def mask(text: str) -> str:
@@ -155,6 +158,20 @@ def insecure_endpoint(account: str, host: str) -> TokenError:
     text = f"{account}: no token: the token endpoint at {host} would be asked without TLS"
     hint = f"Write https:// in accounts.{account}.oauth.token_endpoint"
     return TokenError(text, error="insecure_endpoint", temporary=False, hint=hint)
+
+
+def neither(error: TokenError, one: str, other: str) -> TokenError:
+    """Both secrets were tried, and `error` is what was said to one of them."""
+    return TokenError(
+        f"{error.text} (tried with {one} and with {other})",
+        error=error.error,
+        temporary=error.temporary,
+        description=error.description,
+        codes=error.codes,
+        retry_after=error.retry_after,
+        hint=error.hint,
+        trace=error.trace,
+    )
 
 
 def consent_missing(account: str, mailbox: str = "") -> TokenError:

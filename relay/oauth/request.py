@@ -30,12 +30,22 @@ async def located(address: Address) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What is posted. `secrets` are the parts of it that no error may show."""
+    """What is posted. `secrets` are the parts of it that no error may show.
+
+    `token_endpoint` names the server in an assertion, whichever of its addresses is asked (RFC 7523 3); "" when that is
+    `url`.
+    """
 
     url: str
     form: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    token_endpoint: str = ""
+
+    @property
+    def audience(self) -> str:
+        """Whom an assertion in this request is for."""
+        return self.token_endpoint or self.url
 
     def adding(
         self,

@@ -65,7 +65,7 @@ class Terminal:
         async with httpx2.AsyncClient(trust_env=False) as http:
             address = await asyncio.to_thread(browser.consent, link)
             state = parse_qs(urlsplit(address).query)["state"][0]
-            for wrong in (address.replace(state, "x" + state[1:]), address.replace("?", "/other?")):
+            for wrong in (address.replace(state, f"not-{state}"), address.replace("?", "/other?")):
                 self.seen.append(await http.get(wrong))
             self.seen.append(await http.get(address))
 

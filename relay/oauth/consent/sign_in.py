@@ -20,7 +20,8 @@ from relay.oauth.consent.places import Places, places
 from relay.oauth.consent.settings import ConsentSettings, scopes_of, useless_scopes
 from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
-from relay.oauth.request import ClientAuthentication, Grant
+from relay.oauth.proofs import Proofs
+from relay.oauth.request import Grant
 from relay.oauth.store import ConsentStore, SignIn
 
 PATIENCE = 900.0
@@ -63,7 +64,7 @@ class Parts:
     mailbox: str
     oauth: ConsentSettings
     ask: Callable[[Grant], Awaitable[Granted]]
-    authentication: ClientAuthentication
+    authentication: Proofs
     http: HttpClient
     clock: Clock
     store: ConsentStore
@@ -193,7 +194,15 @@ async def _pasted(request: BrowserSignIn, person: Person) -> str:
 
 async def _by_device(parts: Parts, person: Person, at: Places) -> tuple[Granted, str | None]:
     scope = parts.oauth.scope_delimiter.join(scopes_of(parts.oauth))
-    begun = await device.begin(parts.account, at.begin, scope, parts.authentication, parts.http)
+    begun = await device.begin(
+        parts.account,
+        at.begin,
+        scope,
+        parts.authentication,
+        parts.http,
+        token_endpoint=at.token_endpoint,
+        extra_parameters=parts.oauth.extra_parameters,
+    )
     person.say(f"open {begun.place} in a browser on any machine and enter the code {begun.user_code}")
     if begun.whole_place:
         person.say(f"or open {begun.whole_place}")
