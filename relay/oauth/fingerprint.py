@@ -12,7 +12,10 @@ from relay.oauth.settings import OAuthSettings
 
 def fingerprint(oauth: OAuthSettings, *more: str) -> str:
     """The hash of settings, secrets and keys as they are now, and of `more`. Raises SecretError."""
-    secrets: tuple[Secret | None, ...] = (oauth.client_id, oauth.client_secret, oauth.password, oauth.key_password)
+    secrets: tuple[Secret | None, ...] = (
+        *(oauth.client_id, oauth.client_secret, oauth.client_secret_next),
+        *(oauth.password, oauth.key_password),
+    )
     told = [
         oauth.grant,
         oauth.token_endpoint,

@@ -277,6 +277,7 @@ async def test_accounts_of_every_kind_share(tmp_path: Path) -> None:
     "changes",
     [
         {"client_secret": Secret("other")},
+        {"client_secret_next": Secret("other")},
         {"client_id": Secret("other")},
         {"scopes": ("other",)},
         {"token_endpoint": "https://other.example/token"},

@@ -165,13 +165,14 @@ async def test_extra_parameters_go_with_every_request(case: Case, grant: str) ->
     assert [each["audience"] for each in case.foreign.records.asked] == ["mail"] * len(case.foreign.records.asked)
 
 
-async def test_refresh_tokens_are_rotated(case: Case) -> None:
+async def test_refresh_tokens_are_rotated(case: Case, tmp_path: Path) -> None:
     """Each refresh token is good for one use: the chain holds only if each new one is kept."""
     settings = case.settings("public", "authorization_code")
     await case.sign_in(settings)
     seen = set()
     for _ in range(4):
         seen.add((await case.tokens(settings).get()).value)
+        stored.forget_tokens(tmp_path)
     assert len(seen) == 4
     asked = [each["refresh_token"] for each in case.foreign.records.asked if each["grant_type"] == "refresh_token"]
     assert len(set(asked)) == 4
