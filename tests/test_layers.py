@@ -19,7 +19,7 @@ LAYERS = [
     {"service"},
     {"listener", "delivery", "web"},
     {"doctor"},
-    {"policy", "spool", "upstream"},
+    {"policy", "spool", "upstream", "sink"},  # the sink is a store as the spool is; upstream gets it handed in
     {"oauth"},
     {"limits"},
     {"bounce", "http", "database", "seal", "advice"},

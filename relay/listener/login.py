@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
+from relay.listener import trouble
 from relay.listener.authentication import Verdict
 from relay.listener.base import LONGEST_AUTH_LINE
 from relay.listener.reception import Parts
@@ -89,6 +90,8 @@ def _text(name: bytes) -> str:
 
 async def _decide(session: "SubmissionSession", parts: Parts, name: str, password: bytes) -> None:
     client = parts.policy.client_for_login(parts.name, name, session.peer)
+    if await trouble.strikes(session, parts, client, "auth"):
+        return
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
         verdict = Verdict.RIGHT

@@ -1,7 +1,7 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from relay import log, mime
 from relay.config import Listener
@@ -10,6 +10,7 @@ from relay.listener.authentication import PasswordChecker
 from relay.listener.data import DataReader
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
+from relay.sink.faults import Faults
 from relay.spool import Spool, Submission, Upload
 
 LARGEST_HEADER = 256 * 1024
@@ -30,6 +31,8 @@ class Parts:
     checker: PasswordChecker
     hostname: str
     clock: Clock
+    faults: Faults = field(default_factory=Faults)
+    """Refusals on purpose, for clients of a sink."""
 
 
 class Reception:

@@ -5,7 +5,7 @@ import ssl
 from typing import TYPE_CHECKING
 
 from relay import log
-from relay.listener import login, paths
+from relay.listener import login, paths, trouble
 from relay.listener.base import CorrectedSMTP
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import describe
@@ -47,6 +47,8 @@ class SubmissionSession(CorrectedSMTP):
         refusal = self._server.admit(self, transport.get_extra_info("peername"))
         super().connection_made(transport)
         self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
+        strike = trouble.due(self._parts, self._at_this_address, "connect")
+        refusal = refusal or (strike.reply if strike else "")
         if refusal:
             self.write(refusal.encode() + b"\r\n")
             self._gone = True
@@ -121,9 +123,16 @@ class SubmissionSession(CorrectedSMTP):
             await self.push("503 5.5.1 A message is under way already: RSET first")
             return
         refusal = self._check_mail(arg)
+        if refusal is None and await self._struck():
+            self.forget_message()
+            return
         if isinstance(refusal, Refusal):
             log.listener.sender_refused(self.peer, arg or "", str(refusal))
         await self.push(str(refusal) if refusal else "250 2.1.0 Sender OK")
+
+    async def _struck(self) -> bool:
+        """A test has asked for trouble with this sender."""
+        return await trouble.strikes(self, self._parts, self._who, "mail", self.envelope.mail_from or "")
 
     def _check_mail(self, arg: str | None) -> Refusal | None:
         """Begin a transaction, or say why not."""
@@ -168,6 +177,8 @@ class SubmissionSession(CorrectedSMTP):
         if not path.address:
             await self.push("501 5.1.3 RCPT: the null address cannot receive")
             return
+        if await trouble.strikes(self, self._parts, self._who, "rcpt", self.envelope.mail_from, path.address):
+            return
         refusal = self._check_recipient(path.address)
         if refusal is not None:
             log.listener.recipient_refused(self.peer, path.address, str(refusal))
@@ -206,7 +217,8 @@ class SubmissionSession(CorrectedSMTP):
         finally:
             self.busy = False
         self.forget_message()
-        await self.push(reply)
+        if reply:
+            await self.push(reply)
         if self._server.stopping:
             self.goodbye()
 
@@ -232,6 +244,10 @@ class SubmissionSession(CorrectedSMTP):
         if reception.rest:
             # One read has emptied the stream, so what is put back is in its place.
             self._reader.feed_data(reception.rest)
+        strike = trouble.due(self._parts, client, "data", sender, *recipients)
+        if strike is not None and await trouble.befall(self, self._parts, "data", strike):
+            await reception.abandon()
+            return ""
         self.answering = True
         try:
             return await reception.finish()

@@ -27,8 +27,10 @@ from relay.oauth import TokenSource
 from relay.policy import Policy
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
+from relay.sink import Limits, SinkStore
+from relay.sink.faults import Faults
 from relay.spool import Spool
-from relay.upstream import Upstream
+from relay.upstream import Keeper, Upstream
 
 ROLES = frozenset({"listener", "delivery", "web"})
 _PRUNE_EVERY = 3600.0
@@ -64,9 +66,13 @@ def _raise_file_limit() -> None:
 
 
 def upstreams_of(
-    settings: Settings, sources: Mapping[str, TokenSource], http: HttpClient, clock: Clock
+    settings: Settings,
+    sources: Mapping[str, TokenSource],
+    http: HttpClient,
+    clock: Clock,
+    keeper: Keeper | None = None,
 ) -> dict[str, Upstream]:
-    """The way out of each account; `sources` gives the tokens of those that need some."""
+    """The way out of each account; `sources` gives the tokens of those that need some, `keeper` keeps sinks' mail."""
     return {
         name: upstream.build(
             name,
@@ -75,6 +81,7 @@ def upstreams_of(
             http=http,
             hostname=settings.hostname,
             sink_log=settings.sink.log,
+            keeper=keeper,
             clock=clock,
         )
         for name, account in settings.accounts.items()
@@ -92,6 +99,7 @@ class Service:
 
     def __post_init__(self) -> None:
         self.clock = Clock()
+        self.faults = Faults(enabled=self.settings.sink.chaos)
         self.stop_requested = asyncio.Event()
         self.ready = asyncio.Event()
         self.failed = False
@@ -127,7 +135,11 @@ class Service:
         held = await spool.hold_unknown(list(settings.accounts))
         if held:
             log.service.held(held)
-        self._watch(stack, self._prune(spool), "prune")
+        kept = self.settings.sink
+        sink = SinkStore(database, file.parent, Limits(kept.keep, kept.max_bytes, kept.max_age), self.clock)
+        stack.push_async_callback(sink.close)
+        await sink.open()
+        self._watch(stack, self._prune(spool, sink), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
@@ -138,7 +150,7 @@ class Service:
         }
         for source in sources.values():
             stack.push_async_callback(source.close)
-        upstreams = upstreams_of(settings, sources, http, self.clock)
+        upstreams = upstreams_of(settings, sources, http, self.clock, sink)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery)
@@ -180,7 +192,9 @@ class Service:
         stack.callback(checker.close)
         policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
-            parts = listener.Parts(name, wanted, policy, spool, checker, self.settings.hostname, self.clock)
+            parts = listener.Parts(
+                name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults
+            )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
             try:
@@ -213,11 +227,12 @@ class Service:
         await stack.enter_async_context(serve_http(web.build(view, sorted(hosts)), sockets))
         log.service.page([f"http://{_place(each)}/" for each in sockets])
 
-    async def _prune(self, spool: Spool) -> None:
+    async def _prune(self, spool: Spool, sink: SinkStore) -> None:
         queue = self.settings.queue
         while True:
             with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
                 await spool.prune(queue.keep_sent, queue.keep_failed)
+                await sink.prune()
             await self.clock.sleep(_PRUNE_EVERY)
 
 

@@ -12,10 +12,10 @@ from relay.http import HttpClient
 from relay.model import Clock, Identity, Message, Results
 from relay.oauth import TokenSource
 from relay.upstream.graph import GraphUpstream
-from relay.upstream.sink import Discard, Fail, Sink
+from relay.upstream.sink import Discard, Fail, Keeper, Sink
 from relay.upstream.smtp import SmtpUpstream
 
-__all__ = ["Upstream", "build", "identity"]
+__all__ = ["Keeper", "Upstream", "build", "identity"]
 
 
 class Upstream(Protocol):
@@ -51,16 +51,18 @@ def build(
     http: HttpClient,
     hostname: str,
     sink_log: str = "summary",
+    keeper: Keeper | None = None,
     clock: Clock | None = None,
 ) -> Upstream:
-    """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full".
+    """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full";
+    `keeper` is where the mail of a sink is kept.
 
     Raises ValueError for Graph without `tokens`, which a checked configuration cannot have.
     """
     who = identity(name, account)
     match account.provider:
         case "sink":
-            return Sink(name, who, full=sink_log == "full")
+            return Sink(name, who, full=sink_log == "full", keeper=keeper)
         case "discard":
             return Discard(name, who)
         case "fail":

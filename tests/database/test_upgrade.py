@@ -27,7 +27,9 @@ async def of_the_first_version(folder: Path) -> str:
     async with spool.opened(folder) as opened:
         message = await spool.put(opened, spool.submission())
     with sqlite3.connect(folder / "relay.db") as connection:
-        connection.execute("DROP TABLE consent")
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            if not any(f"TABLE {table} " in sql for sql in FIRST):
+                connection.execute(f"DROP TABLE {table}")
         connection.execute("PRAGMA user_version = 1")
     connection.close()
     assert schema(folder / "relay.db") == FIRST
