@@ -27,6 +27,7 @@ from relay.oauth import TokenSource
 from relay.policy import Policy
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
+from relay.service.sink_plane import names_of, sink_plane
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
@@ -103,7 +104,11 @@ class Service:
         self.stop_requested = asyncio.Event()
         self.ready = asyncio.Event()
         self.failed = False
-        self._listening: list[str] = []
+        self.listening: list[str] = []
+        """Where mail is taken, HOST:PORT."""
+        self.pages: list[str] = []
+        """The addresses of the page."""
+        self.sink: SinkStore | None = None
 
     async def run(self) -> None:
         """Start, serve, stop. Raises StartError when something is in the way."""
@@ -112,7 +117,7 @@ class Service:
                 await self._start(stack)
             except (OSError, StorageError, ssl.SSLError) as error:
                 raise StartError(str(error)) from error
-            log.service.started(self._listening, list(self.settings.accounts))
+            log.service.started(self.listening, list(self.settings.accounts))
             self.ready.set()
             await self.stop_requested.wait()
             log.service.stopping()
@@ -139,6 +144,7 @@ class Service:
         sink = SinkStore(database, file.parent, Limits(kept.keep, kept.max_bytes, kept.max_age), self.clock)
         stack.push_async_callback(sink.close)
         await sink.open()
+        self.sink = sink
         self._watch(stack, self._prune(spool, sink), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
@@ -153,7 +159,7 @@ class Service:
         upstreams = upstreams_of(settings, sources, http, self.clock, sink)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
         if "web" in self.roles:
-            await self._start_web(stack, spool, delivery)
+            await self._start_web(stack, spool, delivery, sink)
         if "delivery" in self.roles:
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
         if "listener" in self.roles:
@@ -203,10 +209,12 @@ class Service:
                 raise StartError(f"listeners.{name}: certificate {wanted.certificate}: {error}") from error
             stack.push_async_callback(server.stop)
             places = [_place(each) for each in sockets]
-            self._listening += places
+            self.listening += places
             log.listener.listening(name, places, wanted.tls)
 
-    async def _start_web(self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery) -> None:
+    async def _start_web(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery, sink: SinkStore
+    ) -> None:
         sockets = _bound(self.settings.web.bind)
         if not sockets:
             return
@@ -216,16 +224,15 @@ class Service:
             paused = [f"{lane.identity}: {lane.trouble}" for lane in delivery.status() if lane.paused_until > now]
             return [*([spool.trouble] if spool.trouble else []), *paused]
 
-        view = web.View(spool, delivery.status, self._listening, time.time(), troubles, self.sandbox)
-        hosts = {
-            "localhost",
-            "127.0.0.1",
-            "::1",
-            self.settings.hostname,
-            *(each.host for each in self.settings.web.bind),
-        }
-        await stack.enter_async_context(serve_http(web.build(view, sorted(hosts)), sockets))
-        log.service.page([f"http://{_place(each)}/" for each in sockets])
+        view = web.View(spool, delivery.status, self.listening, time.time(), troubles, self.sandbox)
+        checker = PasswordChecker(self.clock)
+        stack.callback(checker.close)
+        plane = sink_plane(self.settings, sink, spool, self.faults, self.clock, checker)
+        app = web.build(view, names_of(self.settings), plane)
+        await stack.enter_async_context(serve_http(app, sockets))
+        stack.callback(sink.feed.close)  # before the server waits for the streams to end
+        self.pages += [f"http://{_place(each)}{plane.base_path}/" for each in sockets]
+        log.service.page(self.pages)
 
     async def _prune(self, spool: Spool, sink: SinkStore) -> None:
         queue = self.settings.queue

@@ -7,6 +7,7 @@ from relay.database import Connection
 from relay.sink import rows
 from relay.sink.query import Query
 from relay.sink.store import SinkStore
+from relay.sink.summary import tags
 
 _PORTION = 500
 
@@ -59,6 +60,11 @@ async def tag(store: SinkStore, seqs: Sequence[int], names: Sequence[str]) -> No
 
         for identifier in await store.work(work):
             store.feed.tell("update", {"ID": identifier, "Tags": list(names)})
+
+
+def names(given: Sequence[str]) -> list[str]:
+    """Tags in the form in which they are kept; what a tag cannot hold becomes a space."""
+    return tags(each.replace(",", " ") for each in given)
 
 
 class TagError(ValueError):

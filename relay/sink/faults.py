@@ -124,6 +124,11 @@ class Faults:
         self._rules = [rule.check() for rule in rules]
         self._seen = [0] * len(rules)
 
+    def reset(self) -> None:
+        """All goes well again."""
+        self.set_rules([])
+        self.triggers.update({stage: Trigger(code) for stage, code in DEFAULT_CODES.items()})
+
     def at(self, stage: Stage, sender: str = "", recipients: Sequence[str] = ()) -> Strike | None:
         """What happens at this step, None for nothing."""
         if not self.enabled:

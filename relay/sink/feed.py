@@ -64,7 +64,7 @@ class Feed:
     @contextlib.contextmanager
     def watching(self) -> Iterator[Watcher]:
         """A watcher of what happens from now on. Raises TooManyWatchersError."""
-        if len(self._watchers) >= MOST_WATCHERS:
+        if self.is_full:
             raise TooManyWatchersError("too many are watching; close some windows")
         watcher = Watcher()
         if self._closed:
@@ -76,8 +76,8 @@ class Feed:
             self._watchers.discard(watcher)
 
     @property
-    def watched(self) -> bool:
-        return bool(self._watchers)
+    def is_full(self) -> bool:
+        return len(self._watchers) >= MOST_WATCHERS
 
     def tell(self, kind: str, data: Any = None) -> None:
         """Tell everybody who watches."""
