@@ -12,6 +12,7 @@ from relay.cli.config import config
 from relay.cli.sandbox import sandbox_command
 from relay.cli.send_test import send_test
 from relay.cli.serve import serve
+from relay.cli.sink import sink
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, config, send_test, authorize, sandbox_command, hash_password):
+for command in (serve, check, config, send_test, authorize, sink, sandbox_command, hash_password):
     main.add_command(command)
