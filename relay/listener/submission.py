@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from relay import log
 from relay.listener import login, paths, trouble
 from relay.listener.base import CorrectedSMTP
+from relay.listener.conversation import Conversation
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import describe
 from relay.model import Envelope, Origin
@@ -35,6 +36,7 @@ class SubmissionSession(CorrectedSMTP):
         """A message is being received or committed: a stop waits for it."""
         self._size = 0
         self._at_this_address: ClientPolicy | None = None
+        self.conversation = Conversation()
 
     # --- life
 
@@ -62,6 +64,18 @@ class SubmissionSession(CorrectedSMTP):
     def _who(self) -> ClientPolicy | None:
         """The client that this session is: by login, else by address."""
         return self.client or self._at_this_address
+
+    async def _obey(self, line: bytes | None) -> None:
+        self.conversation.heard(line or b"")
+        await super()._obey(line)
+
+    async def push(self, status: str | bytes) -> None:
+        who = self._who
+        if who is not None and who.is_real:
+            self.conversation.forget()
+        elif isinstance(status, str):
+            self.conversation.said(status)
+        await super().push(status)
 
     @property
     def tls(self) -> str:
@@ -219,6 +233,7 @@ class SubmissionSession(CorrectedSMTP):
         self.forget_message()
         if reply:
             await self.push(reply)
+        self.conversation.next_message()
         if self._server.stopping:
             self.goodbye()
 
@@ -227,7 +242,8 @@ class SubmissionSession(CorrectedSMTP):
         international = not all(address.isascii() for address in (sender, *recipients))
         envelope = Envelope(sender, recipients, smtputf8=self.envelope.smtp_utf8 or international)
         greeted_as = self.session.host_name or ""
-        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls)
+        said = self.conversation.text
+        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
         extended = self.session.extended_smtp
         reception = Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended)
         try:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from relay import log
 from relay.database import Connection
 from relay.model import Envelope, Origin
 from relay.sink.query import Query
@@ -54,22 +55,28 @@ def insert(connection: Connection, new: Source, size: int) -> bool:
             json.dumps(new.envelope.recipients),
             int(new.envelope.eight_bit),
             int(new.envelope.smtputf8),
-            json.dumps({name: getattr(new.origin, name) for name in Origin.__slots__}),
+            json.dumps({name: getattr(new.origin, name) for name in Origin.__slots__ if name != "conversation"}),
         ),
     )
     if cursor.rowcount != 1:
         return False
     connection.execute(
-        "INSERT INTO caught_source (seq, headers, body) VALUES (?, ?, ?)", (cursor.lastrowid, new.headers, new.body)
+        "INSERT INTO caught_source (seq, headers, session, body) VALUES (?, ?, ?, ?)",
+        (cursor.lastrowid, new.headers, _lines(new.origin.conversation), new.body),
     )
     return True
+
+
+def _lines(text: str) -> str:
+    """What peers said, ready to be kept and shown: nothing but its own line ends."""
+    return "\n".join(log.clean(line) for line in text.split("\n"))
 
 
 def source(connection: Connection, identifier: str) -> Source | None:
     """A message with all that is stored of it."""
     row = connection.execute(
         """SELECT c.seq, c.id, c.account, c.sender, c.recipients, c.eight_bit, c.smtputf8, c.origin, c.received_at,
-               c.warnings, c.released, s.front, s.headers, s.body
+               c.warnings, c.released, s.session, s.front, s.headers, s.body
            FROM caught AS c JOIN caught_source AS s ON s.seq = c.seq WHERE c.id = ?""",
         (identifier,),
     ).fetchone()
@@ -78,8 +85,8 @@ def source(connection: Connection, identifier: str) -> Source | None:
     seq, identifier, account, sender, recipients, eight_bit, smtputf8, origin, received_at = row[:9]
     envelope = Envelope(sender, tuple(json.loads(recipients)), eight_bit=bool(eight_bit), smtputf8=bool(smtputf8))
     warnings, released = tuple(json.loads(row[9])), tuple(json.loads(row[10]))
-    told = Origin(**json.loads(origin))
-    return Source(seq, identifier, account, envelope, told, received_at, warnings, released, *row[11:])
+    told = Origin(**json.loads(origin), conversation=row[11])
+    return Source(seq, identifier, account, envelope, told, received_at, warnings, released, *row[12:])
 
 
 def unparsed(connection: Connection, limit: int) -> list[str]:

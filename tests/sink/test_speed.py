@@ -22,7 +22,8 @@ def multiply(connection: Connection) -> None:
     values = ", ".join(changed.get(name, name) for name in names)
     connection.execute(f"INSERT INTO caught ({', '.join(names)}) {series} SELECT {values} FROM caught, n")  # noqa: S608
     connection.execute(f"INSERT INTO caught_text {series} SELECT seq + i, text || i FROM caught_text, n")  # noqa: S608
-    connection.execute(f"INSERT INTO caught_source {series} SELECT seq + i, front, headers, body FROM caught_source, n")  # noqa: S608
+    kept = "front, headers, session, body"
+    connection.execute(f"INSERT INTO caught_source {series} SELECT seq + i, {kept} FROM caught_source, n")  # noqa: S608
 
 
 async def cost(work: Callable[[], Awaitable[object]]) -> float:

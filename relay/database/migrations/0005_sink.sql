@@ -37,6 +37,7 @@ CREATE TABLE caught_source (
     seq         INTEGER PRIMARY KEY REFERENCES caught (seq) ON DELETE CASCADE,
     front       BLOB NOT NULL DEFAULT x'',   -- Return-Path and Bcc, which a mailbox would have
     headers     BLOB NOT NULL,
+    session     TEXT NOT NULL DEFAULT '',    -- what was said up to the data
     body        BLOB                         -- NULL: the file sink/<id>
 ) STRICT;
 

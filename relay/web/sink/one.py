@@ -39,6 +39,7 @@ class One:
             Route(f"{root}/raw", told(self.raw), methods=["GET"]),
             Route(f"{root}/part/{{part}}", told(self.part), methods=["GET"]),
             Route(f"{root}/envelope", told(self.envelope), methods=["GET"]),
+            Route(f"{root}/session", told(self.session), methods=["GET"]),
             Route(f"{root}/delivery", told(self.delivery), methods=["GET"]),
             Route("/view/{id}.html", told(self.html), methods=["GET"]),
             Route("/view/{id}.txt", told(self.text), methods=["GET"]),
@@ -88,6 +89,11 @@ class One:
     async def envelope(self, request: Request) -> Response:
         """Who sent it to whom, from where, and what is odd about it."""
         return answers.as_json(answers.envelope((await self._found(request))[1]))
+
+    async def session(self, request: Request) -> Response:
+        """What was said up to its data."""
+        source = (await self._found(request))[1]
+        return answers.as_json({"ID": source.id, "Lines": source.origin.conversation.splitlines()})
 
     async def delivery(self, request: Request) -> Response:
         """What became of it."""

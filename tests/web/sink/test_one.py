@@ -100,6 +100,21 @@ def test_envelope_and_delivery(api: Api) -> None:
     assert api.get(f"/api/v1/message/{identifier}/delivery")["Released"] == []
 
 
+def test_the_session_is_shown_without_the_login(api: Api) -> None:
+    with api.smtp() as client:
+        client.login("erp", "hunter2")
+        client.sendmail("app@example.com", ["a@x.org"], b"Subject: one\r\n\r\nx\r\n")
+        client.sendmail("app@example.com", ["b@x.org"], b"Subject: two\r\n\r\nx\r\n")
+    identifier = api.get("/api/v1/message/latest")["ID"]
+    lines = api.get(f"/api/v1/message/{identifier}/session")["Lines"]
+    assert lines[0].startswith("S: 220 ")
+    assert lines[1] == "C: ehlo app.test"
+    assert "C: AUTH PLAIN ***" in lines
+    assert any(line.startswith("C: rcpt TO:<b@x.org>") for line in lines)
+    assert not any("a@x.org" in line or "aHVudGVy" in line or "ZXJw" in line for line in lines)
+    assert lines[-2:] == ["C: data", "S: 354 End data with <CR><LF>.<CR><LF>"]
+
+
 @pytest.mark.parametrize(
     ("header", "links", "error"),
     [
