@@ -31,7 +31,7 @@ def adopt(found: Path, target: Path) -> None:
     try:
         os.link(found, target)
     except FileExistsError:
-        return  # kept before a crash, and not told
+        pass  # kept before a crash, and not told
     except OSError:
         # A file system without links, or one more than it allows.
         with found.open("rb") as origin:

@@ -16,7 +16,7 @@ from relay import log
 from relay.database import Connection, Database, StorageError
 from relay.model import Body, Clock, Message
 from relay.sink import bodies, rows
-from relay.sink.feed import Feed
+from relay.sink.feed import Event, Feed
 from relay.sink.query import Query
 from relay.sink.rows import Limits, Source
 from relay.sink.summary import Digest, Summary, digest
@@ -24,7 +24,8 @@ from relay.sink.summary import Digest, Summary, digest
 T = TypeVar("T")
 
 _WINDOW = 5000
-"""Messages that one look of a search takes in; between two looks others may read."""
+_TEXT_WINDOW = 500
+"""Messages that one look of a search takes in, and of one that reads their text; between two looks others may read."""
 _SEARCH_TIME = 10.0
 _CATCH_UP = 5.0
 """Seconds that a list waits for messages that are still being looked into."""
@@ -267,11 +268,11 @@ class SinkStore:
     async def matching(self, query: Query) -> list[tuple[float, int, int]]:
         """All that match, newest first: (received_at, seq, is_read). Raises SearchTooLongError."""
         found: list[tuple[float, int, int]] = []
-        above = 0
+        above, size = 0, _TEXT_WINDOW if query.reads_text else _WINDOW
         deadline = self._clock.monotonic() + _SEARCH_TIME
         while True:
             part, above = await self._database.read(
-                lambda connection, after=above: rows.window(connection, query, after, _WINDOW)  # type: ignore[misc]
+                lambda connection, after=above: rows.window(connection, query, after, size)  # type: ignore[misc]
             )
             found += part
             if not above:
@@ -289,8 +290,20 @@ class SinkStore:
                 if len(await self.matching(query)) >= count or left <= 0 or watcher.ended:
                     return
                 event = await watcher.next(left)
-                while event is not None and event.kind != "new":
+                while event is not None and not await self._matches(query, event):
                     event = await watcher.next(max(0.0, deadline - self._clock.monotonic()))
+
+    async def _matches(self, query: Query, event: Event) -> bool:
+        """Whether a new message has come that is wanted."""
+        if event.kind != "new":
+            return False
+
+        def work(connection: Connection) -> bool:
+            return any(
+                rows.window(connection, query, seq - 1, 1)[0] for seq in rows.seq_of(connection, [event.data.id])
+            )
+
+        return await self._database.read(work)
 
     async def latest(self, query: Query | None = None) -> str | None:
         """The id of the newest message, of those that match if there is a query."""
