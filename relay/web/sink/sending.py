@@ -24,7 +24,10 @@ from relay.web.sink.asking import Refused
 from relay.web.sink.plane import Plane
 
 _MOST_RELEASED = 100
-_NOT_RELEASED = frozenset((b"date", b"message-id", b"bcc", b"resent-bcc", b"return-path", b"sender", b"x-tags"))
+_NOT_RELEASED = frozenset(
+    (b"date", b"message-id", b"bcc", b"resent-bcc", b"return-path", b"sender", b"x-tags", b"received")
+)
+"""A released message is a new one; its old trace would tell to whom it went the first time."""
 
 
 class Sending:
