@@ -13,6 +13,7 @@ from relay.web.sink import answers, asking
 from relay.web.sink.answers import missing, told
 from relay.web.sink.asking import Refused
 from relay.web.sink.plane import Plane
+from relay.web.sink.thumb import thumb
 
 PART_POLICY = "sandbox; default-src 'none'"
 """For what came with mail: whatever type it claims, it is no page of this origin and may do nothing."""
@@ -38,6 +39,7 @@ class One:
             Route(f"{root}/headers", told(self.headers), methods=["GET"]),
             Route(f"{root}/raw", told(self.raw), methods=["GET"]),
             Route(f"{root}/part/{{part}}", told(self.part), methods=["GET"]),
+            Route(f"{root}/part/{{part}}/thumb", told(self.thumb), methods=["GET"]),
             Route(f"{root}/envelope", told(self.envelope), methods=["GET"]),
             Route(f"{root}/session", told(self.session), methods=["GET"]),
             Route(f"{root}/delivery", told(self.delivery), methods=["GET"]),
@@ -85,6 +87,15 @@ class One:
                 "cross-origin-resource-policy": "same-origin",
             },
         )
+
+    async def thumb(self, request: Request) -> Response:
+        """A picture for a part."""
+        _, source, octets = await self._found(request)
+        found = await self._store.thread(opening.part_of, source, octets, request.path_params["part"])
+        if found is None:
+            raise Refused(404, "404 page not found")
+        kind, picture = thumb(found[0].content_type, found[1])
+        return Response(picture, media_type=kind, headers={"content-security-policy": PART_POLICY})
 
     async def envelope(self, request: Request) -> Response:
         """Who sent it to whom, from where, and what is odd about it."""

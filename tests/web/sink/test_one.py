@@ -40,6 +40,11 @@ def test_a_message_with_all_its_parts(api: Api) -> None:
     assert (content.content, content.headers["content-type"]) == (b"%PDF-1", "application/pdf")
     assert content.headers["content-security-policy"] == "sandbox; default-src 'none'"
     assert api.http.get(f"/api/v1/message/{identifier}/part/9").status_code == 404
+    picture = api.http.get(f"/api/v1/message/{identifier}/part/{logo['PartID']}/thumb")
+    assert (picture.content, picture.headers["content-type"]) == (PNG, "image/png")
+    blank = api.http.get(f"/api/v1/message/{identifier}/part/{pdf['PartID']}/thumb")
+    assert blank.headers["content-type"] == "image/jpeg"
+    assert (blank.content[:2], blank.content[-2:]) == (b"\xff\xd8", b"\xff\xd9")
     assert api.get("/api/v1/messages")["messages"][0]["Read"] is True
 
 
