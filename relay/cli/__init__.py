@@ -9,6 +9,7 @@ from relay import __version__
 from relay.cli.authorize import authorize
 from relay.cli.check import check, hash_password
 from relay.cli.config import config
+from relay.cli.queue import queue
 from relay.cli.sandbox import sandbox_command
 from relay.cli.send_test import send_test
 from relay.cli.serve import serve
@@ -24,5 +25,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, config, send_test, authorize, sink, sandbox_command, hash_password):
+for command in (serve, check, config, send_test, queue, authorize, sink, sandbox_command, hash_password):
     main.add_command(command)

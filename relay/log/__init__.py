@@ -5,7 +5,7 @@ carries a secret: what comes in are addresses, ids and replies, cleaned of contr
 """
 
 from relay.log import delivery, listener, oauth, sandbox, service, spool, upstream, web
-from relay.log.writing import clean, configure, duration, event, internal_error, logger
+from relay.log.writing import clean, configure, duration, event, internal_error, logger, people
 
 __all__ = [
     "clean",
@@ -17,6 +17,7 @@ __all__ = [
     "listener",
     "logger",
     "oauth",
+    "people",
     "sandbox",
     "service",
     "spool",

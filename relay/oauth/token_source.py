@@ -75,6 +75,10 @@ class TokenSource:
         await self._renewed()
         return await self.get()
 
+    def accept(self, granted: Granted) -> None:
+        """Use a token that came on another way, with a new sign-in; what failed before is forgotten."""
+        self._state = self._state.granted(granted, self._now(), self._margin, self._chance())
+
     async def close(self) -> None:
         """Give up a renewal that is under way; who waits for it gets a TokenError."""
         if self._renewal is not None:

@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,11 +23,11 @@ from relay.delivery import Delivery
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
-from relay.oauth import TokenSource
 from relay.policy import Policy
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
 from relay.service.sink_plane import names_of, sink_plane
+from relay.service.tokens import Tokens, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
@@ -67,18 +67,15 @@ def _raise_file_limit() -> None:
 
 
 def upstreams_of(
-    settings: Settings,
-    sources: Mapping[str, TokenSource],
-    http: HttpClient,
-    clock: Clock,
-    keeper: Keeper | None = None,
+    settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock, keeper: Keeper | None = None
 ) -> dict[str, Upstream]:
-    """The way out of each account; `sources` gives the tokens of those that need some, `keeper` keeps sinks' mail."""
+    """The way out of each account; `keeper` keeps the mail of sinks."""
     return {
         name: upstream.build(
             name,
             account,
-            tokens=sources.get(name),
+            tokens=tokens.sources.get(name),
+            mailboxes=tokens.of_sender.get(name),
             http=http,
             hostname=settings.hostname,
             sink_log=settings.sink.log,
@@ -149,21 +146,16 @@ class Service:
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
-        sources = {
-            name: oauth.source(name, account.oauth, http, self.clock, store)
-            for name, account in settings.accounts.items()
-            if account.oauth is not None
-        }
-        for source in sources.values():
-            stack.push_async_callback(source.close)
-        upstreams = upstreams_of(settings, sources, http, self.clock, sink)
+        tokens = tokens_of(settings, http, self.clock, store)
+        stack.push_async_callback(tokens.close)
+        upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery, sink)
         if "delivery" in self.roles:
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool)
+            await self._start_listeners(stack, spool, tokens)
 
     def _watch(
         self,
@@ -193,13 +185,13 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool) -> None:
+    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
         policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults
+                name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, tokens.logins
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
