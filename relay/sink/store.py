@@ -6,6 +6,7 @@ limits, and a list waits for it for a moment. So no mail, however it is made, ca
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -27,9 +28,11 @@ _WINDOW = 5000
 _TEXT_WINDOW = 500
 """Messages that one look of a search takes in, and of one that reads their text; between two looks others may read."""
 _SEARCH_TIME = 10.0
-_CATCH_UP = 5.0
-"""Seconds that a list waits for messages that are still being looked into."""
+_CATCH_UP = 2.0
+"""Seconds that a list waits for messages that are still being looked into; less than a stop waits for answers."""
 _RESULTS_WAIT = 0.005
+_TOGETHER = 50
+"""Messages that are looked into at a time; only the small bodies of them are in memory together."""
 _UNREADABLE = "it could not be looked into; its source is as it came"
 
 
@@ -184,14 +187,15 @@ class SinkStore:
         while True:
             self._new.clear()
             while self._unparsed:
-                identifier = next(iter(self._unparsed))
+                batch = list(itertools.islice(self._unparsed, _TOGETHER))
                 try:
-                    await self._look_into(identifier)
+                    await self._look_into(batch)
                 except StorageError as error:
                     log.delivery.storage_trouble(str(error))
                     await self._clock.sleep(1.0)
                 else:
-                    self._done(identifier)
+                    for identifier in batch:
+                        self._done(identifier)
             await self._new.wait()
 
     def _done(self, identifier: str) -> None:
@@ -199,15 +203,17 @@ class SinkStore:
         if future is not None and not future.done():
             future.set_result(None)
 
-    async def _look_into(self, identifier: str) -> None:
-        source = await self.source(identifier)
-        if source is None:
-            return
-        found = await self._in_thread(self._digest, source)
+    async def _look_into(self, batch: Sequence[str]) -> None:
+        """Read, digest and write some messages, each step for all of them: a burst of mail is listed soon."""
+        sources = await self._database.read(
+            lambda connection: [found for each in batch if (found := rows.source(connection, each)) is not None]
+        )
+        digests = await self._in_thread(lambda: [self._digest(source) for source in sources])
 
         def work(connection: Connection) -> list[Summary]:
-            rows.save_digest(connection, source.seq, found)
-            return rows.summaries(connection, [source.seq])
+            for source, found in zip(sources, digests, strict=True):
+                rows.save_digest(connection, source.seq, found)
+            return rows.summaries(connection, [source.seq for source in sources])
 
         for summary in await self._database.write(work, patience=_RESULTS_WAIT):
             self.feed.tell("new", summary)

@@ -9,25 +9,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from relay import log, mime
+from relay import log
 from relay.database import StorageError
-from relay.mime import SenderEdit
-from relay.model import Envelope, MemoryBody, Origin
-from relay.sink import Person, Source, changes
-from relay.sink import summary as reading
+from relay.model import MemoryBody, Origin
+from relay.sink import Person, Source
 from relay.sink.compose import ComposeError, Draft, File, compose
 from relay.sink.words import plain
-from relay.spool import Submission
 from relay.web.sink import answers, asking
 from relay.web.sink.answers import told
 from relay.web.sink.asking import Refused
 from relay.web.sink.plane import Plane
-
-_MOST_RELEASED = 100
-_NOT_RELEASED = frozenset(
-    (b"date", b"message-id", b"bcc", b"resent-bcc", b"return-path", b"sender", b"x-tags", b"received")
-)
-"""A released message is a new one; its old trace would tell to whom it went the first time."""
+from relay.web.sink.release import Asked, release
 
 
 class Sending:
@@ -61,7 +53,7 @@ class Sending:
         made = await run_in_threadpool(compose, draft, upload.id, plane.hostname, now)
         if len(made.headers) + 2 + len(made.body) > plane.max_message_size:
             raise Refused(413, f"the message is larger than {plane.max_message_size:,} octets")
-        peer = request.client.host if request.client else ""
+        peer = peer_of(request)
         origin = Origin("sink API", "web", peer, login=user_of(request))
         new = Source(0, upload.id, plane.account, made.envelope, origin, now, (), (), b"", made.headers, None)
         try:
@@ -76,75 +68,17 @@ class Sending:
 
     async def release(self, request: Request) -> Response:
         """Put a caught message into the queue of a real account, for the recipients that are asked for."""
-        source = await self._plane.store.source(request.path_params["id"])
-        if source is None:
-            raise Refused(404, "404 page not found")
         given = await asking.fields(request)
-        to = self._recipients(asking.texts(given, "To"))
-        account = self._account(asking.of(given, "Account", str, ""))
-        queue_id = await self._queue(source, await self._plane.store.octets(source), to, account)
-        now = self._plane.clock.time()
-        note = {"Time": now, "Account": account, "To": list(to), "QueueID": queue_id}
-        await changes.note_release(self._plane.store, source.id, note)
-        log.web.released(source.id, queue_id, account, to, request.client.host if request.client else "")
+        asked = Asked(asking.texts(given, "To"), asking.of(given, "Account", str, ""), peer_of(request))
+        queue_id = await release(self._plane, request.path_params["id"], asked)
         answer = answers.done()
         answer.headers["x-queue-id"] = queue_id
         return answer
 
-    def _recipients(self, given: list[str]) -> tuple[str, ...]:
-        for address in given:
-            if mime.canonical(address) is None:
-                raise Refused(400, f"Invalid email address: {plain(address)[:254]}")
-        if not given or len(given) > _MOST_RELEASED:
-            raise Refused(400, "No valid addresses found" if not given else f"at most {_MOST_RELEASED} addresses")
-        for address in given:
-            if address not in self._plane.release_to:
-                text = f"Failed: Address do not match the allowlist: {plain(address)} (add it to sink.release_to)"
-                raise Refused(400, text)
-        return tuple(dict.fromkeys(given))
 
-    def _account(self, wanted: str) -> str:
-        ways = self._plane.ways
-        if not ways:
-            raise Refused(400, "there is no account that mail could leave through: add an [accounts.NAME]")
-        if not wanted and len(ways) == 1:
-            return next(iter(ways))
-        if wanted not in ways:
-            raise Refused(400, f"name the account that it leaves through, as Account: one of {', '.join(ways)}")
-        return wanted
-
-    async def _queue(self, source: Source, octets: bytes, to: tuple[str, ...], account: str) -> str:
-        """Into the spool, as a new message of its own; its id there."""
-        plane, now = self._plane, self._plane.clock.time()
-        headers = mime.split_headers(source.headers)
-        who = [p.address for name in (b"sender", b"from") for p in reading.values(headers, name)]
-        own = plane.ways[account]
-        sender = own or next(iter(who), source.envelope.sender)
-        kept = mime.without(headers, _NOT_RELEASED)
-        if own and [p.address.casefold() for p in reading.values(headers, b"from")] != [own.casefold()]:
-            kept = mime.edit_sender(kept, SenderEdit(own))
-        international = mime.needs_smtputf8(kept) or not all(each.isascii() for each in (sender, *to))
-        envelope = Envelope(sender, to, eight_bit=source.envelope.eight_bit, smtputf8=international)
-        body = MemoryBody.of(octets[len(source.front) + len(source.headers) + 2 :])
-        upload = plane.spool.upload()
-        origin = Origin("release", "web", source.origin.peer)
-        submission = Submission(
-            account=account,
-            envelope=envelope,
-            headers=mime.prepare(kept, mime.Hop(origin, envelope, plane.hostname, upload.id, now)),
-            origin=origin,
-            received_at=now,
-            expires_at=now + plane.max_age,
-            subject=mime.subject(headers),
-        )
-        try:
-            await upload.write(body.data, body.dots)
-            await plane.spool.put(upload, submission)
-        except (StorageError, OSError) as error:
-            await upload.discard()
-            log.delivery.storage_trouble(str(error))
-            raise Refused(503, "the message cannot be queued now") from error
-        return upload.id
+def peer_of(request: Request) -> str:
+    """The address that the request came from."""
+    return request.client.host if request.client else ""
 
 
 def user_of(request: Request) -> str:
