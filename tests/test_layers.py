@@ -19,7 +19,9 @@ LAYERS = [
     {"service"},
     {"listener", "delivery", "web"},
     {"doctor"},
-    {"policy", "spool", "upstream", "sink"},  # the sink is a store as the spool is; upstream gets it handed in
+    # The sink is a store as the spool is; upstream gets it handed in.
+    # alerts: the doctor shows its deadlines, and it watches accounts and their tokens; of the mail it knows nothing.
+    {"policy", "spool", "upstream", "sink", "alerts"},
     {"oauth"},
     {"limits"},
     {"bounce", "http", "database", "seal", "advice"},
@@ -41,6 +43,7 @@ GATEKEEPERS = {
     "httpx2": {"relay.http"},
     "jinja2": {"relay.web"},
     "jwt": {"relay.oauth"},
+    "prometheus_client": {"relay.metrics"},
     "psycopg": {"relay.database"},
     "pydantic": {"relay.config"},
     "pydantic_settings": {"relay.config"},

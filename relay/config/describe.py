@@ -1,8 +1,10 @@
 """What a checked configuration means, in words: the text of `relay check`. Never a secret's value."""
 
+import shlex
+
 from relay.config.secret import Secret
 from relay.config.settings import Account, Client, Listener, OAuth, Settings
-from relay.config.units import show_duration, show_size
+from relay.config.units import show_day, show_duration, show_size
 from relay.log import clean
 
 
@@ -120,7 +122,8 @@ def _client_proof(oauth: OAuth) -> str:
         return "which needs no proof"
     where = f" in the header {oauth.client_secret_header}" if oauth.client_secret_header else ""
     following = f", or client_secret_next {_masked(oauth.client_secret_next)}" if oauth.client_secret_next else ""
-    return f"client_secret {_masked(oauth.client_secret)}{following}{where}"
+    ends = f", ends on {show_day(oauth.client_secret_expires)}" if oauth.client_secret_expires else ""
+    return f"client_secret {_masked(oauth.client_secret)}{following}{where}{ends}"
 
 
 def _way(account: Account) -> str:
@@ -176,4 +179,8 @@ def _rest(settings: Settings) -> list[str]:
     if settings.store.key:
         lines.append(f"stored tokens are sealed with the key {_masked(settings.store.key)}")
     where = settings.log.file or "standard error"
+    if settings.alerts.webhook:
+        lines.append(f"alerts are posted to the webhook {_masked(settings.alerts.webhook)}")
+    if settings.alerts.command:
+        lines.append(f"alerts start {shlex.join(settings.alerts.command)}")
     return [*lines, f"log: {settings.log.format} from {settings.log.level} to {where}"]

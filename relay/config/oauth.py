@@ -11,6 +11,7 @@ _WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_head
 _METHODS_OF = {
     "client_secret": _WITH_SECRET,
     "client_secret_next": _WITH_SECRET,
+    "client_secret_expires": _WITH_SECRET,
     "client_secret_header": ("client_secret_header",),
     "private_key_file": ("private_key_jwt",),
     "key_password": ("private_key_jwt",),
@@ -24,7 +25,14 @@ _GRANTS_AT: dict[str, tuple[str, ...]] = {
 }
 """What providers offer, the one that goes without saying first."""
 _CLIENT = (
-    *("client_id", "client_secret", "client_secret_next", "client_secret_header", "token_endpoint_auth_method"),
+    *(
+        "client_id",
+        "client_secret",
+        "client_secret_next",
+        "client_secret_expires",
+        "client_secret_header",
+        "token_endpoint_auth_method",
+    ),
     *("key_password", "certificate_file", "federated_token_file"),
 )
 _USELESS_WITH = {

@@ -66,6 +66,11 @@ def _check_value(key: str, value: str, path: KeyPath, findings: Findings) -> Non
             network.proxy_url(value)
         except ValueError as error:
             findings.problem(path, str(error))
+    if key == "webhook":
+        try:
+            network.webhook(value)
+        except ValueError as error:
+            findings.problem(path, str(error))
     if key == "client_id" and (value != value.strip() or not value.isprintable()):
         findings.problem(path, "holds spaces or line ends around or inside it: write only the ID")
 

@@ -39,6 +39,8 @@ Hidden = Annotated[Secret, forms.secret()]
 Duration = Annotated[float, forms.duration()]
 DurationOrZero = Annotated[float, forms.duration(zero=True)]
 Size = Annotated[int, forms.size()]
+Day = Annotated[float, forms.day()]
+"""Seconds since the epoch, at the beginning of that day in UTC."""
 Flag = Annotated[bool, forms.flag()]
 Port = Annotated[int, forms.count(1, 65535)]
 Count = Annotated[int, forms.count(1, 1_000_000)]
@@ -121,6 +123,7 @@ class OAuth(Table):
     client_secret: Hidden | None = None
     client_secret_next: Hidden | None = None
     """The one that is to take its place: used when the first is refused."""
+    client_secret_expires: Day | None = None
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
     client_secret_header: Annotated[str, forms.text(network.header_name)] | None = None
     private_key_file: File | None = None
@@ -281,6 +284,16 @@ class Store(Table):
     key_previous: Hidden | None = None
 
 
+class Alerts(Table):
+    """`[alerts]`: whom the relay tells when mail is about to stop, or has stopped."""
+
+    webhook: Hidden | None = None
+    """The address that a JSON object is posted to. Whoever knows it may post there, so it is a secret."""
+    command: Annotated[tuple[str, ...], forms.command()] = ()
+    """A program and its arguments: no shell looks at them."""
+    paused_after: Duration = 3600.0
+
+
 class Settings(Table):
     """The whole configuration, complete and checked."""
 
@@ -295,6 +308,7 @@ class Settings(Table):
     http: Http = Http()
     log: Log = Log()
     store: Store = Store()
+    alerts: Alerts = Alerts()
     source: Path | None = None
     """The file that it came from."""
     warnings: tuple[str, ...] = ()

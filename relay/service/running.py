@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from relay import listener, log, oauth, upstream, web
+from relay.alerts import Radar
 from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
@@ -153,6 +154,10 @@ class Service:
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery, sink)
         if "delivery" in self.roles:
+            radar = Radar(
+                settings, sources=tokens.sources, store=store, lanes=delivery.status, http=http, clock=self.clock
+            )
+            self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
         if "listener" in self.roles:
             await self._start_listeners(stack, spool, tokens)

@@ -1,4 +1,4 @@
-"""Live diagnosis of an account: goes its whole way and says at each step what was found and what to do."""
+"""`relay send-test`: one message the whole way of an account, past the queue, and what was said at each step."""
 
 import contextlib
 import time
