@@ -113,6 +113,8 @@ class Origin:
     helo: str = ""
     login: str = ""
     tls: str = ""
+    conversation: str = ""
+    """What was said up to the data, a line each ("C: ", "S: "); kept for clients of a sink only."""
 
 
 class Body(Protocol):

@@ -19,8 +19,9 @@ LAYERS = [
     {"service"},
     {"listener", "delivery", "web"},
     {"doctor"},
+    # The sink is a store as the spool is; upstream gets it handed in.
     # alerts: the doctor shows its deadlines, and it watches accounts and their tokens; of the mail it knows nothing.
-    {"policy", "spool", "upstream", "alerts"},
+    {"policy", "spool", "upstream", "sink", "alerts"},
     {"oauth"},
     {"limits"},
     {"bounce", "http", "database", "seal", "advice"},

@@ -172,9 +172,22 @@ def _reports(queue: Queue) -> str:
     return f"told of mail that was not delivered{late}: {reader}{way}"
 
 
+def _sink(settings: Settings) -> list[str]:
+    kept = settings.sink
+    age = f", for {show_duration(kept.max_age)}" if kept.max_age else ""
+    open_to = "this machine only" if any(one.is_real for one in settings.accounts.values()) else "whoever reaches it"
+    api = "with a password" if settings.web.sink_password_hash else f"open to {open_to}"
+    return [
+        f"sink: keeps the newest {kept.keep} messages, {show_size(kept.max_bytes)} of them{age}; its API is {api}",
+        f"  caught mail may be sent on to {', '.join(kept.release_to) or 'nobody'}",
+    ]
+
+
 def _rest(settings: Settings) -> list[str]:
     pages = ", ".join(f"http://{bind}/" for bind in settings.web.bind) or "off"
     lines = [f"page: {pages}"]
+    if any(account.provider == "sink" for account in settings.accounts.values()):
+        lines += _sink(settings)
     if settings.http.proxy:
         lines.append(f"proxy: {_masked(settings.http.proxy)}")
     if settings.store.key:

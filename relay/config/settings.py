@@ -241,6 +241,16 @@ class Sink(Table):
     """`[sink]`: what sink accounts do with mail."""
 
     log: Annotated[Literal["summary", "full"], forms.one_of(Literal["summary", "full"])] = "summary"
+    keep: Count = 500
+    """Messages; the oldest goes first."""
+    max_age: Duration | None = None
+    max_bytes: Size = 1024 * 1024 * 1024
+    release_to: Annotated[
+        tuple[str, ...], forms.listing(addresses.pattern, empty=True, example='["@example.com"]')
+    ] = ()
+    """To whom caught mail may be sent on; nobody without it."""
+    chaos: Flag = False
+    """Whether the sink API may have the listener refuse on purpose."""
 
 
 class Web(Table):
@@ -249,6 +259,10 @@ class Web(Table):
     bind: Annotated[tuple[Bind, ...], forms.binds(empty=True)] = (Bind("127.0.0.1", 8025),)
     hosts: Annotated[tuple[str, ...], forms.listing(network.host, empty=True, example='["relay.example.com"]')] = ()
     """Names, besides its addresses and the machine's own, under which a browser may ask for the page."""
+    base_path: Annotated[str, forms.text(network.base_path)] = "/"
+    """The path below which a proxy in front shows page and API."""
+    sink_password_hash: Hidden | None = None
+    """None: the sink API is open, to this machine only where there is a real account."""
 
 
 class Http(Table):

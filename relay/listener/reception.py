@@ -11,6 +11,7 @@ from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
+from relay.sink.faults import Faults
 from relay.spool import Spool, Submission, Upload
 
 LARGEST_HEADER = 256 * 1024
@@ -31,6 +32,8 @@ class Parts:
     checker: PasswordChecker
     hostname: str
     clock: Clock
+    faults: Faults = field(default_factory=Faults)
+    """Refusals on purpose, for clients of a sink."""
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
 

@@ -5,8 +5,9 @@ import ssl
 from typing import TYPE_CHECKING
 
 from relay import log
-from relay.listener import login, paths
+from relay.listener import login, paths, trouble
 from relay.listener.base import CorrectedSMTP
+from relay.listener.conversation import Conversation
 from relay.listener.dsn import Wishes, recipient_wishes
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import describe
@@ -37,6 +38,7 @@ class SubmissionSession(CorrectedSMTP):
         self._size = 0
         self._wishes = Wishes()
         self._at_this_address: ClientPolicy | None = None
+        self.conversation = Conversation()
 
     # --- life
 
@@ -49,6 +51,8 @@ class SubmissionSession(CorrectedSMTP):
         refusal = self._server.admit(self, transport.get_extra_info("peername"))
         super().connection_made(transport)
         self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
+        strike = trouble.due(self._parts, self._at_this_address, "connect")
+        refusal = refusal or (strike.reply if strike else "")
         if refusal:
             self.write(refusal.encode() + b"\r\n")
             self._gone = True
@@ -62,6 +66,18 @@ class SubmissionSession(CorrectedSMTP):
     def _who(self) -> ClientPolicy | None:
         """The client that this session is: by login, else by address."""
         return self.client or self._at_this_address
+
+    async def _obey(self, line: bytes | None) -> None:
+        self.conversation.heard(line or b"")
+        await super()._obey(line)
+
+    async def push(self, status: str | bytes) -> None:
+        who = self._who
+        if who is not None and who.is_real:
+            self.conversation.forget()
+        elif isinstance(status, str):
+            self.conversation.said(status)
+        await super().push(status)
 
     @property
     def tls(self) -> str:
@@ -123,9 +139,16 @@ class SubmissionSession(CorrectedSMTP):
             await self.push("503 5.5.1 A message is under way already: RSET first")
             return
         refusal = self._check_mail(arg)
+        if refusal is None and await self._struck():
+            self.forget_message()
+            return
         if isinstance(refusal, Refusal):
             log.listener.sender_refused(self.peer, arg or "", str(refusal))
         await self.push(str(refusal) if refusal else "250 2.1.0 Sender OK")
+
+    async def _struck(self) -> bool:
+        """A test has asked for trouble with this sender."""
+        return await trouble.strikes(self, self._parts, self._who, "mail", self.envelope.mail_from or "")
 
     def _check_mail(self, arg: str | None) -> Refusal | None:
         """Begin a transaction, or say why not."""
@@ -171,6 +194,8 @@ class SubmissionSession(CorrectedSMTP):
         if not path.address:
             await self.push("501 5.1.3 RCPT: the null address cannot receive")
             return
+        if await trouble.strikes(self, self._parts, self._who, "rcpt", self.envelope.mail_from, path.address):
+            return
         refusal = self._check_recipient(path.address)
         if refusal is not None:
             log.listener.recipient_refused(self.peer, path.address, str(refusal))
@@ -211,7 +236,9 @@ class SubmissionSession(CorrectedSMTP):
         finally:
             self.busy = False
         self.forget_message()
-        await self.push(reply)
+        if reply:
+            await self.push(reply)
+        self.conversation.next_message()
         if self._server.stopping:
             self.goodbye()
 
@@ -226,7 +253,8 @@ class SubmissionSession(CorrectedSMTP):
             sender, recipients, smtputf8=self.envelope.smtp_utf8 or international, dsn=self._wishes.asked
         )
         greeted_as = self.session.host_name or ""
-        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls)
+        said = self.conversation.text
+        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
         extended = self.session.extended_smtp
         reception = Reception(
             self._parts, client, envelope, origin, limit=self._size, extended=extended, gone=self._client_has_left
@@ -245,6 +273,10 @@ class SubmissionSession(CorrectedSMTP):
         if reception.rest:
             # One read has emptied the stream, so what is put back is in its place.
             self._reader.feed_data(reception.rest)
+        strike = trouble.due(self._parts, client, "data", sender, *recipients)
+        if strike is not None and await trouble.befall(self, self._parts, "data", strike):
+            await reception.abandon()
+            return ""
         self.answering = True
         try:
             return await reception.finish()
