@@ -91,7 +91,7 @@ def debt(connection: Connection, seq: int, bodies: Path, *, is_late: bool) -> De
         return None
     identifier, kind, account, origin, sender, subject, message_id, received_at, expires_at = row[:9]
     wishes, headers, body, in_file, size = row[9:]
-    client, _, peer, *_ = origin_of(origin)
+    source = origin_of(origin)
     try:
         asked = dsn.read(wishes)
     except (TypeError, ValueError):
@@ -101,8 +101,8 @@ def debt(connection: Connection, seq: int, bodies: Path, *, is_late: bool) -> De
         id=identifier,
         kind=kind,
         account=account,
-        client=client,
-        peer=peer,
+        client=source.client,
+        peer=source.peer,
         sender=sender,
         subject=subject,
         message_id=message_id,

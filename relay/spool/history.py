@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.database import Connection
+from relay.model import Origin
 
 REMOVED = "its account is not in the configuration: put it back, or drop the message"
 _BATCH = 200
@@ -79,7 +80,7 @@ def _summary(connection: Connection, row: Sequence[Any]) -> Summary:
         state=state,
         reason=reason,
         account=account,
-        client=origin_of(origin)[0],
+        client=origin_of(origin).client,
         sender=sender,
         recipients=tuple(address for address, *_ in people),
         message_id=message_id,
@@ -92,13 +93,12 @@ def _summary(connection: Connection, row: Sequence[Any]) -> Summary:
     )
 
 
-def origin_of(text: str) -> list[str]:
-    """The six texts of an origin; empty ones where the row is damaged."""
+def origin_of(text: str) -> Origin:
+    """An origin as a row has it; an empty one where the row is damaged."""
     try:
-        parts = json.loads(text)
-    except ValueError:
-        parts = None
-    return [str(part) for part in parts] if isinstance(parts, list) and len(parts) == 6 else [""] * 6
+        return Origin(*map(str, json.loads(text)))
+    except (TypeError, ValueError):
+        return Origin("", "", "")
 
 
 def next_due(connection: Connection, accounts: Sequence[str]) -> float | None:
