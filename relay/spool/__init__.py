@@ -110,15 +110,15 @@ class Spool:
         """Begin to receive a body; its `id` is the message's."""
         return Upload(new_id(self._clock.time()), self._bodies, self._pool)
 
-    async def put(self, upload: Upload, submission: Submission) -> None:
-        """Commit a message. Once called, it goes through even when the caller is cancelled.
+    def put(self, upload: Upload, submission: Submission) -> asyncio.Future[None]:
+        """Begin to commit a message: it is safe when the future ends, and goes through even when that is cancelled.
 
-        Raises StorageError or OSError: then nothing was kept and the client must hear a 4xx.
+        The future raises StorageError or OSError: then nothing was kept and the client must hear a 4xx.
         """
         task = asyncio.create_task(self._put(upload, submission), name=f"put {upload.id}")
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
-        await asyncio.shield(task)
+        return asyncio.shield(task)
 
     async def _put(self, upload: Upload, submission: Submission) -> None:
         direct = self.courier.reserve(submission.account)
