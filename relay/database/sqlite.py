@@ -72,6 +72,9 @@ class SqliteDatabase(Database):
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")
         self._waiting: list[_Job] = []
         self._busy = False
+        self._urgent = False
+        """Somebody who waits has no patience: the end of a batch is the beginning of the next."""
+        self._patience: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._obey, name="database-commit", daemon=True)
@@ -81,18 +84,23 @@ class SqliteDatabase(Database):
         self._loop = asyncio.get_running_loop()
         job = _Job(work, self._loop.create_future())
         self._waiting.append(job)
-        if patience > 0:
-            self._loop.call_later(patience, self._wake)
-        else:
+        if patience <= 0:
             self._wake()
+        elif self._patience is None:
+            self._patience = self._loop.call_later(patience, self._lose_patience)
         result: T = await job.future
         return result
 
     def _wake(self) -> None:
-        """See that what waits is begun."""
-        if self._waiting and not self._busy and self._loop is not None:
+        """See that what waits is begun, after the batch that is under way."""
+        self._urgent = bool(self._waiting)
+        if self._urgent and not self._busy and self._loop is not None:
             self._busy = True
             self._loop.call_soon(self._begin)
+
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._wake()
 
     async def read(self, work: Callable[[Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
@@ -102,8 +110,10 @@ class SqliteDatabase(Database):
 
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""
-        while self._busy:
+        while self._busy or self._waiting:
             await self.write(lambda _connection: None)
+        if self._patience is not None:
+            self._patience.cancel()
         self._orders.put(None)
         await asyncio.to_thread(self._thread.join)
         self._writer.close()
@@ -138,6 +148,7 @@ class SqliteDatabase(Database):
 
     def _run(self, obstacle: BaseException | None) -> None:
         batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+        self._urgent = bool(self._waiting)
         if obstacle is not None or not (self._all_worked(batch) or self._each_worked(batch)):
             self._settle(batch, obstacle)
             return
@@ -216,7 +227,7 @@ class SqliteDatabase(Database):
         for job in batch:
             job.error = job.error or error
             job.settle()
-        if self._waiting:
+        if self._urgent:
             self._begin()
         else:
             self._busy = False
