@@ -2,8 +2,8 @@
 
 What is asked for in one turn of the event loop runs as one transaction, on the loop: statements take microseconds, and
 handing each to a thread costs more than it does. Only the commit, which waits for the disk, has a thread; what arrives
-meanwhile forms the next batch and shares the next fsync, and nothing waits on purpose. Reads that may take longer have
-a thread and a connection of their own and, in WAL mode, never wait for a write.
+meanwhile forms the next batch and shares the next fsync, and nothing waits on purpose. Reads have connections of their
+own and, in WAL mode, never wait for a write; those that may take longer have a thread, too.
 """
 
 import asyncio
@@ -64,6 +64,7 @@ class SqliteDatabase(Database):
             try:
                 _prepare(self._writer, path, migrate=migrate)
                 self._reader = _connect(path)
+                self._glancer = _connect(path)
             except BaseException:
                 self._writer.close()
                 raise
@@ -80,7 +81,7 @@ class SqliteDatabase(Database):
         self._thread = threading.Thread(target=self._obey, name="database-commit", daemon=True)
         self._thread.start()
 
-    async def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
+    def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> asyncio.Future[T]:
         self._loop = asyncio.get_running_loop()
         job = _Job(work, self._loop.create_future())
         self._waiting.append(job)
@@ -88,8 +89,7 @@ class SqliteDatabase(Database):
             self._wake()
         elif self._patience is None:
             self._patience = self._loop.call_later(patience, self._lose_patience)
-        result: T = await job.future
-        return result
+        return job.future
 
     def _wake(self) -> None:
         """See that what waits is begun, after the batch that is under way."""
@@ -102,8 +102,10 @@ class SqliteDatabase(Database):
         self._patience = None
         self._wake()
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
+    async def read(self, work: Callable[[Connection], T], *, quick: bool = False) -> T:
+        if quick:
+            return self._read(self._glancer, work)
+        return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, self._reader, work)
 
     async def tidy(self) -> None:
         await self.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall())
@@ -119,14 +121,15 @@ class SqliteDatabase(Database):
         self._writer.close()
         self._reads.shutdown()
         self._reader.close()
+        self._glancer.close()
 
-    def _read(self, work: Callable[[Connection], T]) -> T:
+    def _read(self, connection: sqlite3.Connection, work: Callable[[Connection], T]) -> T:
         with _told(self._path):
-            self._reader.execute("BEGIN")
+            connection.execute("BEGIN")
             try:
-                return work(self._reader)
+                return work(connection)
             finally:
-                self._reader.execute("COMMIT")
+                connection.execute("COMMIT")
 
     # --- a batch's way: begin (loop), run (loop), commit (thread), settle (loop)
 

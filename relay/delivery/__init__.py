@@ -194,7 +194,7 @@ class Delivery:
         """Write the result, again and again while the disk refuses: forgetting it would send the message twice."""
         while True:
             try:
-                await asyncio.shield(self._spool.finish(claim, settled))
+                await self._spool.finish(claim, settled)
             except StorageError as error:
                 log.delivery.storage_trouble(str(error))
                 await self._clock.sleep(_STORAGE_PAUSE)

@@ -262,7 +262,12 @@ class SubmissionSession(CommandSession):
         if reception.done:
             self.receiving = False
             self.answering = True
-            self.wait_for(self._end(reception.finish()))
+            try:
+                reply = reception.finish()
+            except BaseException:
+                self._over()
+                raise
+            self.wait_for(self._end(reply))
             return reception.rest
         if reception.full:
             self.wait_for(reception.spill())
@@ -272,8 +277,11 @@ class SubmissionSession(CommandSession):
         try:
             self.push(await reply)
         finally:
-            self.answering = False
-            self._reception = None
-            self.forget_message()
+            self._over()
         if self._server.stopping:
             self.goodbye()
+
+    def _over(self) -> None:
+        self.answering = False
+        self._reception = None
+        self.forget_message()

@@ -149,7 +149,7 @@ class Wire(asyncio.Protocol):
             rest = self.receive(data)
         except Exception as error:  # noqa: BLE001 (as below; but what follows may be content, which is never obeyed)
             log.internal_error(f"the session of {self.peer} failed", error)
-            self.leave("451 4.3.0 Internal error, please try again later")
+            self.leave("421 4.3.0 Internal error, closing the connection, please try again later")
         else:
             if rest:
                 self._input.feed(rest)

@@ -85,15 +85,15 @@ async def test_a_flood_behind_a_message_is_not_read_until_it_is_stored(tmp_path:
         assert heard[-1].startswith(b"221")
 
 
-async def test_a_fault_of_ours_is_a_451_and_the_session_goes_on(
+async def test_a_fault_of_ours_at_the_end_of_the_data_is_temporary_and_none_of_it_is_a_command(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with door(tmp_path) as at:
         line = await at.knock()
         await line.begin()
         at.spool.courier = _BrokenCourier()
-        assert (await line.say(CONTENT + b".\r\n")).startswith("451 4.3.0")
-        assert (await line.say("NOOP")).startswith("250")
+        assert (await line.say(CONTENT + b".\r\nNOOP\r\n")).startswith("421 4.3.0 Internal error")
+        assert await line.hear() == ""
         assert "the courier is broken" in caplog.text
 
 
