@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import Coroutine
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from relay import log
@@ -117,13 +118,7 @@ class SubmissionSession(CommandSession):
             self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
-        lines = [self.hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
-        if self._tls_context is not None and not self.tls:
-            lines.append("STARTTLS")
-        if self.may_login:
-            lines.append("AUTH PLAIN LOGIN")
-        last = lines.pop()
-        self.push("".join([f"250-{line}\r\n" for line in lines]) + f"250 {last}")
+        self.push(_offer(self.hostname, size, self._tls_context is not None and not self.tls, self.may_login))
 
     def smtp_STARTTLS(self, arg: str) -> None:
         if self.tls:
@@ -285,3 +280,12 @@ class SubmissionSession(CommandSession):
         self.answering = False
         self._reception = None
         self.forget_message()
+
+
+@lru_cache(maxsize=256)
+def _offer(hostname: str, size: int, tls: bool, login: bool) -> str:
+    """The reply to EHLO."""
+    lines = [hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+    lines += ["STARTTLS"] if tls else []
+    lines += ["AUTH PLAIN LOGIN"] if login else []
+    return "".join([f"250-{line}\r\n" for line in lines[:-1]]) + f"250 {lines[-1]}"

@@ -16,12 +16,13 @@ _WRITE = 256 * 1024
 _READ = 256 * 1024
 _random = random.Random()  # noqa: S311 (a name must be new, not secret; the system's source costs a call into it)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no letter that reads like another
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def new_id(now: float) -> str:
     """A name for a message: 16 letters and digits that sort by time (milliseconds, then 32 random bits)."""
     number = (int(now * 1000) & 0xFFFFFFFFFFFF) << 32 | _random.getrandbits(32)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -5, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -10, -10)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,22 @@ class Upload:
     when the relay starts. Raises OSError from `write` and `seal` when the disk refuses.
     """
 
-    __slots__ = ("_buffer", "_file", "_pending", "_pool", "dots", "id", "path", "size")
+    __slots__ = ("_buffer", "_file", "_folder", "_pending", "_pool", "dots", "id", "size")
 
     def __init__(self, message_id: str, folder: Path, pool: ThreadPoolExecutor) -> None:
         self.id = message_id
-        self.path = folder / message_id
+        self._folder = folder
         self.size = 0
         self.dots = 0
         self._pool = pool
         self._buffer: list[bytes] = []
         self._pending = 0
         self._file: BinaryIO | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file, when there is one."""
+        return self._folder / self.id
 
     @property
     def in_file(self) -> bool:
@@ -93,7 +99,7 @@ class Upload:
         """Make a body in a file durable: the file, then the folder that names it (RFC 5321 6.1)."""
         if self._file is not None:
             await self.spill()
-            await asyncio.get_running_loop().run_in_executor(self._pool, _sync, self._file, self.path.parent)
+            await asyncio.get_running_loop().run_in_executor(self._pool, _sync, self._file, self._folder)
 
     async def discard(self) -> None:
         """Forget what came: the message was refused, or its client has gone."""
