@@ -239,13 +239,15 @@ class Spool:
             waiter.set_result(settled.results)
         return state
 
-    async def release(self, claims: Sequence[Claim]) -> None:
-        """Give leases back: the attempts were cut off by a stop, and the messages are due at once."""
+    async def release(self, claims: Sequence[Claim], *, tried: bool = True) -> None:
+        """Give leases back, the messages are due at once: their attempts were cut off, or not `tried` and count not."""
         now = self._clock.time()
+        counted = 0 if tried else 1
         await self._write(
             lambda connection: connection.executemany(
-                "UPDATE message SET state = 'queued', next_at = ? WHERE seq = ? AND fence = ? AND state = 'active'",
-                [(now, claim.seq, claim.fence) for claim in claims],
+                """UPDATE message SET state = 'queued', next_at = ?, attempts = attempts - ?
+                   WHERE seq = ? AND fence = ? AND state = 'active'""",
+                [(now, counted, claim.seq, claim.fence) for claim in claims],
             )
         )
 
