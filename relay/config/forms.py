@@ -7,7 +7,8 @@ are. `environment` turns the text of a variable into what a file would have held
 
 import itertools
 import json
-from collections.abc import Callable
+import shlex
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -42,6 +43,8 @@ class Form:
     parse: Callable[[Any], Any]
     environment: Callable[[str], Any] = str
     kind: Kind = Kind.PLAIN
+    show: Callable[[Any], Any] = str
+    """The value as a file would hold it: text, number, flag or list."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_before_validator_function(self._read, handler(source))
@@ -97,7 +100,11 @@ def listing(item: Callable[[str], Any], *, empty: bool = False, example: str) ->
             raise UnusableError("holds the same entry twice: remove one")
         return found
 
-    return Form(parse, environment=split_list)
+    return Form(parse, environment=split_list, show=_texts)
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    return [str(value) for value in values]
 
 
 def binds(*, empty: bool = False) -> Form:
@@ -111,7 +118,7 @@ def binds(*, empty: bool = False) -> Form:
                 raise UnusableError(f"holds {one} twice: remove one")
         return found
 
-    return Form(parse, environment=split_list)
+    return Form(parse, environment=split_list, show=_texts)
 
 
 def ways(choices: Any) -> Form:
@@ -125,7 +132,7 @@ def ways(choices: Any) -> Form:
             raise UnusableError('must hold exactly one way: write ["smtp"] or ["graph"]')
         return tuple(found)
 
-    return Form(parse, environment=split_list)
+    return Form(parse, environment=split_list, show=_texts)
 
 
 def split_list(value: str) -> list[Any]:
@@ -168,7 +175,7 @@ def count(low: int, high: int) -> Form:
         digits = value.strip().removeprefix("-")
         return int(value) if digits.isascii() and digits.isdigit() and len(digits) < 20 else value
 
-    return Form(parse, environment=from_text)
+    return Form(parse, environment=from_text, show=int)
 
 
 def flag() -> Form:
@@ -180,11 +187,11 @@ def flag() -> Form:
         return value
 
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    return Form(parse, environment=lambda value: words.get(value.strip().lower(), value))
+    return Form(parse, environment=lambda value: words.get(value.strip().lower(), value), show=bool)
 
 
 def duration(*, zero: bool = False) -> Form:
-    return Form(lambda value: units.duration(value, zero=zero))
+    return Form(lambda value: units.duration(value, zero=zero), show=units.show_duration)
 
 
 def durations() -> Form:
@@ -195,11 +202,36 @@ def durations() -> Form:
             raise UnusableError('must be a list of durations: write it like ["1m", "5m", "30m"]')
         return tuple(units.duration(one) for one in value)
 
-    return Form(parse, environment=split_list)
+    return Form(parse, environment=split_list, show=lambda value: [units.show_duration(one) for one in value])
+
+
+def day() -> Form:
+    """A day, or a moment of one, as TOML or as text has it."""
+    return Form(units.day, show=units.show_moment)
+
+
+def command() -> Form:
+    """A program with its arguments: a list, or one text that is divided as a shell divides it. Empty for none."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            try:
+                value = shlex.split(value) or [""]
+            except ValueError as error:
+                raise UnusableError(f"is no command: {str(error).lower()}") from None
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value) or value[:1] == [""]:
+            raise UnusableError('must be a program and its arguments: write it like ["/usr/local/bin/page-me", "mail"]')
+        if any("\0" in need_text(one) for one in value):
+            raise UnusableError("holds a NUL character: remove it")
+        return tuple(value)
+
+    return Form(
+        parse, environment=lambda value: split_list(value) if value.lstrip().startswith("[") else value, show=list
+    )
 
 
 def size() -> Form:
-    return Form(units.size)
+    return Form(units.size, show=units.show_size)
 
 
 def scopes() -> Form:
@@ -213,7 +245,11 @@ def scopes() -> Form:
             )
         return tuple(found)
 
-    return Form(parse, environment=lambda value: split_list(value) if value.lstrip().startswith("[") else value)
+    return Form(
+        parse,
+        environment=lambda value: split_list(value) if value.lstrip().startswith("[") else value,
+        show=_texts,
+    )
 
 
 def parameters(reserved: dict[str, str]) -> Form:
@@ -235,4 +271,4 @@ def parameters(reserved: dict[str, str]) -> Form:
         except ValueError:
             return value
 
-    return Form(parse, environment=from_text, kind=Kind.TABLE)
+    return Form(parse, environment=from_text, kind=Kind.TABLE, show=dict)

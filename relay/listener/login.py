@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
+from relay.listener import mailbox_login
 from relay.listener.authentication import Attempt, Verdict
+from relay.listener.login_reply import accept, refuse
 from relay.listener.reception import Parts
 from relay.listener.wire import LONGEST_AUTH_LINE
 from relay.policy import ClientPolicy
 
 if TYPE_CHECKING:
     from relay.listener.submission import SubmissionSession
-
-_MOST_FAILURES = 3
-"""In one session: then it is closed."""
-
 
 Dialogue = Generator[str, bytes, tuple[str, bytes]]
 """An exchange: gives the prompts, takes the client's lines, ends in login and password."""
@@ -85,9 +83,12 @@ def decide(session: "SubmissionSession", parts: Parts, credentials: tuple[str, b
     """Answer the exchange: at once where the answer is known, else when the password has been checked."""
     name, password = credentials
     client = parts.policy.client_for_login(parts.name, name, session.peer)
+    if client is not None and client.authenticate is not None:
+        session.wait_for(mailbox_login.decide(session, parts, client, name, password))
+        return
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
-        _answer(session, client, name, Verdict.RIGHT)
+        accept(session, client, name)
         return
     try:
         hashed = client.password_hash.read() if client and client.password_hash else None
@@ -111,16 +112,7 @@ async def _check(session: "SubmissionSession", parts: Parts, client: ClientPolic
 def _answer(session: "SubmissionSession", client: ClientPolicy | None, name: str, verdict: Verdict) -> None:
     if verdict is Verdict.BUSY:
         session.push("454 4.7.0 Too many logins, please try again later")
-        return
-    if verdict is Verdict.RIGHT and client is not None:
-        session.client, session.login, session.login_refused = client, name, False
-        log.listener.logged_in(client.name, name, session.peer)
-        session.push("235 2.7.0 Authentication successful")
-        return
-    session.login_refused = True
-    session.failed_logins += 1
-    log.listener.login_refused(name, session.peer)
-    if session.failed_logins >= _MOST_FAILURES:
-        session.leave("421 4.7.0 Too many failed logins, closing the connection")
-        return
-    session.push("535 5.7.8 Authentication credentials invalid")
+    elif verdict is Verdict.RIGHT and client is not None:
+        accept(session, client, name)
+    else:
+        refuse(session, name)
