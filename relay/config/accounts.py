@@ -83,9 +83,12 @@ def _microsoft(table: Tree) -> Tree:
     graph = _uses_graph(table)
     if graph:
         filled.setdefault("mail_endpoint", cloud.graph_root)
+        filled.setdefault("rate", list(providers.GRAPH_RATE))
         filled.setdefault("concurrency", providers.GRAPH_CONCURRENCY)
     else:
         filled.setdefault("host", cloud.smtp_host)
+        high_volume = _word(filled, "host").lower() in providers.HIGH_VOLUME_HOSTS
+        filled.setdefault("rate", [] if high_volume else list(providers.EXCHANGE_RATE))
         filled.setdefault("port", _port(filled.get("tls", "starttls")))
         filled.setdefault("concurrency", providers.EXCHANGE_CONCURRENCY)
         _set_default(filled, "username", filled.get("mailbox"))
@@ -107,6 +110,7 @@ def _google(table: Tree) -> Tree:
     filled.setdefault("host", providers.GMAIL_SMTP_HOST)
     filled.setdefault("port", _port(filled["tls"]))
     filled.setdefault("concurrency", providers.GMAIL_CONCURRENCY)
+    filled.setdefault("rate", list(providers.GMAIL_RATE))
     _set_default(filled, "username", filled.get("mailbox"))
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = dict(filled["oauth"])

@@ -1,5 +1,6 @@
 """What a checked configuration means, in words: the text of `relay check`. Never a secret's value."""
 
+from relay.config.rates import show_rate
 from relay.config.secret import Secret
 from relay.config.settings import Account, Client, Listener, OAuth, Settings
 from relay.config.units import show_duration, show_size
@@ -54,6 +55,8 @@ def _client(name: str, client: Client, settings: Settings) -> list[str]:
         f"  sends through account {client.account}, as {_patterns(client.senders)}, to {_patterns(client.recipients)}",
         f"  hears 250 when the message is {client.reply}",
     ]
+    if client.priority != "normal":
+        lines.append(f"  {client.priority} priority")
     if client.sender != "keep":
         address = settings.accounts[client.account].own_address
         when = "always" if client.sender == "force" else "when the app's own is not allowed"
@@ -90,7 +93,8 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
     elif account.password:
         lines.append(f"  login {account.username}, password {_masked(account.password)}")
     if account.is_real:
-        lines.append(f"  {account.concurrency} at a time")
+        pace = "".join(f", {show_rate(rate)}" for rate in account.rate)
+        lines.append(f"  {account.concurrency} at a time{pace}")
     return [*lines, f"  used by: {', '.join(users) or 'nobody'}"]
 
 

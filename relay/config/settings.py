@@ -11,9 +11,10 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay import providers
-from relay.config import addresses, forms, network, places
+from relay.config import addresses, forms, network, places, rates
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
+from relay.model import Priority, Rate
 
 Provider = Literal["microsoft", "google", "smtp", "sink", "discard", "fail"]
 Way = Literal["smtp", "graph"]
@@ -39,6 +40,7 @@ Size = Annotated[int, forms.size()]
 Flag = Annotated[bool, forms.flag()]
 Port = Annotated[int, forms.count(1, 65535)]
 Count = Annotated[int, forms.count(1, 1_000_000)]
+Rates = Annotated[tuple[Rate, ...], forms.listing(rates.rate, empty=True, example='["25 messages/1m"]')]
 Patterns = Annotated[tuple[str, ...], forms.listing(addresses.pattern, example='["noreply@example.com"]')]
 
 # What the relay itself sends to the token endpoint, with the key that sets it.
@@ -94,6 +96,7 @@ class Client(Table):
     recipients: Patterns = ("*",)
     max_message_size: Size | None = None
     max_age: Duration | None = None
+    priority: Annotated[Priority, forms.one_of(Priority)] = "normal"
     sender: Annotated[SenderRule, forms.one_of(SenderRule)] = "keep"
     from_name: Annotated[str, forms.text(empty=True)] | None = None
     reply_to: Annotated[str, forms.text(addresses.reply_to, empty=True)] | None = None
@@ -171,6 +174,7 @@ class Account(Table):
     mail_endpoint: Url | None = None
     """The address in front of `/v1.0/users/...` of a Graph service."""
     concurrency: Annotated[int, forms.count(1, 1000)] = providers.SMARTHOST_CONCURRENCY
+    rate: Rates = ()
     max_message_size: Size | None = None
     connect_timeout: Duration = 30.0
     timeout: Duration = 300.0

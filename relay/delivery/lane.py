@@ -1,20 +1,39 @@
-"""One identity's lane: how many attempts may run, whether it is paused, and how it is doing."""
+"""One identity's lane: how many attempts may run, how fast, whether it is paused, and how it is doing."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from relay.delivery.schedule import PAUSES, backoff
+from relay.delivery.terms import NONE, Terms
+from relay.limits import Pace
 from relay.model import Identity, LaneStatus, Result
+from relay.spool import Room
 from relay.upstream import Upstream
 
+FAIR_SHARE = 5
+"""Every fifth place goes to the message that has waited longest, whatever its priority: none waits for ever."""
 
-@dataclass
+
+@dataclass(eq=False)
+class App:
+    """An application at a provider: what runs at a time for all the mailboxes that it sends as."""
+
+    limit: int = 0
+    active: int = 0
+
+
+@dataclass(eq=False)
 class Lane:
     """What belongs to an identity and not to a message (DESIGN 7). Two accounts on one mailbox share their lane."""
 
     identity: Identity
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     concurrency: int = 1
+    pace: Pace | None = None
+    app: App | None = None
+    largest: int | None = None
+    """The most recipients in one transaction."""
     active: int = 0
     due_at: float | None = 0.0
     """When the next message is due, as far as is known: 0 = look now, None = none is waiting."""
@@ -24,26 +43,66 @@ class Lane:
     failures: int = 0
     trouble: str = ""
     last_sent_at: float | None = None
+    places: int = 0
+    """How many messages have been taken from the queue."""
+    looked_at: float = 0.0
+    """When the queue was last asked for them."""
 
     @property
     def accounts(self) -> tuple[str, ...]:
         return tuple(self.upstreams)
 
+    @property
+    def is_plain(self) -> bool:
+        """Nothing counts here but its own attempts: a new message needs no look at the queue."""
+        return self.pace is None and self.app is None
+
     def free(self, now: float) -> int:
         """How many attempts may be begun now: after a pause a single one, until it has shown that all is well."""
         if now < self.paused_until:
             return 0
-        limit = 1 if self.failures else self.concurrency
-        return max(0, limit - self.active)
+        free = (1 if self.failures else self.concurrency) - self.active
+        if self.app is not None:
+            free = min(free, self.app.limit - self.app.active)
+        if self.pace is not None and free > 0:
+            free = min(free, self.pace.messages)
+        return max(0, free)
+
+    @property
+    def room(self) -> Room | None:
+        """How many recipients the next messages may have."""
+        return None if self.pace is None else Room(self.pace.recipients, self.pace.longest, self.largest)
 
     def idle(self, now: float) -> bool:
         """Nothing waits that is due, and there is room: a new message may go out at once."""
         waits = self.looking or (self.due_at is not None and self.due_at <= now)
         return not waits and self.free(now) > 0
 
-    def wake_at(self) -> float | None:
-        """When this lane next has something to do; None when only an arrival can change that."""
-        return None if self.due_at is None else max(self.due_at, self.paused_until)
+    def wake_at(self, now: float) -> float | None:
+        """When this lane next has something to do; None when only an arrival or an attempt's end can change that."""
+        if self.due_at is None:
+            return None
+        if self.free(now) > 0:
+            return self.due_at
+        limit = 1 if self.failures else self.concurrency
+        at = max(self.due_at, self.paused_until)
+        if self.active < limit and self.pace is not None:
+            at = max(at, now + self.pace.wait())
+        return at if self.active < limit and at > now and at < math.inf else None
+
+    def expect(self, due_at: float | None) -> None:
+        """Note when the next message is due, unless one has come while that was being looked up."""
+        self.due_at = due_at if self.due_at is None else self.due_at
+
+    def take(self, places: int) -> None:
+        """Keep places; a negative number gives them back."""
+        self.active += places
+        if self.app is not None:
+            self.app.active += places
+
+    def by_age(self, places: int) -> int:
+        """How many of the next `places` go to what has waited longest."""
+        return (self.places + places) // FAIR_SHARE - self.places // FAIR_SHARE
 
     def pause(self, trouble: Result, reason: str, now: float, jitter: float) -> float:
         """Rest after `trouble`; returns the seconds. Results of attempts that were under way lengthen nothing."""
@@ -74,11 +133,19 @@ class Lane:
         )
 
 
-def lanes_of(upstreams: Mapping[str, Upstream]) -> list[Lane]:
+def lanes_of(
+    upstreams: Mapping[str, Upstream], paces: Mapping[Identity, Pace], terms: Mapping[str, Terms]
+) -> list[Lane]:
     """Group the upstreams of all accounts by identity."""
     lanes: dict[Identity, Lane] = {}
+    apps: dict[str, App] = {}
     for name, upstream in upstreams.items():
-        lane = lanes.setdefault(upstream.identity, Lane(upstream.identity))
+        lane = lanes.setdefault(upstream.identity, Lane(upstream.identity, pace=paces.get(upstream.identity)))
         lane.upstreams[name] = upstream
         lane.concurrency = max(lane.concurrency, upstream.concurrency)
+        own = terms.get(name, NONE)
+        lane.largest = min(filter(None, (lane.largest, own.recipients)), default=None)
+        if own.app:
+            lane.app = apps.setdefault(own.app, App())
+            lane.app.limit = max(lane.app.limit, own.app_concurrency)
     return list(lanes.values())

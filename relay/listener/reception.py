@@ -165,6 +165,7 @@ class Reception:
             expires_at=now + self._client.max_age,
             message_id=mime.message_id(headers),
             subject=mime.subject(headers),
+            priority=self._client.priority,
         )
         if self._client.reply == "delivered":
             return await self._put_and_wait(submission)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from relay.config import Client, Secret, Settings
+from relay.model import Priority
 from relay.policy.patterns import AddressPatterns
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -35,6 +36,7 @@ class ClientPolicy:
     reply: Literal["queued", "delivered"]
     reply_timeout: float
     max_age: float
+    priority: Priority
 
     @property
     def replaces_sender(self) -> bool:
@@ -72,6 +74,7 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
         reply=client.reply,
         reply_timeout=client.reply_timeout,
         max_age=client.max_age if client.max_age is not None else settings.queue.max_age,
+        priority=client.priority,
     )
 
 

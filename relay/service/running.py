@@ -19,10 +19,11 @@ from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
-from relay.delivery import Delivery
+from relay.delivery import Delivery, terms_of
 from relay.http import HttpClient
+from relay.limits import Ledger
 from relay.listener.authentication import PasswordChecker
-from relay.model import Clock
+from relay.model import Clock, Identity, Rate
 from relay.oauth import TokenSource
 from relay.policy import Policy
 from relay.seal import Sealer
@@ -79,6 +80,14 @@ def upstreams_of(
         )
         for name, account in settings.accounts.items()
     }
+
+
+def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Identity, list[Rate]]:
+    """The rates of each identity: those of all accounts on it hold together."""
+    found: dict[Identity, list[Rate]] = {}
+    for name, each in upstreams.items():
+        found.setdefault(each.identity, []).extend(settings.accounts[name].rate)
+    return found
 
 
 @dataclass
@@ -139,7 +148,17 @@ class Service:
         for source in sources.values():
             stack.push_async_callback(source.close)
         upstreams = upstreams_of(settings, sources, http, self.clock)
-        delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
+        ledger = Ledger(database, self.clock)
+        paces = await ledger.open(rates_of(settings, upstreams))
+        self._watch(stack, ledger.run(), "pace", stop=ledger.close)
+        delivery = Delivery(
+            spool,
+            upstreams,
+            retry=settings.queue.retry,
+            paces=paces,
+            terms=terms_of(settings),
+            clock=self.clock,
+        )
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery)
         if "delivery" in self.roles:

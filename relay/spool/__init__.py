@@ -13,14 +13,15 @@ from typing import Any, Protocol, TypeVar
 from relay import log
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
-from relay.spool import history, rows
+from relay.spool import due, history, rows
+from relay.spool.due import Room
 from relay.spool.history import Overview, Summary
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
 from relay.spool.upload import FileBody, Upload, new_id
 
 T = TypeVar("T")
 
-__all__ = ["Claim", "Overview", "Settled", "Spool", "Submission", "Summary", "Upload"]
+__all__ = ["Claim", "Overview", "Room", "Settled", "Spool", "Submission", "Summary", "Upload"]
 
 LEASE = 120.0
 """Seconds that a claim is good for unless it is renewed."""
@@ -184,12 +185,18 @@ class Spool:
 
     # --- delivery's side
 
-    async def claim(self, accounts: Sequence[str], limit: int) -> list[Claim]:
-        """Lease up to `limit` messages that are due. The attempt is on disk before it is made."""
+    async def claim(
+        self, accounts: Sequence[str], limit: int, *, by_age: int = 0, room: Room | None = None
+    ) -> list[Claim]:
+        """Lease up to `limit` messages that are due, by priority, then age. The attempt is on disk before it is made.
+
+        The oldest `by_age` of all come first, whatever their priority. `room` bounds their recipients.
+        """
         now = self._clock.time()
 
         def work(connection: Connection) -> list[tuple[Any, tuple[str, ...]]]:
-            claimed = rows.claim(connection, accounts, limit, now, now + self._crash_delay, now + LEASE)
+            chosen = due.messages(connection, accounts, limit, now, by_age=by_age, room=room)
+            claimed = rows.claim(connection, chosen, now + self._crash_delay, now + LEASE) if chosen else []
             return [(row, rows.pending(connection, row[0])) for row in claimed]
 
         good: list[Claim] = []
@@ -217,7 +224,7 @@ class Spool:
         if state == "sent" and isinstance(claim.message.body, FileBody):
             await self._unlink([claim.message.id])
         if waiter is not None and not waiter.done():
-            waiter.set_result(settled.results)
+            waiter.set_result(settled.results | settled.others)
         return state
 
     async def release(self, claims: Sequence[Claim]) -> None:

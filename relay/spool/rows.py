@@ -6,12 +6,13 @@ statements serve every kind of database.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from relay.database import Connection, Cursor
-from relay.model import Body, Envelope, MemoryBody, Message, Origin, Outcome, Result, Results
+from relay.model import Body, Envelope, MemoryBody, Message, Origin, Outcome, Priority, Result, Results
+from relay.spool.due import PRIORITIES
 from relay.spool.upload import FileBody
 
 EXPIRED = "5.4.7"
@@ -34,6 +35,7 @@ class Submission:
     message_id: str = ""
     subject: str = ""
     kind: str = "mail"
+    priority: Priority = "normal"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,8 @@ class Settled:
     reason: str
     started_at: float
     ended_at: float
+    others: Results = field(default_factory=dict)
+    """Of recipients whose turn has not come: for who waits for the results, not for the disk."""
 
 
 class LeaseLost(Exception):  # noqa: N818 (rolls a result back that came too late)
@@ -87,15 +91,16 @@ def insert(
     envelope = submission.envelope
     data = body.data if isinstance(body, MemoryBody) else None
     cursor = connection.execute(
-        """INSERT INTO message (id, kind, state, account, sender, eight_bit, smtputf8, origin, message_id, subject,
-               size, headers, body, body_file, body_size, body_dots, received_at, expires_at, next_at, attempts, fence,
-               lease_until)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO message (id, kind, state, account, priority, sender, eight_bit, smtputf8, origin, message_id,
+               subject, size, headers, body, body_file, body_size, body_dots, received_at, expires_at, next_at,
+               attempts, fence, lease_until)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             identifier,
             submission.kind,
             "active" if lease else "queued",
             submission.account,
+            PRIORITIES[submission.priority],
             envelope.sender,
             int(envelope.eight_bit),
             int(envelope.smtputf8),
@@ -140,19 +145,16 @@ def reclaim(connection: Connection, now: float) -> int:
     ).rowcount
 
 
-def claim(
-    connection: Connection, accounts: Sequence[str], limit: int, now: float, due_after_crash: float, lease_until: float
-) -> list[Any]:
-    """Lease up to `limit` due messages of `accounts`, in order of priority, then age; the attempt counts from here."""
-    marks = ", ".join("?" * len(accounts))
-    return connection.execute(
+def claim(connection: Connection, chosen: Sequence[int], due_after_crash: float, lease_until: float) -> list[Any]:
+    """Lease messages that are queued, in the order in which they are given; the attempt counts from here."""
+    marks = ", ".join("?" * len(chosen))
+    rows = connection.execute(
         f"""UPDATE message SET state = 'active', attempts = attempts + 1, fence = fence + 1, next_at = ?,
                lease_until = ?
-            WHERE seq IN (SELECT seq FROM message WHERE state = 'queued' AND account IN ({marks}) AND next_at <= ?
-                          ORDER BY priority, next_at, seq LIMIT ?)
-            RETURNING {_COLUMNS}""",  # noqa: S608 (only marks and a constant)
-        (due_after_crash, lease_until, *accounts, now, limit),
+            WHERE seq IN ({marks}) AND state = 'queued' RETURNING {_COLUMNS}""",  # noqa: S608 (only marks, a constant)
+        (due_after_crash, lease_until, *chosen),
     ).fetchall()
+    return sorted(rows, key=lambda row: chosen.index(row[0]))
 
 
 def pending(connection: Connection, seq: int) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from relay.delivery import Delivery
-from relay.model import Outcome, Result
+from relay.delivery import Delivery, Terms
+from relay.limits import Pace
+from relay.model import Outcome, Rate, Result
 from relay.spool import Spool, Summary
 from tests.support.clock import FakeClock
 from tests.support.spool import opened, put, submission
@@ -47,10 +48,17 @@ class Works:
 
 
 @contextlib.asynccontextmanager
-async def works(folder: Path, drain: float = 5.0, **upstreams: ScriptedUpstream) -> AsyncIterator[Works]:
+async def works(
+    folder: Path,
+    drain: float = 5.0,
+    rates: Sequence[Rate] = (),
+    terms: Mapping[str, Terms] | None = None,
+    **upstreams: ScriptedUpstream,
+) -> AsyncIterator[Works]:
     clock = FakeClock()
+    paces = {each.identity: Pace(rates, clock) for each in upstreams.values()} if rates else {}
     async with opened(folder, clock) as spool:
-        delivery = Delivery(spool, upstreams, retry=RETRY, clock=clock, jitter=lambda: 0.5)
+        delivery = Delivery(spool, upstreams, retry=RETRY, paces=paces, terms=terms, clock=clock, jitter=lambda: 0.5)
         task = asyncio.create_task(delivery.run())
         await asyncio.sleep(0)
         yield Works(spool, delivery, clock)

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from relay.database.sqlite import SqliteDatabase
-from relay.model import Clock, Envelope, Origin
+from relay.model import Clock, Envelope, Origin, Priority
 from relay.spool import Spool, Submission
 
 HEADERS = b"From: app@example.com\r\nTo: a@example.org\r\nSubject: Test\r\n"
@@ -31,16 +31,18 @@ def submission(
     now: float = 0.0,
     max_age: float = 432_000.0,
     sender: str = "app@example.com",
+    priority: Priority = "normal",
 ) -> Submission:
     return Submission(
         account=account,
-        envelope=Envelope("app@example.com", recipients or ("a@example.org",)),
+        envelope=Envelope(sender, recipients or ("a@example.org",)),
         headers=HEADERS,
         origin=ORIGIN,
         received_at=now,
         expires_at=now + max_age,
         message_id="<1@app>",
         subject="Test",
+        priority=priority,
     )
 
 

@@ -1,0 +1,9 @@
+"""How much is allowed in a time: towards providers (the pace of an identity) and from clients.
+
+`window` counts, `pace` puts an identity's rates together, `ledger` writes them down.
+"""
+
+from relay.limits.ledger import Ledger
+from relay.limits.pace import Pace
+
+__all__ = ["Ledger", "Pace"]
