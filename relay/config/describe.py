@@ -52,16 +52,26 @@ def _client(name: str, client: Client, settings: Settings) -> list[str]:
     built_in = " (built in)" if client.any_login else ""
     lines = [
         f"client {name}{built_in}: {_recognised(client)}",
-        f"  sends through account {client.account}, as {_patterns(client.senders)}, to {_patterns(client.recipients)}",
+        f"  sends through {_ways(client)}, as {_patterns(client.senders)}, to {_patterns(client.recipients)}",
         f"  hears 250 when the message is {client.reply}",
     ]
     if client.priority != "normal":
         lines.append(f"  {client.priority} priority")
+    if client.rate or client.recipient_rate:
+        each = [f"{show_rate(rate)} to each recipient" for rate in client.recipient_rate]
+        above = "waits" if client.over_rate == "hold" else "is refused"
+        lines.append(f"  {', '.join([*map(show_rate, client.rate), *each])}; what is above {above}")
     if client.sender != "keep":
-        address = settings.accounts[client.account].own_address
+        address = " or ".join(filter(None, (settings.accounts[name].own_address for name in client.uses)))
         when = "always" if client.sender == "force" else "when the app's own is not allowed"
         lines.append(f"  sender is rewritten to {address} {when}")
     return lines
+
+
+def _ways(client: Client) -> str:
+    if not client.accounts:
+        return f"account {client.account}"
+    return f"the first of {', '.join(client.accounts)} that is for it"
 
 
 def _recognised(client: Client) -> str:
@@ -80,7 +90,7 @@ def _patterns(patterns: tuple[str, ...]) -> str:
 
 
 def _account(name: str, account: Account, settings: Settings) -> list[str]:
-    users = [user for user, client in settings.clients.items() if client.account == name]
+    users = [user for user, client in settings.clients.items() if name in client.uses]
     lines = [f"account {name}: {_way(account)}"]
     if account.mailbox:
         lines.append(f"  mailbox {account.mailbox}")
@@ -92,6 +102,12 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
             lines.append(f"  as the user {account.username}, password {_masked(account.password)}")
     elif account.password:
         lines.append(f"  login {account.username}, password {_masked(account.password)}")
+    if account.senders or account.recipients:
+        parts = [
+            f"from {_patterns(account.senders)}" if account.senders else "",
+            f"to {_patterns(account.recipients)}" if account.recipients else "",
+        ]
+        lines.append(f"  for mail {' '.join(filter(None, parts))}, where a client has several accounts")
     if account.is_real:
         pace = "".join(f", {show_rate(rate)}" for rate in account.rate)
         lines.append(f"  {account.concurrency} at a time{pace}")

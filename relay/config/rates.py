@@ -25,6 +25,14 @@ def rate(text: str) -> Rate:
     return Rate(count, unit, units.duration(match[3]), burst)
 
 
+def message_rate(text: str) -> Rate:
+    """A rate in messages: each recipient of a message is one. Raises ValueError."""
+    found = rate(text)
+    if found.unit != "messages":
+        raise ValueError(f'"{text}": it holds for each recipient alone: write {text.replace("recipient", "message")}')
+    return found
+
+
 def show_rate(one: Rate) -> str:
     """The way to write it."""
     burst = f" burst {one.burst}" if one.burst else ""

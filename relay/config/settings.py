@@ -22,6 +22,7 @@ ListenerTls = Literal["off", "starttls", "implicit"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
+OverRate = Literal["refuse", "hold"]
 Reply = Literal["queued", "delivered"]
 Grant = Literal["client_credentials", "authorization_code", "device_code", "password", "jwt_bearer", "managed_identity"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
@@ -92,11 +93,19 @@ class Client(Table):
     networks: Annotated[tuple[Network, ...], forms.listing(network.network, example='["192.0.2.0/24"]')] = ()
     listeners: Annotated[tuple[str, ...], forms.listing(str, example='["default"]')]
     account: Text
+    """The only one, or the first of `accounts`."""
+    accounts: Annotated[tuple[str, ...], forms.listing(str, example='["internal", "office"]')] = ()
+    """The first whose mailbox, senders or recipients fit is used."""
     senders: Patterns
     recipients: Patterns = ("*",)
     max_message_size: Size | None = None
     max_age: Duration | None = None
     priority: Annotated[Priority, forms.one_of(Priority)] = "normal"
+    rate: Rates = ()
+    recipient_rate: Annotated[
+        tuple[Rate, ...], forms.listing(rates.message_rate, empty=True, example='["5 messages/1m"]')
+    ] = ()
+    over_rate: Annotated[OverRate, forms.one_of(OverRate)] = "refuse"
     sender: Annotated[SenderRule, forms.one_of(SenderRule)] = "keep"
     from_name: Annotated[str, forms.text(empty=True)] | None = None
     reply_to: Annotated[str, forms.text(addresses.reply_to, empty=True)] | None = None
@@ -104,6 +113,11 @@ class Client(Table):
     reply_timeout: Duration = 25.0
     any_login: bool = False
     """AUTH is accepted with any user and password: only for the built-in `local`, so it has no form."""
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """All its accounts."""
+        return self.accounts or (self.account,)
 
     @property
     def has_login(self) -> bool:
@@ -175,6 +189,9 @@ class Account(Table):
     """The address in front of `/v1.0/users/...` of a Graph service."""
     concurrency: Annotated[int, forms.count(1, 1000)] = providers.SMARTHOST_CONCURRENCY
     rate: Rates = ()
+    senders: Patterns = ()
+    recipients: Patterns = ()
+    """Which mail it is for, where a client has several accounts."""
     max_message_size: Size | None = None
     connect_timeout: Duration = 30.0
     timeout: Duration = 300.0

@@ -23,6 +23,7 @@ from relay.delivery import Delivery, terms_of
 from relay.http import HttpClient
 from relay.limits import Ledger
 from relay.listener.authentication import PasswordChecker
+from relay.listener.rates import Rates
 from relay.model import Clock, Identity, Rate
 from relay.oauth import TokenSource
 from relay.policy import Policy
@@ -197,9 +198,9 @@ class Service:
     async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        policy = Policy(self.settings)
+        policy, rates = Policy(self.settings), Rates(self.clock)
         for name, wanted in self.settings.listeners.items():
-            parts = listener.Parts(name, wanted, policy, spool, checker, self.settings.hostname, self.clock)
+            parts = listener.Parts(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, rates)
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
             try:

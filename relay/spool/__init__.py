@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from relay import log
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
-from relay.spool import due, history, rows
+from relay.spool import due, history, parts, rows
 from relay.spool.due import Room
 from relay.spool.history import Overview, Summary
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
@@ -82,6 +82,8 @@ class Spool:
         self._clock = clock or Clock()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
         self._waiters: dict[str, asyncio.Future[Results]] = {}
+        self._joined: dict[str, tuple[str, ...]] = {}
+        """The names of all parts of a message that somebody waits for, by that of the first."""
         self._commits: set[asyncio.Task[None]] = set()
         self.trouble = ""
         """Why the last write failed; "" once one has gone well."""
@@ -109,7 +111,11 @@ class Spool:
 
     def upload(self) -> Upload:
         """Begin to receive a body; its `id` is the message's."""
-        return Upload(new_id(self._clock.time()), self._bodies, self._pool)
+        return Upload(self.new_id(), self._bodies, self._pool)
+
+    def new_id(self) -> str:
+        """A name for a further part of a message."""
+        return new_id(self._clock.time())
 
     async def put(self, upload: Upload, submission: Submission) -> None:
         """Commit a message. Once called, it goes through even when the caller is cancelled.
@@ -122,7 +128,10 @@ class Spool:
         await asyncio.shield(task)
 
     async def _put(self, upload: Upload, submission: Submission) -> None:
-        direct = self.courier.reserve(submission.account)
+        if submission.parts:
+            await self._put_parts(upload, parts.whole(upload, submission))
+            return
+        direct = submission.direct and self.courier.reserve(submission.account)
         try:
             claim = await self._insert(upload, submission, direct=direct)
         except BaseException as error:
@@ -138,6 +147,37 @@ class Spool:
         else:
             self.courier.notice(submission.account)
 
+    async def _put_parts(self, upload: Upload, whole: Sequence[tuple[str, Submission]]) -> None:
+        """Commit all the messages that a split one stands for; each waits in the queue for its turn."""
+        names = [name for name, _ in whole]
+        loop = asyncio.get_running_loop()
+        try:
+            await upload.seal()
+            bodies = await loop.run_in_executor(self._pool, parts.bodies, upload, names)
+            self._wait_for_all(names)
+            made = list(zip(whole, bodies, strict=True))
+            seqs = await self._write(
+                lambda connection: [rows.insert(connection, name, part, body) for (name, part), body in made]
+            )
+        except BaseException as error:
+            if isinstance(error, OSError):
+                self.trouble = str(error)
+            await upload.discard()
+            await loop.run_in_executor(self._pool, parts.forget, upload, names[1:] if upload.in_file else [])
+            raise
+        for seq, ((name, part), body) in zip(seqs, made, strict=True):
+            self._tell(_claim(seq, name, part, body))
+            self.courier.notice(part.account)
+
+    def _wait_for_all(self, names: Sequence[str]) -> None:
+        """Who waits for the first of these hears of all."""
+        together = self._waiters.get(names[0])
+        if together is not None:
+            futures = [asyncio.get_running_loop().create_future() for _ in names]
+            self._waiters.update(zip(names, futures, strict=True))
+            self._joined[names[0]] = tuple(names)
+            parts.joined(futures, together)
+
     async def _insert(self, upload: Upload, submission: Submission, *, direct: bool) -> Claim:
         """Commit a message; when it goes out at once, its first attempt is in the same commit."""
         await upload.seal()
@@ -147,16 +187,7 @@ class Spool:
         now = self._clock.time()
         lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
         seq = await self._write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
-        message = Message(
-            id=upload.id,
-            account=submission.account,
-            envelope=submission.envelope,
-            headers=submission.headers,
-            body=body,
-            origin=submission.origin,
-            received_at=submission.received_at,
-        )
-        return Claim(seq, 1, message, submission.expires_at)
+        return _claim(seq, upload.id, submission, body)
 
     def _tell(self, claim: Claim) -> None:
         message = claim.message
@@ -175,12 +206,14 @@ class Spool:
         return self._waiters.setdefault(message_id, asyncio.get_running_loop().create_future())
 
     def unwatch(self, message_id: str) -> None:
-        self._waiters.pop(message_id, None)
+        for name in self._joined.pop(message_id, (message_id,)):
+            self._waiters.pop(name, None)
 
     async def mark_reported(self, message_id: str) -> None:
         """Note that the client itself is being told of the failure: nobody else needs to be."""
+        names = [(name,) for name in self._joined.get(message_id, (message_id,))]
         await self._write(
-            lambda connection: connection.execute("UPDATE message SET reported = 1 WHERE id = ?", (message_id,))
+            lambda connection: connection.executemany("UPDATE message SET reported = 1 WHERE id = ?", names)
         )
 
     # --- delivery's side
@@ -304,6 +337,20 @@ class Spool:
         if names:
             paths = [self._bodies / name for name in names]
             await asyncio.get_running_loop().run_in_executor(self._pool, _remove, paths)
+
+
+def _claim(seq: int, name: str, submission: Submission, body: MemoryBody | FileBody) -> Claim:
+    """The claim of a message that has just been committed."""
+    message = Message(
+        id=name,
+        account=submission.account,
+        envelope=submission.envelope,
+        headers=submission.headers,
+        body=body,
+        origin=submission.origin,
+        received_at=submission.received_at,
+    )
+    return Claim(seq, 1, message, submission.expires_at)
 
 
 def _remove(paths: Sequence[Path]) -> None:

@@ -36,6 +36,19 @@ class Submission:
     subject: str = ""
     kind: str = "mail"
     priority: Priority = "normal"
+    id: str = ""
+    """Its name; "" for the upload's."""
+    held_until: float = 0.0
+    """When it may be sent, if not at once."""
+    reason: str = ""
+    """Why it waits until then."""
+    parts: "tuple[Submission, ...]" = ()
+    """Further messages with the same body, for other recipients: all of them are kept, or none."""
+
+    @property
+    def direct(self) -> bool:
+        """It may go out as it is committed."""
+        return not (self.parts or self.held_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +104,15 @@ def insert(
     envelope = submission.envelope
     data = body.data if isinstance(body, MemoryBody) else None
     cursor = connection.execute(
-        """INSERT INTO message (id, kind, state, account, priority, sender, eight_bit, smtputf8, origin, message_id,
-               subject, size, headers, body, body_file, body_size, body_dots, received_at, expires_at, next_at,
-               attempts, fence, lease_until)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO message (id, kind, state, reason, account, priority, sender, eight_bit, smtputf8, origin,
+               message_id, subject, size, headers, body, body_file, body_size, body_dots, received_at, expires_at,
+               next_at, attempts, fence, lease_until)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             identifier,
             submission.kind,
             "active" if lease else "queued",
+            submission.reason,
             submission.account,
             PRIORITIES[submission.priority],
             envelope.sender,
@@ -115,7 +129,7 @@ def insert(
             body.dots,
             submission.received_at,
             submission.expires_at,
-            lease.due_after_crash if lease else submission.received_at,
+            lease.due_after_crash if lease else max(submission.received_at, submission.held_until),
             1 if lease else 0,
             1 if lease else 0,
             lease.until if lease else 0.0,

@@ -11,6 +11,7 @@ import argon2
 from relay import config
 from relay.listener import Parts, Server, bind
 from relay.listener.authentication import PasswordChecker
+from relay.listener.rates import Rates
 from relay.model import Clock
 from relay.policy import Policy
 from relay.spool import Claim, Spool
@@ -98,7 +99,7 @@ async def door(
     checker = PasswordChecker(clock, QUICK_HASH)
     async with opened(folder, clock) as spool:
         wanted = settings.listeners["default"]
-        parts = Parts("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock())
+        parts = Parts("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock(), Rates(clock))
         server = Server(parts)
         listening = bind(wanted.bind[0])
         assert listening is not None
