@@ -51,6 +51,8 @@ class Result:
     scope: Scope = Scope.RECIPIENT
     retry_after: float | None = None
     hint: str = ""
+    uncertain: bool = False
+    """The message may have been taken all the same: no other way or account may send it too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import Any
 from relay import providers
 from relay.config import network, oauth, oauth_files, tls, user_grants
 from relay.config.files import Tree
-from relay.config.findings import Findings, KeyPath, nearest
+from relay.config.findings import Findings, KeyPath, nearest, suggestion
 from relay.config.settings import Account
 from relay.config.tables import make
 
@@ -24,7 +24,24 @@ _TIMES = {"connect_timeout", "timeout", "write_timeout"}
 def accounts(raw: Tree, findings: Findings) -> dict[str, Account]:
     """The accounts that can be made of the `accounts` table, defaults filled in."""
     found = {name: _account(name, table, raw, findings) for name, table in raw.items()}
-    return {name: one for name, one in found.items() if one is not None}
+    made = {name: one for name, one in found.items() if one is not None}
+    for name in made:
+        _check_fallback(name, made, raw, findings)
+    return made
+
+
+def _check_fallback(name: str, made: dict[str, Account], raw: Tree, findings: Findings) -> None:
+    """It leads to another account, and never back: a message tries each once."""
+    path, way, here = ("accounts", name, "fallback"), [name], made[name].fallback
+    if here is not None and here not in raw:
+        findings.problem(path, f'there is no account "{here}": {suggestion(here, raw)}')
+    while here is not None and here in made:
+        way.append(here)
+        if here in way[:-1]:
+            if here == name:
+                findings.problem(path, f"leads back to {name} ({' > '.join(way)}): leave out one of them")
+            return
+        here = made[here].fallback
 
 
 def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Account | None:

@@ -91,6 +91,7 @@ def _patterns(patterns: tuple[str, ...]) -> str:
 
 def _account(name: str, account: Account, settings: Settings) -> list[str]:
     users = [user for user, client in settings.clients.items() if name in client.uses]
+    users += [f"{other} (fallback)" for other, one in settings.accounts.items() if one.fallback == name]
     lines = [f"account {name}: {_way(account)}"]
     if account.mailbox:
         lines.append(f"  mailbox {account.mailbox}")
@@ -108,6 +109,8 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
             f"to {_patterns(account.recipients)}" if account.recipients else "",
         ]
         lines.append(f"  for mail {' '.join(filter(None, parts))}, where a client has several accounts")
+    if account.fallback:
+        lines.append(f"  while it is in trouble, its mail goes through {account.fallback}")
     if account.is_real:
         pace = "".join(f", {show_rate(rate)}" for rate in account.rate)
         lines.append(f"  {account.concurrency} at a time{pace}")

@@ -112,6 +112,7 @@ def _top(tree: Tree, environ: Mapping[str, str], findings: Findings) -> dict[str
 
 def _warn(written: Tree, people: Mapping[str, Any], web: Any, made: Mapping[str, Any], findings: Findings) -> None:
     used = {name for client in people.values() for name in client.uses}
+    used |= {account.fallback for account in made.values()}
     for name in written:
         if name not in used and not findings.problems:
             findings.warn(("accounts", name), "no client uses it: name it as account in a [clients.NAME], or remove it")

@@ -197,6 +197,8 @@ class Account(Table):
     timeout: Duration = 300.0
     write_timeout: DurationOrZero = 300.0
     """0 turns it off; the deadline of the whole attempt remains."""
+    fallback: Text | None = None
+    """Another account, for the time that this one is in trouble."""
     oauth: OAuth | None = None
 
     @property

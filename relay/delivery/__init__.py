@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from relay import log
 from relay.database import StorageError
+from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
 from relay.delivery.lane import Lane, lanes_of
 from relay.delivery.portion import LATER, onward, portion, rest, seen
 from relay.delivery.schedule import Verdict, judge
@@ -21,7 +22,7 @@ from relay.model import Clock, Identity, LaneStatus, Message, Outcome, Result, R
 from relay.spool import Claim, Settled, Spool
 from relay.upstream import Upstream
 
-__all__ = ["Delivery", "Terms", "terms_of"]
+__all__ = ["Delivery", "Fallbacks", "Terms", "fallbacks_of", "terms_of"]
 
 POLL = 1.0
 """Seconds after which the queue is looked at in any case: a command may have changed it."""
@@ -44,11 +45,13 @@ class Delivery:
         retry: Sequence[float],
         paces: Mapping[Identity, Pace] | None = None,
         terms: Mapping[str, Terms] | None = None,
+        fallbacks: Fallbacks = NONE,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._spool = spool
         self._retry = retry
+        self._fallbacks = fallbacks
         self._clock = clock or Clock()
         self._jitter = jitter
         self._lanes = lanes_of(upstreams, paces or {}, terms or {})
@@ -96,6 +99,8 @@ class Delivery:
             while not self._stopping:
                 self._wake.clear()
                 try:
+                    if self._fallbacks.to:
+                        await self._divert_all()
                     await self._fill_all()
                 except StorageError as error:
                     log.delivery.storage_trouble(str(error))
@@ -135,6 +140,17 @@ class Delivery:
         if not self._wake.is_set():
             for lane in self._lanes:
                 lane.due_at = 0.0
+
+    async def _divert_all(self) -> None:
+        """Have other accounts take over the mail of those that are in trouble."""
+        now = self._clock.time()
+        for lane in self._lanes:
+            if now < lane.paused_until and lane.due_at is not None and lane.due_at <= now:
+                lane.due_at = None
+                for account in lane.accounts:
+                    if to := await self._fallbacks.divert(self._spool, account, now, lane.trouble):
+                        self.notice(to)
+                lane.expect(await self._spool.next_due(lane.accounts))
 
     async def _fill_all(self) -> None:
         now = self._clock.time()
@@ -250,6 +266,9 @@ class Delivery:
         return log.duration((verdict.next_at or 0.0) - self._clock.time())
 
     def _pause(self, lane: Lane, trouble: Result, reason: str) -> None:
+        if self._clock.time() >= lane.paused_until:
+            for account in lane.accounts:
+                self._fallbacks.begin(account)
         wait = lane.pause(trouble, reason, self._clock.time(), self._jitter())
         log.delivery.identity_paused(str(lane.identity), wait, reason)
 

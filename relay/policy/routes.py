@@ -49,16 +49,19 @@ class Routes:
         return next((route.client for route in routes if route.takes(sender, recipient)), None)
 
 
-def as_with(client: ClientPolicy, name: str, account: Account) -> ClientPolicy:
-    """What the client is when its mail leaves through `account`."""
-    return replace(client, account=name, is_real=account.is_real, from_address=account.own_address or "")
+def fallback(client: ClientPolicy, name: str, account: Account) -> Route:
+    """Another account for the client's mail: it is for all of it, but for what its `senders` and `recipients` say."""
+    key = f"accounts.{name}"
+    return Route(
+        replace(client, account=name, is_real=account.is_real, from_address=account.own_address or ""),
+        patterns(f"{key}.senders", account.senders) if account.senders else None,
+        patterns(f"{key}.recipients", account.recipients) if account.recipients else None,
+    )
 
 
 def _route(client: ClientPolicy, name: str, account: Account) -> Route:
-    """An account with `senders` or `recipients` goes by these; one with neither is for its mailbox, or for all."""
-    key = f"accounts.{name}"
-    senders = patterns(f"{key}.senders", account.senders) if account.senders else None
-    recipients = patterns(f"{key}.recipients", account.recipients) if account.recipients else None
-    if senders is None and recipients is None and account.mailbox:
-        senders = patterns(f"{key}.mailbox", (account.mailbox,))
-    return Route(as_with(client, name, account), senders, recipients)
+    """One with neither `senders` nor `recipients` is for mail from its mailbox, or for all."""
+    route = fallback(client, name, account)
+    if route.senders is None and route.recipients is None and account.mailbox:
+        return replace(route, senders=patterns(f"accounts.{name}.mailbox", (account.mailbox,)))
+    return route

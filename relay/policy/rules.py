@@ -9,7 +9,7 @@ from relay.mime import Header, SenderEdit
 from relay.model import Envelope
 from relay.policy import senders
 from relay.policy.clients import ClientPolicy, Recognition, compiled
-from relay.policy.routes import Routes
+from relay.policy.routes import Routes, fallback
 from relay.policy.verdicts import Decision, Refusal, shown
 
 MAX_HOPS = 50
@@ -21,6 +21,7 @@ class Policy:
 
     def __init__(self, settings: Settings, *, max_hops: int = MAX_HOPS) -> None:
         self._max_hops = max_hops
+        self._settings = settings
         self._clients = compiled(settings)
         self._routes = Routes(settings, self._clients)
         self._recognition = {name: Recognition(name, settings, self._clients) for name in settings.listeners}
@@ -96,6 +97,22 @@ class Policy:
                 return decision
             decisions.append(replace(decision, recipients=tuple(recipients)))
         return tuple(decisions)
+
+    def with_other_account(
+        self, client_name: str, account: str, envelope: Envelope, headers: Sequence[Header]
+    ) -> Refusal | Decision | None:
+        """What is decided about a message that another account is to take over; None: its client is no more.
+
+        The client's rules are looked at again, and what the account is for.
+        """
+        client = self._clients.get(client_name)
+        if client is None:
+            return None
+        route = fallback(client, account, self._settings.accounts[account])
+        for recipient in envelope.recipients:
+            if not route.takes(envelope.sender if client.sender != "force" else "", recipient):
+                return _no_route(client, envelope.sender, recipient)
+        return self.check_message(route.client, envelope, headers)
 
     def check_message(self, client: ClientPolicy, envelope: Envelope, headers: Sequence[Header]) -> Refusal | Decision:
         """At the end of the header block: what to do with the message, or why it is refused.

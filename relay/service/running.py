@@ -19,7 +19,7 @@ from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
-from relay.delivery import Delivery, terms_of
+from relay.delivery import Delivery, fallbacks_of, terms_of
 from relay.http import HttpClient
 from relay.limits import Ledger
 from relay.listener.authentication import PasswordChecker
@@ -158,6 +158,7 @@ class Service:
             retry=settings.queue.retry,
             paces=paces,
             terms=terms_of(settings),
+            fallbacks=fallbacks_of(settings),
             clock=self.clock,
         )
         if "web" in self.roles:

@@ -13,7 +13,8 @@ from typing import Any, Protocol, TypeVar
 from relay import log
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
-from relay.spool import due, history, parts, rows
+from relay.spool import diversion, due, history, parts, rows
+from relay.spool.diversion import Moved, Revise
 from relay.spool.due import Room
 from relay.spool.history import Overview, Summary
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
@@ -21,7 +22,7 @@ from relay.spool.upload import FileBody, Upload, new_id
 
 T = TypeVar("T")
 
-__all__ = ["Claim", "Overview", "Room", "Settled", "Spool", "Submission", "Summary", "Upload"]
+__all__ = ["Claim", "Moved", "Overview", "Revise", "Room", "Settled", "Spool", "Submission", "Summary", "Upload"]
 
 LEASE = 120.0
 """Seconds that a claim is good for unless it is renewed."""
@@ -245,6 +246,19 @@ class Spool:
         now = self._clock.time()
         await self._write(lambda connection: rows.set_aside(connection, seq, reason, now))
 
+    async def divert(
+        self, account: str, to: str, revise: Revise, *, since: float, after: int
+    ) -> tuple[list[Moved], int]:
+        """Give the mail of `account` that has become due since then (seconds since the epoch) to the account `to`.
+
+        `revise` says how each message goes there, or that it may not. It is done in steps: what was given, and the
+        `after` of the next step, 0 at the end.
+        """
+        now = self._clock.time()
+        return await self._write(
+            lambda connection: diversion.move(connection, account, to, revise, since=since, now=now, after=after)
+        )
+
     async def finish(self, claim: Claim, settled: Settled) -> str | None:
         """Write what became of an attempt; return the message's state, None when another process had taken it over."""
         waiter = self._waiters.get(claim.message.id)
@@ -265,7 +279,8 @@ class Spool:
         now = self._clock.time()
         await self._write(
             lambda connection: connection.executemany(
-                "UPDATE message SET state = 'queued', next_at = ? WHERE seq = ? AND fence = ? AND state = 'active'",
+                "UPDATE message SET state = 'queued', uncertain = 1, next_at = ?"
+                " WHERE seq = ? AND fence = ? AND state = 'active'",
                 [(now, claim.seq, claim.fence) for claim in claims],
             )
         )

@@ -149,13 +149,14 @@ def _origin_text(origin: Origin) -> str:
 
 def recover(connection: Connection) -> None:
     """Make what an ended process had leased due again, after the delay that its claim had written."""
-    connection.execute("UPDATE message SET state = 'queued' WHERE state = 'active'")
+    connection.execute("UPDATE message SET state = 'queued', uncertain = 1 WHERE state = 'active'")
 
 
 def reclaim(connection: Connection, now: float) -> int:
     """Make due again what somebody leased and has not renewed: his process or his task has ended."""
     return connection.execute(
-        "UPDATE message SET state = 'queued', next_at = ? WHERE state = 'active' AND lease_until < ?", (now, now)
+        "UPDATE message SET state = 'queued', uncertain = 1, next_at = ? WHERE state = 'active' AND lease_until < ?",
+        (now, now),
     ).rowcount
 
 
@@ -256,9 +257,17 @@ def finish(connection: Connection, claimed: Claim, settled: Settled) -> str | No
     save_results(connection, claimed.seq, settled.results)
     if settled.next_at is not None:
         cursor = connection.execute(
-            """UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ?
+            """UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ?,
+                   uncertain = max(uncertain, ?)
                WHERE seq = ? AND fence = ? AND state = 'active'""",
-            (settled.next_at, settled.reason, 0 if settled.counted else 1, claimed.seq, claimed.fence),
+            (
+                settled.next_at,
+                settled.reason,
+                0 if settled.counted else 1,
+                int(any(result.uncertain for result in settled.results.values())),
+                claimed.seq,
+                claimed.fence,
+            ),
         )
     else:
         cursor = close(connection, claimed.seq, settled.ended_at, settled.reason, claimed.fence)

@@ -67,3 +67,29 @@ def test_what_cannot_be_is_told(configure: Configure, keys: str, told: str) -> N
 def test_the_pace_is_the_provider_s_unless_written(configure: Configure, account: str, rates: int) -> None:
     made = configure(f'[accounts.one]\nmailbox = "a@contoso.com"\n{account}\n').accounts["one"]
     assert len(made.rate) == rates
+
+
+CHAIN = '[accounts.{0}]\nprovider = "smtp"\nhost = "{0}.example.com"\nmailbox = "{0}@contoso.com"\nfallback = "{1}"\n'
+LAST = (
+    '[accounts.c]\nprovider = "smtp"\nhost = "c.example.com"\n[clients.app]\nnetworks = ["127.0.0.1"]\naccount = "a"\n'
+)
+
+
+def test_a_fallback_may_have_one(configure: Configure) -> None:
+    settings = configure(CHAIN.format("a", "b") + CHAIN.format("b", "c") + LAST)
+    assert settings.accounts["a"].fallback == "b"
+    assert settings.warnings == (), "an account that is only a fallback is used"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (CHAIN.format("a", "b") + CHAIN.format("b", "a"), "leads back to a (a > b > a): leave out one of them"),
+        (CHAIN.format("a", "a"), "leads back to a (a > a)"),
+        (CHAIN.format("a", "bb"), 'there is no account "bb"'),
+    ],
+)
+def test_a_fallback_leads_to_another_account_and_not_back(configure: Configure, text: str, told: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        configure(text + LAST)
+    assert told in str(caught.value)

@@ -9,7 +9,7 @@ from typing import Any
 from relay import config, oauth
 from relay.config import Settings
 from relay.database.sqlite import SqliteDatabase
-from relay.delivery import Delivery, terms_of
+from relay.delivery import Delivery, fallbacks_of, terms_of
 from relay.http import DefaultSettings, HttpClient
 from relay.limits import Ledger
 from relay.model import Clock
@@ -94,7 +94,14 @@ async def delivering(folder: Path, running: Sandbox, text: str, clock: Clock) ->
     ledger = Ledger(database, clock)
     paces = await ledger.open(rates_of(made, upstreams))
     delivery = Delivery(
-        spool, upstreams, retry=made.queue.retry, paces=paces, terms=terms_of(made), clock=clock, jitter=lambda: 0.5
+        spool,
+        upstreams,
+        retry=made.queue.retry,
+        paces=paces,
+        terms=terms_of(made),
+        fallbacks=fallbacks_of(made),
+        clock=clock,
+        jitter=lambda: 0.5,
     )
     tasks = [asyncio.create_task(ledger.run()), asyncio.create_task(delivery.run())]
     try:
