@@ -10,6 +10,7 @@ from relay.config.network import Bind
 from relay.config.rates import show_rate
 from relay.config.secret import Secret, SecretError, read_together
 from relay.config.settings import Account, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web
+from relay.config.show import Value, values
 
 __all__ = [
     "Account",
@@ -27,9 +28,11 @@ __all__ = [
     "Settings",
     "Sink",
     "Store",
+    "Value",
     "Web",
     "describe",
     "load",
     "read_together",
     "show_rate",
+    "values",
 ]
