@@ -41,7 +41,8 @@ Size = Annotated[int, forms.size()]
 Flag = Annotated[bool, forms.flag()]
 Port = Annotated[int, forms.count(1, 65535)]
 Count = Annotated[int, forms.count(1, 1_000_000)]
-Rates = Annotated[tuple[Rate, ...], forms.listing(rates.rate, empty=True, example='["25 messages/1m"]')]
+Rates = Annotated[tuple[Rate, ...], forms.rates(rates.rate, example='["25 messages/1m"]')]
+RecipientRates = Annotated[tuple[Rate, ...], forms.rates(rates.message_rate, example='["5 messages/1m"]')]
 Patterns = Annotated[tuple[str, ...], forms.listing(addresses.pattern, example='["noreply@example.com"]')]
 
 # What the relay itself sends to the token endpoint, with the key that sets it.
@@ -102,9 +103,7 @@ class Client(Table):
     max_age: Duration | None = None
     priority: Annotated[Priority, forms.one_of(Priority)] = "normal"
     rate: Rates = ()
-    recipient_rate: Annotated[
-        tuple[Rate, ...], forms.listing(rates.message_rate, empty=True, example='["5 messages/1m"]')
-    ] = ()
+    recipient_rate: RecipientRates = ()
     over_rate: Annotated[OverRate, forms.one_of(OverRate)] = "refuse"
     sender: Annotated[SenderRule, forms.one_of(SenderRule)] = "keep"
     from_name: Annotated[str, forms.text(empty=True)] | None = None

@@ -69,6 +69,7 @@ def upstreams_of(
     settings: Settings, sources: Mapping[str, TokenSource], http: HttpClient, clock: Clock
 ) -> dict[str, Upstream]:
     """The way out of each account; `sources` gives the tokens of those that need some."""
+    siblings: dict[Identity, upstream.Siblings] = {}
     return {
         name: upstream.build(
             name,
@@ -78,6 +79,7 @@ def upstreams_of(
             hostname=settings.hostname,
             sink_log=settings.sink.log,
             clock=clock,
+            siblings=siblings.setdefault(upstream.identity(name, account), upstream.Siblings()),
         )
         for name, account in settings.accounts.items()
     }

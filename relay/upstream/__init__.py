@@ -14,8 +14,9 @@ from relay.oauth import TokenSource
 from relay.upstream.graph import GraphUpstream
 from relay.upstream.sink import Discard, Fail, Sink
 from relay.upstream.smtp import SmtpUpstream
+from relay.upstream.smtp.siblings import Siblings
 
-__all__ = ["Upstream", "build", "identity"]
+__all__ = ["Siblings", "Upstream", "build", "identity"]
 
 
 class Upstream(Protocol):
@@ -52,8 +53,11 @@ def build(
     hostname: str,
     sink_log: str = "summary",
     clock: Clock | None = None,
+    siblings: Siblings | None = None,
 ) -> Upstream:
     """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full".
+
+    `siblings` are shared by all accounts with one identity: they hold them to one number of connections.
 
     Raises ValueError for Graph without `tokens`, which a checked configuration cannot have.
     """
@@ -69,7 +73,7 @@ def build(
         if tokens is None:
             raise ValueError(f"accounts.{name}: Graph needs an oauth table")
         return GraphUpstream(name, account, who, tokens=tokens, http=http)
-    return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock())
+    return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock(), siblings=siblings)
 
 
 def identity(name: str, account: Account) -> Identity:

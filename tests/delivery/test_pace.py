@@ -149,3 +149,17 @@ async def test_what_the_mailbox_refuses_as_a_whole_does_not_count(tmp_path: Path
         await at.submit()
         await at.turn(60)
         await at.until("sent")
+
+
+async def test_accounts_on_one_mailbox_share_its_connections(tmp_path: Path) -> None:
+    """Each keeps its own open for a while; the stand-in refuses mail on the third of this mailbox."""
+    clock = FastClock(1)
+    async with sandbox(tmp_path, clock, connections=2, messages_per_minute=None) as running:
+        free = "rate = []\nconcurrency = 2"
+        text = USES_OFFICE + account(running, more=free) + account(running, "second", more=free)
+        async with delivering(tmp_path, running, text, clock) as at:
+            for number in range(6):
+                await asyncio.gather(fill(at.spool, 4), fill(at.spool, 4 * (number % 2), account="second"))
+                await fill(at.spool, 4, account="second")
+            await at.until_received(60)
+            assert {(each.reason, each.attempts) for each in await at.spool.recent(100)} == {("", 1)}
