@@ -111,9 +111,9 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
         lines.append(f"  for mail {' '.join(filter(None, parts))}, where a client has several accounts")
     if account.fallback:
         lines.append(f"  while it is in trouble, its mail goes through {account.fallback}")
-    if account.is_real:
-        pace = "".join(f", {show_rate(rate)}" for rate in account.rate)
-        lines.append(f"  {account.concurrency} at a time{pace}")
+    pace = [f"{account.concurrency} at a time"] if account.is_real else []
+    if pace := [*pace, *map(show_rate, account.rate)]:
+        lines.append(f"  {', '.join(pace)}")
     return [*lines, f"  used by: {', '.join(users) or 'nobody'}"]
 
 

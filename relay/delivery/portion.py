@@ -11,8 +11,8 @@ from dataclasses import replace
 from relay.delivery.schedule import Verdict
 from relay.model import Message, Outcome, Result, Results, Scope
 
-_TOO_MANY = ((452, "4.5.3"), (552, "5.5.3"))
-"""Too many recipients: the rest are to be sent to in a further transaction."""
+# Gmail's relay takes one domain in a transaction (PROVIDERS 5.3).
+_WORDS = ("too many recipients", "multiple destination domains")
 
 LATER = Result(Outcome.DEFERRED, 452, "4.5.3", "in a further transaction of this attempt")
 """What a recipient has whose turn has not come."""
@@ -34,12 +34,22 @@ def rest(message: Message, asked: Collection[str], results: Results) -> list[str
 
     Nobody when everybody was too many, or when it is not for a recipient's sake that somebody has to wait.
     """
-    too_many = {address for address, result in results.items() if (result.code, result.status) in _TOO_MANY}
     deferred = [result for result in results.values() if result.outcome is Outcome.DEFERRED]
+    if not deferred and len(results) + len(asked) >= len(message.envelope.recipients):
+        return []
+    too_many = {address for address, result in results.items() if _was_one_too_many(result)}
     if len(too_many) == len(results) or any(result.scope is not Scope.RECIPIENT for result in deferred):
         return []
     recipients = message.envelope.recipients
     return [address for address in recipients if address in too_many or not (address in results or address in asked)]
+
+
+def _was_one_too_many(result: Result) -> bool:
+    """Whether only the others were in the way. 552 said this before 452 did (RFC 5321 4.5.3.1.10)."""
+    if result.outcome is not Outcome.DEFERRED or result.scope is not Scope.RECIPIENT:
+        return False
+    words = result.text.lower()
+    return result.code == 552 or (result.code, result.status) == (452, "4.5.3") or any(each in words for each in _WORDS)
 
 
 def onward(message: Message) -> Verdict:

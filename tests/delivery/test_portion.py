@@ -3,11 +3,14 @@
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pytest
 from hypothesis import given
 
 from relay.delivery import Terms
 from relay.delivery.portion import portion, rest, seen
 from relay.model import Envelope, MemoryBody, Message, Origin, Outcome, Result, Results, Scope
+from relay.upstream.replies import Stage, classify
+from relay.upstream.smtp.reply import ReplyReader
 from tests.delivery.test_delivery import works
 from tests.delivery.test_pace import fill
 from tests.support.clock import FastClock
@@ -42,6 +45,28 @@ def test_who_follows() -> None:
     assert rest(whole, (), {"a": TOO_MANY, "b": TOO_MANY, "c": TOO_MANY}) == [], "nobody was taken: an ordinary wait"
     assert rest(whole, (), {"a": BUSY, "b": BUSY}) == [], "the server is busy: an ordinary wait"
     assert rest(whole, (), {"a": REVOKED, "b": REVOKED}) == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "provider", "follows"),
+    [
+        ("452 4.5.3 Too many recipients", "microsoft", True),
+        ("452 4.5.3 Your message has too many recipients. - gsmtp", "google", True),
+        ("451 4.3.0 Multiple destination domains per transaction is unsupported. - gsmtp", "google", True),
+        ("452 Too many recipients", "smtp", True),
+        ("552 too many recipients", "smtp", True),
+        ("552 5.5.3 too many", "smtp", True),
+        ("452 4.2.2 The email account that you tried to reach is over quota. - gsmtp", "google", False),
+        ("450 4.2.1 receiving mail too quickly - gsmtp", "google", False),
+        ("452 4.3.1 Insufficient system storage", "smtp", False),
+        ("552 5.2.2 mailbox full", "smtp", False),
+        ("550 5.1.1 too many recipients of that name", "smtp", False),
+    ],
+)
+def test_which_replies_are_about_the_number(reply: str, provider: str, follows: bool) -> None:
+    (said,) = ReplyReader().feed(reply.encode() + b"\r\n")
+    result = classify(Stage.RCPT, said.code, said.status, said.text, provider)
+    assert bool(rest(message("a", "b"), (), {"a": SENT, "b": result})) is follows
 
 
 OUTCOMES = st.sampled_from([SENT, NO_USER, GREY, TOO_MANY])
