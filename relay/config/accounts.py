@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay import providers
-from relay.config import network, oauth, oauth_files, tls, user_grants
+from relay.config import mailbox_users, network, oauth, oauth_files, tls, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest, suggestion
 from relay.config.settings import Account
@@ -83,7 +83,7 @@ def _preset(table: Tree) -> Tree:
         return {"tls": "off", **filled}
     filled.setdefault("port", _port(filled.get("tls", "starttls")))
     if "password" in filled or "oauth" in filled:
-        _set_default(filled, "username", filled.get("mailbox"))
+        _set_username(filled)
     return filled
 
 
@@ -108,7 +108,7 @@ def _microsoft(table: Tree) -> Tree:
         filled.setdefault("rate", [] if high_volume else list(providers.EXCHANGE_RATE))
         filled.setdefault("port", _port(filled.get("tls", "starttls")))
         filled.setdefault("concurrency", providers.EXCHANGE_CONCURRENCY)
-        _set_default(filled, "username", filled.get("mailbox"))
+        _set_username(filled)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
@@ -128,7 +128,7 @@ def _google(table: Tree) -> Tree:
     filled.setdefault("port", _port(filled["tls"]))
     filled.setdefault("concurrency", providers.GMAIL_CONCURRENCY)
     filled.setdefault("rate", list(providers.GMAIL_RATE))
-    _set_default(filled, "username", filled.get("mailbox"))
+    _set_username(filled)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = dict(filled["oauth"])
         if oauth.needs_endpoint(table):
@@ -157,6 +157,12 @@ def _word(table: Tree, key: str) -> str:
 def _set_default(table: Tree, key: str, value: Any) -> None:
     if value is not None:
         table.setdefault(key, value)
+
+
+def _set_username(table: Tree) -> None:
+    """The login is the mailbox, unless that is another one for each message."""
+    if not mailbox_users.is_of_sender(table):
+        _set_default(table, "username", table.get("mailbox"))
 
 
 def _uses_graph(table: Tree) -> bool:
@@ -202,14 +208,14 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
 
 
 def _check_google(table: Tree, path: KeyPath, findings: Findings) -> None:
-    if "mailbox" not in table:
+    if "mailbox" not in table and not user_grants.is_user_grant(table.get("oauth")):
         findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@example.com"')
     if "oauth" not in table and not oauth.given(table, "password", path, findings):
         findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with the private_key_file of a service account")
 
 
 def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
-    if "mailbox" not in table:
+    if "mailbox" not in table and not user_grants.is_user_grant(table.get("oauth")):
         findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@contoso.com"')
     password = oauth.given(table, "password", path, findings)
     if "oauth" not in table and not password:
@@ -250,12 +256,15 @@ def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
     token, password = "oauth" in table, oauth.given(table, "password", path, findings)
     if token and password and not oauth.is_password_grant(table):
         findings.problem((*path, "password"), f"and [{'.'.join(path)}.oauth] are both given: keep one")
-    if (token or password) and "username" not in table and "mailbox" not in table:
+    # Where a user signs in, that says who it is.
+    named = "username" in table or "mailbox" in table or user_grants.is_user_grant(table.get("oauth"))
+    if (token or password) and not named:
         findings.missing(path, "username", "add the login at the server, or mailbox when that is the same")
     if "username" in table and not (token or password):
         findings.problem((*path, "username"), "has neither a password nor [oauth] with it: add one, or remove it")
     if isinstance(table.get("oauth"), dict):
         oauth.check(table, path, findings)
+    mailbox_users.check_account(table, oauth.grant_of(table), path, findings)
 
 
 def _check_credentials(made: Account, path: KeyPath, findings: Findings) -> None:

@@ -8,6 +8,19 @@ from relay.config import network
 _LOCAL = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+|\"(?:[^\"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*\"")
 
 
+SENDER = "sender"
+"""What stands in place of a mailbox where it is that of whoever sends."""
+
+
+def mailbox(text: str) -> str:
+    """One address, or `sender`. Raises ValueError."""
+    if text == SENDER:
+        return text
+    if "@" not in text:
+        raise ValueError(f'"{text}" is no mail address: write it like "noreply@example.com", or "{SENDER}"')
+    return address(text)
+
+
 def address(text: str) -> str:
     """One address, `user@example.com`, without name or brackets. Raises ValueError."""
     local, at, domain = text.rpartition("@")

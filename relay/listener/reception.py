@@ -1,13 +1,13 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from relay import log, mime
 from relay.config import Listener
 from relay.database import StorageError
-from relay.listener.authentication import PasswordChecker
+from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
 from relay.listener.rates import SMALLEST, Rates
 from relay.model import Clock, Envelope, Origin, Outcome, Results
@@ -33,6 +33,8 @@ class Parts:
     hostname: str
     clock: Clock
     rates: Rates = field(default_factory=Rates)
+    logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
+    """For each account whose users log in with the passwords of their mailboxes: what checks them."""
 
 
 class Reception:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from relay import listener, log, oauth, upstream, web
+from relay.alerts import Radar
 from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
@@ -25,10 +26,10 @@ from relay.limits import Ledger
 from relay.listener.authentication import PasswordChecker
 from relay.listener.rates import Rates
 from relay.model import Clock, Identity, Rate
-from relay.oauth import TokenSource
 from relay.policy import Policy
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
+from relay.service.tokens import Tokens, tokens_of
 from relay.spool import Spool
 from relay.upstream import Upstream
 
@@ -65,16 +66,15 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def upstreams_of(
-    settings: Settings, sources: Mapping[str, TokenSource], http: HttpClient, clock: Clock
-) -> dict[str, Upstream]:
-    """The way out of each account; `sources` gives the tokens of those that need some."""
+def upstreams_of(settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock) -> dict[str, Upstream]:
+    """The way out of each account."""
     siblings: dict[Identity, upstream.Siblings] = {}
     return {
         name: upstream.build(
             name,
             account,
-            tokens=sources.get(name),
+            tokens=tokens.sources.get(name),
+            mailboxes=tokens.of_sender.get(name),
             http=http,
             hostname=settings.hostname,
             sink_log=settings.sink.log,
@@ -143,14 +143,9 @@ class Service:
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
-        sources = {
-            name: oauth.source(name, account.oauth, http, self.clock, store)
-            for name, account in settings.accounts.items()
-            if account.oauth is not None
-        }
-        for source in sources.values():
-            stack.push_async_callback(source.close)
-        upstreams = upstreams_of(settings, sources, http, self.clock)
+        tokens = tokens_of(settings, http, self.clock, store)
+        stack.push_async_callback(tokens.close)
+        upstreams = upstreams_of(settings, tokens, http, self.clock)
         ledger = Ledger(database, self.clock)
         paces = await ledger.open(rates_of(settings, upstreams))
         self._watch(stack, ledger.run(), "pace", stop=ledger.close)
@@ -166,9 +161,13 @@ class Service:
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery)
         if "delivery" in self.roles:
+            radar = Radar(
+                settings, sources=tokens.sources, store=store, lanes=delivery.status, http=http, clock=self.clock
+            )
+            self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool)
+            await self._start_listeners(stack, spool, tokens)
 
     def _watch(
         self,
@@ -198,12 +197,14 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool) -> None:
+    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
         policy, rates = Policy(self.settings), Rates(self.clock)
         for name, wanted in self.settings.listeners.items():
-            parts = listener.Parts(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, rates)
+            parts = listener.Parts(
+                name, wanted, policy, spool, checker, self.settings.hostname, self.clock, rates, logins=tokens.logins
+            )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
             try:

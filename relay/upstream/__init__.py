@@ -10,13 +10,15 @@ from typing import Protocol
 from relay.config import Account
 from relay.http import HttpClient
 from relay.model import Clock, Identity, Message, Results
-from relay.oauth import TokenSource
+from relay.oauth import MailboxTokens, TokenSource
+from relay.upstream.by_mailbox import ByMailbox
 from relay.upstream.graph import GraphUpstream
+from relay.upstream.probe import probe
 from relay.upstream.sink import Discard, Fail, Sink
 from relay.upstream.smtp import SmtpUpstream
 from relay.upstream.smtp.siblings import Siblings
 
-__all__ = ["Siblings", "Upstream", "build", "identity"]
+__all__ = ["ByMailbox", "Siblings", "Upstream", "build", "identity", "probe"]
 
 
 class Upstream(Protocol):
@@ -53,15 +55,18 @@ def build(
     hostname: str,
     sink_log: str = "summary",
     clock: Clock | None = None,
+    mailboxes: MailboxTokens | None = None,
     siblings: Siblings | None = None,
 ) -> Upstream:
     """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full".
 
-    `siblings` are shared by all accounts with one identity: they hold them to one number of connections.
-
-    Raises ValueError for Graph without `tokens`, which a checked configuration cannot have.
+    `mailboxes` gives the tokens of an account that acts as whoever sends; `siblings` are shared by all accounts with
+    one identity and hold them to one number of connections. Raises ValueError for Graph without `tokens`, or an account
+    that acts as whoever sends without `mailboxes`, which a checked configuration cannot have.
     """
     who = identity(name, account)
+    if account.acts_as_sender:
+        return _by_mailbox(name, account, who, mailboxes, http=http, hostname=hostname, clock=clock or Clock())
     match account.provider:
         case "sink":
             return Sink(name, who, full=sink_log == "full")
@@ -76,9 +81,35 @@ def build(
     return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock(), siblings=siblings)
 
 
+def _by_mailbox(
+    name: str,
+    account: Account,
+    who: Identity,
+    mailboxes: MailboxTokens | None,
+    *,
+    http: HttpClient,
+    hostname: str,
+    clock: Clock,
+) -> ByMailbox:
+    if mailboxes is None:
+        raise ValueError(f"accounts.{name}: a mailbox for each sender needs tokens for each")
+
+    def one(mailbox: str) -> Upstream:
+        own = account.model_copy(update={"mailbox": mailbox, "username": mailbox})
+        return build(name, own, tokens=mailboxes.of(mailbox), http=http, hostname=hostname, clock=clock)
+
+    made = ByMailbox(name, who, one, by_login=account.has_sign_ins, clock=clock)
+    mailboxes.renewed = made.resume
+    return made
+
+
 def identity(name: str, account: Account) -> Identity:
-    """Whom account `name` speaks as. Two accounts on one mailbox are one identity; the ways of one account too."""
-    mailbox = (account.mailbox or account.username or "").lower()
+    """Whom account `name` speaks as. Two accounts on one mailbox are one identity; the ways of one account too.
+
+    An account without a mailbox, which sends as whoever has signed in for it, is an identity of its own.
+    """
+    unknown = name if account.oauth is not None else ""
+    mailbox = (account.mailbox or account.username or unknown).lower()
     if account.provider == "microsoft":
         return Identity("microsoft", account.cloud, (account.tenant or "").lower(), mailbox)
     if account.provider == "google":

@@ -45,7 +45,7 @@ class GraphUpstream:
         self._http = http
         self._places = asyncio.Semaphore(account.concurrency)
         root = (account.mail_endpoint or providers.CLOUDS[account.cloud].graph_root).rstrip("/")
-        self._url = f"{root}/v1.0/users/{quote(account.mailbox or '', safe='@')}/sendMail"
+        self._users = f"{root}/v1.0/users"
 
     async def send(self, message: Message, trace: Trace | None = None) -> Results:
         """Send `message`: a result for each recipient, whatever happens."""
@@ -83,12 +83,13 @@ class GraphUpstream:
     async def _post(self, message: Message, headers: bytes, token: Token, trace: Trace | None) -> HttpResponse:
         size = len(headers) + 2 + message.body.size
         request_id = str(uuid.uuid4())
+        url = f"{self._users}/{quote(self._account.mailbox or token.user, safe='@')}/sendMail"
         if trace is not None:
-            trace(f"> POST {self._url} (client-request-id {request_id}, {size:,} octets)")
+            trace(f"> POST {url} (client-request-id {request_id}, {size:,} octets)")
         try:
             response = await self._http.request(
                 "POST",
-                self._url,
+                url,
                 headers={
                     "authorization": f"Bearer {token.value}",
                     "content-type": "text/plain",

@@ -132,7 +132,7 @@ def test_accounts_that_send_nothing(configure: Configure, provider: str) -> None
         (HEAD + 'tenant = "Consumers"\n' + OAUTH, f"{OFFICE}.tenant", ("every tenant",)),
         (HEAD + 'tenant = "contoso"\n' + OAUTH, f"{OFFICE}.tenant", ("neither a tenant ID nor a domain",)),
         (HEAD + 'tenant = "a/b.c"\n' + OAUTH, f"{OFFICE}.tenant", ("neither a tenant ID nor a domain",)),
-        (HEAD + 'mailbox = "sender"', f"{OFFICE}.mailbox", ('"sender" is no mail address',)),
+        (HEAD + 'mailbox = "office"', f"{OFFICE}.mailbox", ('"office" is no mail address', 'or "sender"')),
         (HEAD + 'cloud = "us"', f"{OFFICE}.cloud", ('write "global" or "us-gov"',)),
         (HEAD + "cloud = ['us']", f"{OFFICE}.cloud", ("must be text",)),
         (HEAD + 'via = ["smtp", "graph"]', f"{OFFICE}.via", ("exactly one way",)),

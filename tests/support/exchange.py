@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-from relay import config, oauth
+from relay import config
 from relay.config import Settings
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery, fallbacks_of, terms_of
@@ -16,7 +16,9 @@ from relay.model import Clock
 from relay.sandbox import Sandbox, SandboxSettings
 from relay.service import serve_http
 from relay.service.running import rates_of, upstreams_of
+from relay.service.tokens import tokens_of
 from relay.spool import Spool
+from tests.support import stored
 
 MAILBOX = "noreply@sandbox.onmicrosoft.com"
 CLIENT = '[clients.app]\nnetworks = ["127.0.0.1"]\nsenders = ["*"]\n'
@@ -84,13 +86,11 @@ async def delivering(folder: Path, running: Sandbox, text: str, clock: Clock) ->
     """The queue and delivery of a configuration, built as the service builds them."""
     made = settings(folder, text)
     http = HttpClient(DefaultSettings(ca_file=running.ca_file))
-    sources = {
-        name: oauth.source(name, one.oauth, http, clock) for name, one in made.accounts.items() if one.oauth is not None
-    }
     database = SqliteDatabase(folder / "relay.db")
+    tokens = tokens_of(made, http, clock, stored.store(database, folder))
     spool = Spool(database, folder, clock=clock)
     await spool.open()
-    upstreams = upstreams_of(made, sources, http, clock)
+    upstreams = upstreams_of(made, tokens, http, clock)
     ledger = Ledger(database, clock)
     paces = await ledger.open(rates_of(made, upstreams))
     delivery = Delivery(
@@ -110,8 +110,7 @@ async def delivering(folder: Path, running: Sandbox, text: str, clock: Clock) ->
         await delivery.stop(5.0)
         await ledger.close()
         await asyncio.wait(tasks)
-        for source in sources.values():
-            await source.close()
+        await tokens.close()
         await http.close()
         await spool.close()
         await database.close()
