@@ -118,6 +118,10 @@ def _check_accounts(table: Tree, accounts: Tree, path: KeyPath, findings: Findin
     written = table.get("accounts")
     if written is not None and "account" in table:
         findings.problem((*path, "accounts"), "and account are both given: keep one")
+    if written is not None and "authenticate" in table:
+        findings.problem(
+            (*path, "accounts"), "has no meaning with authenticate: write account, the one that checks logins"
+        )
     for name in written if isinstance(written, list) else ():
         if isinstance(name, str) and name not in accounts:
             findings.problem((*path, "accounts"), f'there is no account "{name}": {suggestion(name, accounts)}')

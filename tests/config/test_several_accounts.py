@@ -43,6 +43,7 @@ def test_rates_and_priority(configure: Configure) -> None:
     [
         ('accounts = ["internal", "ofice"]', 'there is no account "ofice": did you mean office?'),
         ('account = "office"\naccounts = ["internal"]', "and account are both given: keep one"),
+        ('accounts = ["office"]\nauthenticate = "upstream"', "has no meaning with authenticate"),
         ('account = "office"\nrate = ["5/min"]', '"5/min" is no rate: write "5 messages/1m"'),
         ('account = "office"\nrecipient_rate = ["5 recipients/1m"]', "write 5 messages/1m"),
         ('account = "office"\npriority = "urgent"', 'write "high" or "normal" or "low"'),
