@@ -152,11 +152,25 @@ EXCHANGE: Final = ExchangeLimits()
 GMAIL: Final = GmailLimits()
 GRAPH: Final = GraphLimits()
 
-# The default pace stays below the limits: other programs use the same mailbox.
-EXCHANGE_MESSAGES_PER_MINUTE: Final = 25
-EXCHANGE_BURST: Final = 5
+
+@dataclass(frozen=True, slots=True)
+class HighVolumeLimits:
+    """What High Volume Email of Microsoft 365 allows one account: no rate, internal recipients only (unverified)."""
+
+    recipients_per_message: int = 50
+    message_size: int = 10 * 1024 * 1024
+
+
+HIGH_VOLUME: Final = HighVolumeLimits()
+HIGH_VOLUME_HOSTS: Final = frozenset({"smtp.hve.mx.microsoft", "smtp-hve.office365.com"})
+
+# The default pace stays below the limits: other programs use the same mailbox. Written as in an account's `rate`.
+EXCHANGE_RATE: Final = ("25 messages/1m burst 5", "10000 recipients/24h")
 EXCHANGE_CONCURRENCY: Final = 2
+# Exchange's daily limit holds for Graph too; whether its messages a minute do is not documented.
+GRAPH_RATE: Final = ("10000 recipients/24h",)
 GRAPH_CONCURRENCY: Final = 2
+GMAIL_RATE: Final = ("2000 messages/24h", "10000 recipients/24h")
 GMAIL_CONCURRENCY: Final = 2  # unverified: Google publishes no number for SMTP
 YAHOO_CONCURRENCY: Final = 2  # unverified: Yahoo publishes no number for SMTP
 SMARTHOST_CONCURRENCY: Final = 20

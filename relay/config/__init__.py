@@ -7,6 +7,7 @@ from relay.config.describe import describe
 from relay.config.findings import ConfigError, Problem
 from relay.config.load import load
 from relay.config.network import Bind
+from relay.config.rates import show_rate
 from relay.config.secret import Secret, SecretError, read_together
 from relay.config.settings import Account, Alerts, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web
 from relay.config.show import Value, values
@@ -33,5 +34,6 @@ __all__ = [
     "describe",
     "load",
     "read_together",
+    "show_rate",
     "values",
 ]

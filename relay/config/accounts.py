@@ -1,12 +1,13 @@
 """Accounts: what each provider presets, and what makes sense for it."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from relay import providers
 from relay.config import mailbox_users, network, oauth, oauth_files, tls, user_grants
 from relay.config.files import Tree
-from relay.config.findings import Findings, KeyPath, nearest
+from relay.config.findings import Findings, KeyPath, nearest, suggestion
 from relay.config.settings import Account
 from relay.config.tables import make
 
@@ -24,7 +25,24 @@ _TIMES = {"connect_timeout", "timeout", "write_timeout"}
 def accounts(raw: Tree, findings: Findings) -> dict[str, Account]:
     """The accounts that can be made of the `accounts` table, defaults filled in."""
     found = {name: _account(name, table, raw, findings) for name, table in raw.items()}
-    return {name: one for name, one in found.items() if one is not None}
+    made = {name: one for name, one in found.items() if one is not None}
+    for name in made:
+        _check_fallback(name, made, raw, findings)
+    return made
+
+
+def _check_fallback(name: str, made: dict[str, Account], raw: Tree, findings: Findings) -> None:
+    """It leads to another account, and never back: a message tries each once."""
+    path, way, here = ("accounts", name, "fallback"), [name], made[name].fallback
+    if here is not None and here not in raw:
+        findings.problem(path, f'there is no account "{here}": {suggestion(here, raw)}')
+    while here is not None and here in made:
+        way.append(here)
+        if here in way[:-1]:
+            if here == name:
+                findings.problem(path, f"leads back to {name} ({' > '.join(way)}): leave out one of them")
+            return
+        here = made[here].fallback
 
 
 def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Account | None:
@@ -85,9 +103,12 @@ def _microsoft(table: Tree) -> Tree:
     graph = _uses_graph(table)
     if graph:
         filled.setdefault("mail_endpoint", cloud.graph_root)
+        filled.setdefault("rate", list(providers.GRAPH_RATE))
         filled.setdefault("concurrency", providers.GRAPH_CONCURRENCY)
     else:
         filled.setdefault("host", cloud.smtp_host)
+        high_volume = _word(filled, "host").lower() in providers.HIGH_VOLUME_HOSTS
+        filled.setdefault("rate", [] if high_volume else list(providers.EXCHANGE_RATE))
         filled.setdefault("port", _port(filled.get("tls", "starttls")))
         filled.setdefault("concurrency", providers.EXCHANGE_CONCURRENCY)
         _set_username(filled)
@@ -101,7 +122,7 @@ def _microsoft(table: Tree) -> Tree:
     return filled
 
 
-def _mail_service(table: Tree, host: str, concurrency: int) -> Tree:
+def _mail_service(table: Tree, host: str, concurrency: int, rate: Sequence[str] = ()) -> Tree:
     """`table` with what a service for mailboxes presets."""
     filled = dict(table)
     # RFC 8314 3.3 prefers TLS from the first byte; a port that is written says what is spoken there.
@@ -110,6 +131,8 @@ def _mail_service(table: Tree, host: str, concurrency: int) -> Tree:
     filled.setdefault("host", host)
     filled.setdefault("port", _port(filled["tls"]))
     filled.setdefault("concurrency", concurrency)
+    if rate:
+        filled.setdefault("rate", list(rate))
     _set_username(filled)
     return filled
 
@@ -126,7 +149,7 @@ def _yahoo(table: Tree) -> Tree:
 
 
 def _google(table: Tree) -> Tree:
-    filled = _mail_service(table, providers.GMAIL_SMTP_HOST, providers.GMAIL_CONCURRENCY)
+    filled = _mail_service(table, providers.GMAIL_SMTP_HOST, providers.GMAIL_CONCURRENCY, providers.GMAIL_RATE)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = dict(filled["oauth"])
         if oauth.needs_endpoint(table):

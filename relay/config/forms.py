@@ -9,7 +9,7 @@ import itertools
 import json
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from relay.config import network, units
 from relay.config.findings import UnusableError, suggestion
+from relay.config.rates import show_rate
 
 WRITTEN = {"written": True}
 """The validation context for values as a file or variable holds them."""
@@ -105,6 +106,11 @@ def listing(item: Callable[[str], Any], *, empty: bool = False, example: str) ->
 
 def _texts(values: Iterable[Any]) -> list[str]:
     return [str(value) for value in values]
+
+
+def rates(item: Callable[[str], Any], *, example: str) -> Form:
+    """A list of rates; an empty one is no limit."""
+    return replace(listing(item, empty=True, example=example), show=lambda found: [*map(show_rate, found)])
 
 
 def binds(*, empty: bool = False) -> Form:

@@ -11,10 +11,11 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay import providers
-from relay.config import addresses, forms, network, places
+from relay.config import addresses, forms, network, places, rates
 from relay.config.addresses import SENDER
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
+from relay.model import Priority, Rate
 
 Provider = Literal["microsoft", "google", "yahoo", "smtp", "sink", "discard", "fail"]
 Way = Literal["smtp", "graph"]
@@ -22,6 +23,7 @@ ListenerTls = Literal["off", "starttls", "implicit"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
+OverRate = Literal["refuse", "hold"]
 Reply = Literal["queued", "delivered"]
 Bounces = Literal["operator", "sender", "off"]
 Authenticate = Literal["upstream"]
@@ -45,6 +47,8 @@ Day = Annotated[float, forms.day()]
 Flag = Annotated[bool, forms.flag()]
 Port = Annotated[int, forms.count(1, 65535)]
 Count = Annotated[int, forms.count(1, 1_000_000)]
+Rates = Annotated[tuple[Rate, ...], forms.rates(rates.rate, example='["25 messages/1m"]')]
+RecipientRates = Annotated[tuple[Rate, ...], forms.rates(rates.message_rate, example='["5 messages/1m"]')]
 Patterns = Annotated[tuple[str, ...], forms.listing(addresses.pattern, example='["noreply@example.com"]')]
 
 # What the relay itself sends to the token endpoint, with the key that sets it.
@@ -98,10 +102,17 @@ class Client(Table):
     networks: Annotated[tuple[Network, ...], forms.listing(network.network, example='["192.0.2.0/24"]')] = ()
     listeners: Annotated[tuple[str, ...], forms.listing(str, example='["default"]')]
     account: Text
+    """The only one, or the first of `accounts`."""
+    accounts: Annotated[tuple[str, ...], forms.listing(str, example='["internal", "office"]')] = ()
+    """The first whose mailbox, senders or recipients fit is used."""
     senders: Patterns
     recipients: Patterns = ("*",)
     max_message_size: Size | None = None
     max_age: Duration | None = None
+    priority: Annotated[Priority, forms.one_of(Priority)] = "normal"
+    rate: Rates = ()
+    recipient_rate: RecipientRates = ()
+    over_rate: Annotated[OverRate, forms.one_of(OverRate)] = "refuse"
     sender: Annotated[SenderRule, forms.one_of(SenderRule)] = "keep"
     from_name: Annotated[str, forms.text(empty=True)] | None = None
     reply_to: Annotated[str, forms.text(addresses.reply_to, empty=True)] | None = None
@@ -109,6 +120,11 @@ class Client(Table):
     reply_timeout: Duration = 25.0
     any_login: bool = False
     """AUTH is accepted with any user and password: only for the built-in `local`, so it has no form."""
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """All its accounts."""
+        return self.accounts or (self.account,)
 
     @property
     def has_login(self) -> bool:
@@ -183,11 +199,17 @@ class Account(Table):
     mail_endpoint: Url | None = None
     """The address in front of `/v1.0/users/...` of a Graph service."""
     concurrency: Annotated[int, forms.count(1, 1000)] = providers.SMARTHOST_CONCURRENCY
+    rate: Rates = ()
+    senders: Patterns = ()
+    recipients: Patterns = ()
+    """Which mail it is for, where a client has several accounts."""
     max_message_size: Size | None = None
     connect_timeout: Duration = 30.0
     timeout: Duration = 300.0
     write_timeout: DurationOrZero = 300.0
     """0 turns it off; the deadline of the whole attempt remains."""
+    fallback: Text | None = None
+    """Another account, for the time that this one is in trouble."""
     oauth: OAuth | None = None
 
     @property

@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
-from relay.delivery import Delivery
+from relay.delivery import Delivery, fallbacks_of, terms_of
 from relay.delivery.reports import Reporter
 from relay.http import HttpClient
+from relay.limits import Ledger
 from relay.listener.authentication import PasswordChecker
-from relay.model import Clock
+from relay.listener.rates import Rates
+from relay.model import Clock, Identity, Rate
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
@@ -74,6 +76,7 @@ def upstreams_of(
     settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock, keeper: Keeper | None = None
 ) -> dict[str, Upstream]:
     """The way out of each account; `keeper` keeps the mail of sinks."""
+    siblings: dict[Identity, upstream.Siblings] = {}
     return {
         name: upstream.build(
             name,
@@ -85,9 +88,18 @@ def upstreams_of(
             sink_log=settings.sink.log,
             keeper=keeper,
             clock=clock,
+            siblings=siblings.setdefault(upstream.identity(name, account), upstream.Siblings()),
         )
         for name, account in settings.accounts.items()
     }
+
+
+def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Identity, list[Rate]]:
+    """The rates of each identity: those of all accounts on it hold together."""
+    found: dict[Identity, list[Rate]] = {}
+    for name, each in upstreams.items():
+        found.setdefault(each.identity, []).extend(settings.accounts[name].rate)
+    return found
 
 
 @dataclass
@@ -153,7 +165,18 @@ class Service:
         tokens = tokens_of(settings, http, self.clock, store)
         stack.push_async_callback(tokens.close)
         upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
-        delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
+        ledger = Ledger(database, self.clock)
+        paces = await ledger.open(rates_of(settings, upstreams))
+        self._watch(stack, ledger.run(), "pace", stop=ledger.close)
+        delivery = Delivery(
+            spool,
+            upstreams,
+            retry=settings.queue.retry,
+            paces=paces,
+            terms=terms_of(settings),
+            fallbacks=fallbacks_of(settings),
+            clock=self.clock,
+        )
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery, reports, sink)
@@ -199,10 +222,19 @@ class Service:
     async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        policy = Policy(self.settings)
+        policy, rates = Policy(self.settings), Rates(self.clock)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, tokens.logins
+                name,
+                wanted,
+                policy,
+                spool,
+                checker,
+                self.settings.hostname,
+                self.clock,
+                self.faults,
+                rates,
+                tokens.logins,
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)

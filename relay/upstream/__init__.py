@@ -16,8 +16,9 @@ from relay.upstream.graph import GraphUpstream
 from relay.upstream.probe import probe
 from relay.upstream.sink import Discard, Fail, Keeper, Sink
 from relay.upstream.smtp import SmtpUpstream
+from relay.upstream.smtp.siblings import Siblings
 
-__all__ = ["ByMailbox", "Keeper", "Upstream", "build", "identity", "probe"]
+__all__ = ["ByMailbox", "Keeper", "Siblings", "Upstream", "build", "identity", "probe"]
 
 
 class Upstream(Protocol):
@@ -56,12 +57,14 @@ def build(
     keeper: Keeper | None = None,
     clock: Clock | None = None,
     mailboxes: MailboxTokens | None = None,
+    siblings: Siblings | None = None,
 ) -> Upstream:
     """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full";
     `keeper` is where the mail of a sink is kept.
 
-    `mailboxes` gives the tokens of an account that acts as whoever sends. Raises ValueError for Graph without `tokens`,
-    or such an account without `mailboxes`, which a checked configuration cannot have.
+    `mailboxes` gives the tokens of an account that acts as whoever sends; `siblings` are shared by all accounts with
+    one identity and hold them to one number of connections. Raises ValueError for Graph without `tokens`, or an account
+    that acts as whoever sends without `mailboxes`, which a checked configuration cannot have.
     """
     who = identity(name, account)
     if account.acts_as_sender:
@@ -77,7 +80,7 @@ def build(
         if tokens is None:
             raise ValueError(f"accounts.{name}: Graph needs an oauth table")
         return GraphUpstream(name, account, who, tokens=tokens, http=http)
-    return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock())
+    return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock(), siblings=siblings)
 
 
 def _by_mailbox(

@@ -119,7 +119,7 @@ class GraphUpstream:
         if result.outcome is Outcome.SENT and not message.envelope.sender:
             return replace(result, text=f"{result.text}; sent as {self._account.mailbox}: Graph has no null sender")
         if response.status in _UNCERTAIN and result.outcome is Outcome.DEFERRED:
-            return replace(result, text=f"{result.text}; {DUPLICATE}", scope=Scope.MESSAGE)
+            return replace(result, text=f"{result.text}; {DUPLICATE}", scope=Scope.MESSAGE, uncertain=True)
         return result
 
     def _check_size(self, size: int) -> None:
@@ -202,4 +202,4 @@ def _not_answered(error: HttpError, request_id: str) -> Result:
     if not error.sent:
         return Result(Outcome.DEFERRED, 451, "4.4.1", error.text, Scope.IDENTITY, hint=error.hint)
     text = f"{error.text} (client-request-id {request_id}); {DUPLICATE}"
-    return Result(Outcome.DEFERRED, 451, "4.4.2", text, Scope.MESSAGE, hint=error.hint)
+    return Result(Outcome.DEFERRED, 451, "4.4.2", text, Scope.MESSAGE, hint=error.hint, uncertain=True)

@@ -11,6 +11,7 @@ import argon2
 from relay import config
 from relay.listener import Parts, Server, bind
 from relay.listener.authentication import MailboxLogin, PasswordChecker
+from relay.listener.rates import Rates
 from relay.model import Clock
 from relay.policy import Policy
 from relay.spool import Claim, Nobody, Spool
@@ -114,7 +115,9 @@ async def door(
         spool.courier = Promising()
         wanted = settings.listeners["default"]
         parts = Parts(
-            *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()), logins=logins or {}
+            *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()),
+            rates=Rates(clock),
+            logins=logins or {},
         )
         server = Server(parts)
         listening = bind(wanted.bind[0])
