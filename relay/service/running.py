@@ -67,6 +67,7 @@ def upstreams_of(
     settings: Settings, sources: Mapping[str, TokenSource], http: HttpClient, clock: Clock
 ) -> dict[str, Upstream]:
     """The way out of each account; `sources` gives the tokens of those that need some."""
+    gates = upstream.Gates()
     return {
         name: upstream.build(
             name,
@@ -76,6 +77,7 @@ def upstreams_of(
             hostname=settings.hostname,
             sink_log=settings.sink.log,
             clock=clock,
+            gates=gates,
         )
         for name, account in settings.accounts.items()
     }

@@ -11,11 +11,12 @@ from relay.config import Account
 from relay.http import HttpClient
 from relay.model import Clock, Identity, Message, Results
 from relay.oauth import TokenSource
+from relay.upstream.gates import Gates
 from relay.upstream.graph import GraphUpstream
 from relay.upstream.sink import Discard, Fail, Sink
 from relay.upstream.smtp import SmtpUpstream
 
-__all__ = ["Upstream", "build", "identity"]
+__all__ = ["Gates", "Upstream", "build", "identity"]
 
 
 class Upstream(Protocol):
@@ -52,8 +53,11 @@ def build(
     hostname: str,
     sink_log: str = "summary",
     clock: Clock | None = None,
+    gates: Gates | None = None,
 ) -> Upstream:
     """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full".
+
+    `gates` counts the requests of all accounts together; without it this one counts its own.
 
     Raises ValueError for Graph without `tokens`, which a checked configuration cannot have.
     """
@@ -68,7 +72,7 @@ def build(
     if account.via[0] == "graph":
         if tokens is None:
             raise ValueError(f"accounts.{name}: Graph needs an oauth table")
-        return GraphUpstream(name, account, who, tokens=tokens, http=http)
+        return GraphUpstream(name, account, who, tokens=tokens, http=http, gates=gates)
     return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock())
 
 

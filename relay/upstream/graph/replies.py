@@ -10,6 +10,7 @@ from typing import Any
 from relay.advice import graph as advice
 from relay.log import clean
 from relay.model import Outcome, Result, Scope
+from relay.providers import GRAPH
 
 _HOURS = 3600.0
 _DEEPEST = 10
@@ -146,3 +147,10 @@ def _verdict(http_status: int, error: GraphError) -> Verdict:
 
 def _text(value: Any) -> str:
     return clean(value)[:500] if isinstance(value, str) else ""
+
+
+def too_large(size: int) -> Result:
+    """What becomes of a message that Graph has no form for."""
+    text = f"the message has {size:,} octets; Graph allows {GRAPH.mime_size:,} (not sent)"
+    hint = 'Send large mail by SMTP: via = ["smtp"]'
+    return Result(Outcome.FAILED, 552, "5.3.4", text, Scope.MESSAGE, hint=hint)
