@@ -7,6 +7,9 @@ from relay.config import network
 # RFC 5322 atext and everything above ASCII (RFC 6531), or a quoted string.
 _LOCAL = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+|\"(?:[^\"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*\"")
 
+SENDER = "sender"
+"""In the place of an account's mailbox: that of whoever sends."""
+
 
 def address(text: str) -> str:
     """One address, `user@example.com`, without name or brackets. Raises ValueError."""
@@ -17,6 +20,11 @@ def address(text: str) -> str:
         raise ValueError(f'"{text}" is no mail address: what stands before the @ is not possible')
     mail_domain(domain)
     return text
+
+
+def mailbox(text: str) -> str:
+    """An address, or "sender": the mailbox of whoever sends. Raises ValueError."""
+    return text if text == SENDER else address(text)
 
 
 def mail_domain(text: str) -> str:

@@ -79,7 +79,14 @@ def _made(filled: Tree, known: Known, path: KeyPath, findings: Findings) -> Clie
             f"is missing, and the account {name} has no mailbox to take for it: add the addresses that may send, "
             f'like senders = ["noreply@example.com"], or mailbox in [accounts.{name}]',
         )
-    defaults: Tree = {"senders": [account.mailbox] if account.is_real and account.mailbox else ["*"]}
+    if "senders" not in filled and account.acts_as_sender:
+        findings.problem(
+            (*path, "senders"),
+            f'is missing, and the account {name} has mailbox = "sender", which reaches every mailbox of the tenant: '
+            'add the addresses that may send, like senders = ["noreply@example.com"], or a domain, ["@example.com"]',
+        )
+    own = account.mailbox if account.is_real and not account.acts_as_sender else None
+    defaults: Tree = {"senders": [own] if own else ["*"]}
     if not account.is_real:
         defaults["reply"] = "delivered"
     return make(Client, {**defaults, **filled}, path, findings)

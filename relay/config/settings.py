@@ -16,7 +16,7 @@ from relay.config.network import Bind, Network
 from relay.config.secret import Secret
 
 Provider = Literal["microsoft", "google", "smtp", "sink", "discard", "fail"]
-Way = Literal["smtp", "graph"]
+Way = Literal["smtp", "graph", "gmail-api"]
 ListenerTls = Literal["off", "starttls", "implicit"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
@@ -30,6 +30,7 @@ RequestMethod = Literal["POST", "GET"]
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
 Url = Annotated[str, forms.text(network.https_url)]
+MailboxName = Annotated[str, forms.text(addresses.mailbox)]
 MailAddress = Annotated[str, forms.text(addresses.address)]
 File = Annotated[Path, forms.path()]
 Hidden = Annotated[Secret, forms.secret()]
@@ -143,6 +144,14 @@ class OAuth(Table):
     """The account's, and so is the password: for the grant that sends them. Filled in, so they have no form."""
     password: Secret | None = None
 
+    way_scopes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """What each of the account's ways asks for, where the provider presets it: set by the provider, so no form."""
+
+    def for_way(self, way: str) -> "OAuth":
+        """The same with the scopes of one way."""
+        scopes = self.way_scopes.get(way, self.scopes)
+        return self if scopes == self.scopes else self.model_copy(update={"scopes": scopes})
+
     @property
     def origin(self) -> str:
         """Where the tokens come from, for display."""
@@ -154,7 +163,7 @@ class Account(Table):
 
     provider: Annotated[Provider, forms.one_of(Provider)]
     via: Annotated[tuple[Way, ...], forms.ways(Way)] = ("smtp",)
-    mailbox: MailAddress | None = None
+    mailbox: MailboxName | None = None
     username: Text | None = None
     password: Hidden | None = None
     from_address: MailAddress | None = None
@@ -169,7 +178,9 @@ class Account(Table):
     certificate: File | None = None
     key: File | None = None
     mail_endpoint: Url | None = None
-    """The address in front of `/v1.0/users/...` of a Graph service."""
+    """The address in front of `/v1.0/users/...` of a Graph service, or of `/gmail/v1/users/...` of Gmail's."""
+    save_to_sent: Flag = True
+    """Whether Graph keeps a copy of what it sends in the mailbox."""
     concurrency: Annotated[int, forms.count(1, 1000)] = providers.SMARTHOST_CONCURRENCY
     max_message_size: Size | None = None
     connect_timeout: Duration = 30.0
@@ -186,7 +197,12 @@ class Account(Table):
     @property
     def own_address(self) -> str | None:
         """What `sender = "force"` writes."""
-        return self.from_address or self.mailbox
+        return self.from_address or (None if self.acts_as_sender else self.mailbox)
+
+    @property
+    def acts_as_sender(self) -> bool:
+        """Whether each message is sent by the mailbox of its own sender."""
+        return self.mailbox == addresses.SENDER
 
 
 class Queue(Table):

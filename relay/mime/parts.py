@@ -63,7 +63,7 @@ class Part:
 
     @property
     def disposition(self) -> str:
-        """ "attachment", "inline", another word, or "" where none is given."""
+        """What it is for: "attachment", "inline", another word, or "" where none is given."""
         return self.fields.get_content_disposition() or ""
 
     @property

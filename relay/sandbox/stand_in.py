@@ -21,6 +21,7 @@ from relay.sandbox.exchange import Exchange
 from relay.sandbox.faults import Faults
 from relay.sandbox.google import Google
 from relay.sandbox.graph import Graph
+from relay.sandbox.graph_large import GraphLarge
 from relay.sandbox.http import Breakable
 from relay.sandbox.listen import listen
 from relay.sandbox.mailbox import Mailboxes
@@ -109,8 +110,9 @@ class Sandbox:
             "ca_file": str(self.ca_file),
         }
         graph = Graph(self.settings, self.mailboxes, self.tokens, self.received, self.faults, self.clock)
+        self.large = GraphLarge(graph)
         control = Control(self.faults, self.received, about)
-        parts = (control, graph, self.google, self.entra)
+        parts = (control, graph, self.large, self.google, self.entra)
         app = Starlette(routes=[route for part in parts for route in part.routes()])
         await stack.enter_async_context(self._serve_http(Breakable(app), sockets, tls=tls))
 

@@ -72,7 +72,7 @@ def build(
     if account.via[0] == "graph":
         if tokens is None:
             raise ValueError(f"accounts.{name}: Graph needs an oauth table")
-        return GraphUpstream(name, account, who, tokens=tokens, http=http, gates=gates)
+        return GraphUpstream(name, account, who, tokens=tokens, http=http, gates=gates, clock=clock)
     return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock())
 
 

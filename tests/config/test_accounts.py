@@ -6,7 +6,7 @@ import pytest
 import trustme
 
 from relay import providers
-from relay.config import Account, Secret
+from relay.config import Account, ConfigError, Secret
 from tests.config.conftest import MICROSOFT, SMARTHOST, Configure, Problems, encrypt_key, told
 
 HEAD = '[accounts.office]\nprovider = "microsoft"\n'
@@ -30,6 +30,28 @@ def test_the_five_lines(configure: Configure) -> None:
     local = settings.clients["local"]
     assert (local.account, local.senders, local.reply) == ("office", ("noreply@contoso.com",), "queued")
     assert settings.warnings == ()
+
+
+def test_two_ways(configure: Configure) -> None:
+    text = MICROSOFT.replace("[accounts.office]", '[accounts.office]\nvia = ["graph", "smtp"]')
+    account = configure(text).accounts["office"]
+    assert account.mail_endpoint == "https://graph.microsoft.com"
+    assert (account.host, account.username, account.concurrency) == ("smtp.office365.com", "noreply@contoso.com", 2)
+    assert account.oauth is not None
+    assert account.oauth.for_way("graph").scopes == ("https://graph.microsoft.com/.default",)
+    assert account.oauth.for_way("smtp").scopes == ("https://outlook.office365.com/.default",)
+    assert account.oauth.scopes == account.oauth.for_way("graph").scopes
+
+
+def test_the_mailbox_of_whoever_sends(configure: Configure) -> None:
+    head = '[accounts.office]\nvia = ["graph"]'
+    text = MICROSOFT.replace("[accounts.office]", head).replace('"noreply@contoso.com"', '"sender"')
+    with pytest.raises(ConfigError) as caught:
+        configure(text + '[clients.app]\nnetworks = ["127.0.0.1"]\n')
+    assert "reaches every mailbox of the tenant" in str(caught.value)
+    found = configure(text + '[clients.app]\nnetworks = ["127.0.0.1"]\nsenders = ["@contoso.com"]\n')
+    account = found.accounts["office"]
+    assert (account.acts_as_sender, account.own_address, account.concurrency) == (True, None, 4)
 
 
 def test_graph(configure: Configure) -> None:
@@ -132,10 +154,39 @@ def test_accounts_that_send_nothing(configure: Configure, provider: str) -> None
         (HEAD + 'tenant = "Consumers"\n' + OAUTH, f"{OFFICE}.tenant", ("every tenant",)),
         (HEAD + 'tenant = "contoso"\n' + OAUTH, f"{OFFICE}.tenant", ("neither a tenant ID nor a domain",)),
         (HEAD + 'tenant = "a/b.c"\n' + OAUTH, f"{OFFICE}.tenant", ("neither a tenant ID nor a domain",)),
-        (HEAD + 'mailbox = "sender"', f"{OFFICE}.mailbox", ('"sender" is no mail address',)),
+        (HEAD + 'mailbox = "sendr"', f"{OFFICE}.mailbox", ('"sendr" is no mail address',)),
+        (HEAD + 'mailbox = "sender"\ntenant="b.c"\n' + OAUTH, f"{OFFICE}.mailbox", ('via = ["graph"]', "the address")),
+        (
+            HEAD + 'mailbox = "sender"\nvia = ["graph"]\ntenant="b.c"\n' + OAUTH + 'grant = "authorization_code"',
+            f"{OFFICE}.mailbox",
+            ("an application's own token",),
+        ),
         (HEAD + 'cloud = "us"', f"{OFFICE}.cloud", ('write "global" or "us-gov"',)),
         (HEAD + "cloud = ['us']", f"{OFFICE}.cloud", ("must be text",)),
-        (HEAD + 'via = ["smtp", "graph"]', f"{OFFICE}.via", ("exactly one way",)),
+        (HEAD + 'via = ["graph", "graph"]', f"{OFFICE}.via", ("the same entry twice",)),
+        (HEAD + 'via = ["gmail-api"]', f"{OFFICE}.via", ('needs provider = "google"',)),
+        (HEAD + "save_to_sent = false", f"{OFFICE}.save_to_sent", ('only with via = ["graph"]',)),
+        (HEAD + 'via = ["smtp", "graph"]\npassword = "hunter2"', f"{OFFICE}.oauth", ("sends with a token",)),
+        (
+            HEAD + 'via = ["smtp", "graph"]\nmailbox="a@b.c"\ntenant="b.c"\n' + OAUTH + 'scopes = "x"',
+            f"{OFFICE}.oauth.scopes",
+            ("each of these has its own",),
+        ),
+        (
+            HEAD + 'via = ["smtp", "graph"]\nmailbox="a@b.c"\ntenant="b.c"\n' + OAUTH + 'grant = "device_code"',
+            f"{OFFICE}.via",
+            ("a user's sign-in is for one of them",),
+        ),
+        (
+            '[accounts.g]\nprovider = "google"\nvia = ["gmail-api"]\nmailbox = "a@b.c"\npassword = "hunter2"',
+            "accounts.g.password",
+            ('no meaning with via = ["gmail-api"]',),
+        ),
+        (
+            '[accounts.g]\nprovider = "google"\nmailbox = "a@b.c"\nmail_endpoint = "https://g"',
+            "accounts.g.mail_endpoint",
+            ('only with via = ["gmail-api"]',),
+        ),
         (HEAD + 'via = "graph"', f"{OFFICE}.via", ('write ["graph"]',)),
         (HEAD + 'via = ["grahp"]', f"{OFFICE}.via", ("did you mean graph?",)),
         (HEAD + 'via = ["graph"]\nhost = "x"', f"{OFFICE}.host", ('no meaning with via = ["graph"]',)),
