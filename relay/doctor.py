@@ -47,12 +47,14 @@ async def _send(
     account = settings.accounts[name]
     clock = Clock()
     http = HttpClient(settings.http, clock=clock)
-    tokens = oauth.source(name, account.oauth, http, clock, store) if account.oauth is not None else None
+    tokens = oauth.sources(name, account.oauth, account.via, http, clock, store) if account.oauth is not None else {}
     way = upstream.build(name, account, tokens=tokens, http=http, hostname=settings.hostname, clock=clock)
     try:
-        if tokens is not None and not await _show_token(tokens, account, say, clock):
-            return False
-        say(f"sending from <{sender}> to <{recipient}> by {name} ({account.provider}, {account.via[0]})")
+        for source in dict.fromkeys(tokens.values()):
+            if not await _show_token(source, account, say, clock):
+                return False
+        ways = " or ".join(account.via)
+        say(f"sending from <{sender}> to <{recipient}> by {name} ({account.provider}, {ways})")
         results = await way.send(_message(name, sender, recipient, settings.hostname, clock.time()), say)
     finally:
         await way.close()

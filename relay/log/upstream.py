@@ -57,3 +57,7 @@ def api_unanswered(account: str, request: str, client_request_id: str, reason: s
     text = f"{account}: {request}: {reason} (client-request-id {client_request_id})"
     ids = {"client_request_id": client_request_id}
     event(logging.DEBUG, "upstream unanswered", text, account=account, request=request, reason=reason, **ids)
+
+
+def way_taken(account: str, way: str, why: str) -> None:
+    event(logging.DEBUG, "way", f"{account}: sent by {way}, since {why}", account=account, way=way, why=why)

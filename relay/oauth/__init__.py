@@ -5,7 +5,7 @@ from a grant and a client authentication; `claims` reads what a token says about
 """
 
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from relay.config.user_grants import USER_GRANTS
 from relay.http import HttpClient
@@ -18,7 +18,7 @@ from relay.oauth.jwt import claims
 from relay.oauth.managed_identity import ManagedIdentity
 from relay.oauth.refresh import SignedIn
 from relay.oauth.request import ClientAuthentication, Grant, TokenEndpoint
-from relay.oauth.settings import OAuthSettings
+from relay.oauth.settings import OAuthSettings, WayOAuthSettings
 from relay.oauth.store import ConsentStore
 from relay.oauth.token_source import TokenSource
 
@@ -32,6 +32,7 @@ __all__ = [
     "authentication",
     "claims",
     "source",
+    "sources",
 ]
 
 Fetch = Callable[[], Awaitable[Granted]]
@@ -62,6 +63,26 @@ def source(
             return await ask(grant)
 
     return TokenSource(name, fetch, clock, refresh_margin=oauth.refresh_margin)
+
+
+def sources(
+    name: str,
+    oauth: WayOAuthSettings,
+    ways: Sequence[str],
+    http: HttpClient,
+    clock: Clock,
+    store: ConsentStore | None = None,
+) -> dict[str, TokenSource]:
+    """The tokens of account `name` for each of its ways: one source where they ask for the same. Raises ValueError."""
+    by_scopes: dict[tuple[str, ...], TokenSource] = {}
+    found = {}
+    for way in ways:
+        settings = oauth.for_way(way)
+        scopes = tuple(settings.scopes)
+        if scopes not in by_scopes:
+            by_scopes[scopes] = source(name, settings, http, clock, store)
+        found[way] = by_scopes[scopes]
+    return found
 
 
 def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Callable[[Grant], Awaitable[Granted]]:

@@ -52,7 +52,7 @@ KINDS: Mapping[str, Kind] = {
     "slow_down": Kind("a device asks too often", ("token",)),
     "token_fields": Kind("other fields in the token's JSON; null takes one out", ("token",), ("fields",)),
     "truncated_json": Kind("an answer that is cut off", ("token", "graph")),
-    "throttled": Kind("429; without retry_after there is no Retry-After", _REFUSING, ("retry_after", "code")),
+    "throttled": Kind("429; without retry_after there is no Retry-After", _REFUSING, ("retry_after", "code", "body")),
     "unavailable": Kind("503 with a page of HTML", _REFUSING, ("retry_after",)),
     "session_expired": Kind("the upload session has ended", ("graph_upload", "gmail_upload")),
     "http_reply": Kind("any HTTP answer", HTTP_POINTS, ("status", "body", "content_type")),

@@ -57,6 +57,7 @@ class Draft:
     sent: bool = False
 
     def as_json(self) -> dict[str, Any]:
+        """The draft as Graph shows it, with everybody whom it will be sent to."""
         fields = mail.fields(self.submission.raw)
         lists = {
             key: [{"emailAddress": {"name": one, "address": one}} for one in self.recipients[name]]
@@ -135,11 +136,13 @@ def item_of(body: bytes) -> dict[str, Any]:
 
 
 def no_recipients() -> GraphError:
+    """The refusal of a message for nobody."""
     text = "At least one recipient is not valid., At least one recipient is required."
     return GraphError(HTTPStatus.BAD_REQUEST, "ErrorInvalidRecipients", text)
 
 
 def unreadable() -> GraphError:
+    """The refusal of a body that is not what the request needs."""
     text = "Unable to read JSON request payload. Please ensure Content-Type header is set and payload is of valid JSON."
     return GraphError(HTTPStatus.BAD_REQUEST, "BadRequest", text)
 

@@ -34,6 +34,7 @@ class GraphLarge:
         self.sessions = Sessions(self.graph.clock, self.graph.settings.session_lifetime)
 
     def routes(self) -> list[BaseRoute]:
+        """All of them; where a fault strikes is said beside each."""
         messages = "/v1.0/users/{user}/messages"
         in_sent = "/v1.0/users/{user}/mailFolders/sentitems/messages/{id}"
         table: list[tuple[str, str, str, Handler]] = [

@@ -19,6 +19,7 @@ from relay.sandbox.control import Control
 from relay.sandbox.entra import Entra
 from relay.sandbox.exchange import Exchange
 from relay.sandbox.faults import Faults
+from relay.sandbox.gmail import Gmail
 from relay.sandbox.google import Google
 from relay.sandbox.graph import Graph
 from relay.sandbox.graph_large import GraphLarge
@@ -52,6 +53,8 @@ class Sandbox:
     google_token_endpoint: str
     graph_endpoint: str
     """The root that stands for https://graph.microsoft.com, without a slash at the end."""
+    gmail_endpoint: str
+    """The root that stands for https://gmail.googleapis.com."""
     control_endpoint: str
 
     def __init__(self, settings: SandboxSettings, serve_http: ServeHttp, clock: Clock | None = None) -> None:
@@ -102,6 +105,7 @@ class Sandbox:
         self.token_endpoint = f"{root}/{self.settings.tenant}/oauth2/v2.0/token"
         self.google_token_endpoint = f"{root}{google.PATH}"
         self.graph_endpoint = root
+        self.gmail_endpoint = root
         self.control_endpoint = f"{root}/sandbox"
         about = {
             "smtp": "{}:{}".format(*self.smtp),
@@ -112,7 +116,8 @@ class Sandbox:
         graph = Graph(self.settings, self.mailboxes, self.tokens, self.received, self.faults, self.clock)
         self.large = GraphLarge(graph)
         control = Control(self.faults, self.received, about)
-        parts = (control, graph, self.large, self.google, self.entra)
+        gmail = Gmail(self.settings, self.mailboxes, self.google, self.received, self.faults, self.clock)
+        parts = (control, graph, self.large, gmail, self.google, self.entra)
         app = Starlette(routes=[route for part in parts for route in part.routes()])
         await stack.enter_async_context(self._serve_http(Breakable(app), sockets, tls=tls))
 

@@ -64,15 +64,15 @@ def _raise_file_limit() -> None:
 
 
 def upstreams_of(
-    settings: Settings, sources: Mapping[str, TokenSource], http: HttpClient, clock: Clock
+    settings: Settings, sources: Mapping[str, Mapping[str, TokenSource]], http: HttpClient, clock: Clock
 ) -> dict[str, Upstream]:
-    """The way out of each account; `sources` gives the tokens of those that need some."""
+    """The way out of each account; `sources` gives the tokens of those that need some, by way."""
     gates = upstream.Gates()
     return {
         name: upstream.build(
             name,
             account,
-            tokens=sources.get(name),
+            tokens=sources.get(name, {}),
             http=http,
             hostname=settings.hostname,
             sink_log=settings.sink.log,
@@ -134,11 +134,11 @@ class Service:
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
         sources = {
-            name: oauth.source(name, account.oauth, http, self.clock, store)
+            name: oauth.sources(name, account.oauth, account.via, http, self.clock, store)
             for name, account in settings.accounts.items()
             if account.oauth is not None
         }
-        for source in sources.values():
+        for source in {source for by_way in sources.values() for source in by_way.values()}:
             stack.push_async_callback(source.close)
         upstreams = upstreams_of(settings, sources, http, self.clock)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)

@@ -1,10 +1,10 @@
-"""The ways out: SMTP, Microsoft Graph, and the accounts that send nothing.
+"""The ways out: SMTP, Microsoft Graph, the Gmail API, and the accounts that send nothing.
 
 An upstream takes one message and answers with a result for each recipient. It never raises, never decides when to try
 again, and keeps nothing about messages; pauses, rates and retries are delivery's business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from relay.config import Account
@@ -12,9 +12,11 @@ from relay.http import HttpClient
 from relay.model import Clock, Identity, Message, Results
 from relay.oauth import TokenSource
 from relay.upstream.gates import Gates
+from relay.upstream.gmail import GmailUpstream
 from relay.upstream.graph import GraphUpstream
 from relay.upstream.sink import Discard, Fail, Sink
 from relay.upstream.smtp import SmtpUpstream
+from relay.upstream.ways import Way, WaysUpstream
 
 __all__ = ["Gates", "Upstream", "build", "identity"]
 
@@ -48,7 +50,7 @@ def build(
     name: str,
     account: Account,
     *,
-    tokens: TokenSource | None,
+    tokens: Mapping[str, TokenSource],
     http: HttpClient,
     hostname: str,
     sink_log: str = "summary",
@@ -57,9 +59,8 @@ def build(
 ) -> Upstream:
     """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full".
 
-    `gates` counts the requests of all accounts together; without it this one counts its own.
-
-    Raises ValueError for Graph without `tokens`, which a checked configuration cannot have.
+    `tokens` has the source for each way that needs one. `gates` counts the requests of all accounts together; without
+    it this one counts its own. Raises ValueError for an API without a source, which no checked configuration has.
     """
     who = identity(name, account)
     match account.provider:
@@ -69,11 +70,20 @@ def build(
             return Discard(name, who)
         case "fail":
             return Fail(name, who)
-    if account.via[0] == "graph":
-        if tokens is None:
-            raise ValueError(f"accounts.{name}: Graph needs an oauth table")
-        return GraphUpstream(name, account, who, tokens=tokens, http=http, gates=gates, clock=clock)
-    return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock())
+
+    def one(way: str) -> SmtpUpstream | GraphUpstream | GmailUpstream:
+        source = tokens.get(way)
+        if way == "smtp":
+            return SmtpUpstream(name, account, who, tokens=source, hostname=hostname, clock=clock or Clock())
+        if source is None:
+            raise ValueError(f"accounts.{name}: {way} needs an oauth table")
+        api = GraphUpstream if way == "graph" else GmailUpstream
+        return api(name, account, who, tokens=source, http=http, gates=gates, clock=clock)
+
+    if len(account.via) == 1:
+        return one(account.via[0])
+    ways: dict[str, Way] = {way: one(way) for way in account.via}
+    return WaysUpstream(name, who, ways, concurrency=account.concurrency, clock=clock)
 
 
 def identity(name: str, account: Account) -> Identity:

@@ -64,7 +64,7 @@ class ApiUpstream(ABC):
         results: Results = dict.fromkeys(message.envelope.recipients, _NOT_WRITABLE)
         everybody = [spellings[0] for spellings in people.values()]
         result = None
-        for group in groups(message.headers, everybody, self._most) if everybody else ():
+        for group in self._copies(message, everybody) if everybody else ():
             # What holds up one copy holds up the next: it is not asked for.
             if result is None or result.outcome is not Outcome.DEFERRED:
                 result = await self._safely(Parcel(message, addressed(message.headers, group), trace))
@@ -81,9 +81,14 @@ class ApiUpstream(ABC):
         people = [one for one in message.envelope.recipients if is_writable(one)]
         if len(people) < len(message.envelope.recipients):
             return "the address of a recipient cannot be written in a header"
-        if len(people) > self._most:
-            return f"more than {self._most} recipients become several messages here"
+        copies = len(self._copies(message, list({same(one): one for one in people}.values())))
+        if copies > 1:
+            return f"it becomes {copies} messages here"
         return addressed(message.headers, people).told
+
+    def _copies(self, message: Message, people: list[str]) -> list[list[str]]:
+        """Who gets a copy together."""
+        return groups(message.headers, people, self._most)
 
     @abstractmethod
     async def _deliver(self, parcel: Parcel) -> Result:

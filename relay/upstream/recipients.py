@@ -85,12 +85,25 @@ def groups(block: bytes, recipients: Sequence[str], most: int) -> list[list[str]
     """`recipients` in groups of at most `most`, one message each: those whom the fields name come first, together."""
     if len(recipients) <= most:
         return [list(recipients)]
-    named: set[str] = set()
-    for header in mime.split_headers(block):
-        if header.name in _MAILED:
-            named.update(map(same, mime.addresses(header.value) or ()))
-    ordered = sorted(recipients, key=lambda recipient: same(recipient) not in named)
-    return [ordered[start : start + most] for start in range(0, len(ordered), most)]
+    shown = _shown_in(block)
+    return _cut(sorted(recipients, key=lambda recipient: same(recipient) not in shown), most)
+
+
+def apart(block: bytes, recipients: Sequence[str], most: int) -> list[list[str]]:
+    """Those whom the fields name in groups of at most `most`; everybody else alone, seen by nobody."""
+    shown = _shown_in(block)
+    together = [recipient for recipient in recipients if same(recipient) in shown]
+    return [*_cut(together, most), *([recipient] for recipient in recipients if same(recipient) not in shown)]
+
+
+def _cut(recipients: list[str], most: int) -> list[list[str]]:
+    return [recipients[start : start + most] for start in range(0, len(recipients), most)]
+
+
+def _shown_in(block: bytes) -> set[str]:
+    """Whom To and Cc name."""
+    fields = (header for header in mime.split_headers(block) if header.name in _MAILED)
+    return {same(address) for header in fields for address in mime.addresses(header.value) or ()}
 
 
 class _Narrowing:
