@@ -48,7 +48,7 @@ bench: $(VENV)/.test
 left-out:
 	@while read -r package command what; do \
 		case "$$package" in ''|'#'*) continue ;; esac; \
-		command -v "$$command" >/dev/null 2>&1 || \
+		[ -e "$$command" ] || command -v "$$command" >/dev/null 2>&1 || \
 		echo "make: left out, as root can install it only: $$what (apt-get install $$package)"; \
 	done < .ci/packages
 

@@ -8,6 +8,7 @@ import click
 from relay import __version__
 from relay.cli.authorize import authorize
 from relay.cli.check import check, hash_password
+from relay.cli.config import config
 from relay.cli.sandbox import sandbox_command
 from relay.cli.send_test import send_test
 from relay.cli.serve import serve
@@ -22,5 +23,5 @@ def main() -> None:
     """
 
 
-for command in (serve, check, send_test, authorize, sandbox_command, hash_password):
+for command in (serve, check, config, send_test, authorize, sandbox_command, hash_password):
     main.add_command(command)

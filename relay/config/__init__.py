@@ -9,6 +9,7 @@ from relay.config.load import load
 from relay.config.network import Bind
 from relay.config.secret import Secret, SecretError, read_together
 from relay.config.settings import Account, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web
+from relay.config.show import Value, values
 
 __all__ = [
     "Account",
@@ -26,8 +27,10 @@ __all__ = [
     "Settings",
     "Sink",
     "Store",
+    "Value",
     "Web",
     "describe",
     "load",
     "read_together",
+    "values",
 ]

@@ -49,6 +49,8 @@ class Files:
         self._seen: set[Path] = set()
         self._tables: dict[KeyPath, str] = {}
         self.tree: Tree = {}
+        self.read_from: list[Path] = []
+        """The files, and the folders in which patterns were looked for."""
 
     def read(self, path: Path, *, named_by: str = "", nested: bool = True) -> None:
         """Add `path` and, when `nested`, what it includes. A file is read once, however often it is named."""
@@ -56,6 +58,7 @@ class Files:
         if real in self._seen:
             return
         self._seen.add(real)
+        self.read_from.append(path.absolute())
         place = Place(str(path), path.absolute().parent, path)
         found = self._parse(path, place, named_by)
         if found is None:
@@ -77,6 +80,7 @@ class Files:
             if not glob.has_magic(pattern) or _exists(folder / pattern):
                 self.read(folder / pattern, named_by=f"include in {place.name}")
                 continue
+            self.read_from.append((folder / pattern).parent)
             # Not Path.glob, which refuses absolute patterns.
             for match in sorted(glob.glob(pattern, root_dir=folder)):  # noqa: PTH207
                 self.read(folder / match)

@@ -7,7 +7,7 @@ are. `environment` turns the text of a variable into what a file would have held
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -42,6 +42,8 @@ class Form:
     parse: Callable[[Any], Any]
     environment: Callable[[str], Any] = str
     kind: Kind = Kind.PLAIN
+    show: Callable[[Any], Any] = str
+    """The value as a file would hold it: text, number, flag or list."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.with_info_before_validator_function(self._read, handler(source))
@@ -97,7 +99,11 @@ def listing(item: Callable[[str], Any], *, empty: bool = False, example: str) ->
             raise UnusableError("holds the same entry twice: remove one")
         return found
 
-    return Form(parse, environment=split_list)
+    return Form(parse, environment=split_list, show=_texts)
+
+
+def _texts(values: Iterable[Any]) -> list[str]:
+    return [str(value) for value in values]
 
 
 def binds(*, empty: bool = False) -> Form:
@@ -111,7 +117,7 @@ def binds(*, empty: bool = False) -> Form:
                 raise UnusableError(f"holds {one} twice: remove one")
         return found
 
-    return Form(parse, environment=split_list)
+    return Form(parse, environment=split_list, show=_texts)
 
 
 def ways(choices: Any) -> Form:
@@ -159,7 +165,7 @@ def count(low: int, high: int) -> Form:
         digits = value.strip().removeprefix("-")
         return int(value) if digits.isascii() and digits.isdigit() and len(digits) < 20 else value
 
-    return Form(parse, environment=from_text)
+    return Form(parse, environment=from_text, show=int)
 
 
 def flag() -> Form:
@@ -171,11 +177,11 @@ def flag() -> Form:
         return value
 
     words = {"true": True, "1": True, "yes": True, "on": True, "false": False, "0": False, "no": False, "off": False}
-    return Form(parse, environment=lambda value: words.get(value.strip().lower(), value))
+    return Form(parse, environment=lambda value: words.get(value.strip().lower(), value), show=bool)
 
 
 def duration(*, zero: bool = False) -> Form:
-    return Form(lambda value: units.duration(value, zero=zero))
+    return Form(lambda value: units.duration(value, zero=zero), show=units.show_duration)
 
 
 def durations() -> Form:
@@ -186,11 +192,11 @@ def durations() -> Form:
             raise UnusableError('must be a list of durations: write it like ["1m", "5m", "30m"]')
         return tuple(units.duration(one) for one in value)
 
-    return Form(parse, environment=split_list)
+    return Form(parse, environment=split_list, show=lambda value: [units.show_duration(one) for one in value])
 
 
 def size() -> Form:
-    return Form(units.size)
+    return Form(units.size, show=units.show_size)
 
 
 def scopes() -> Form:
@@ -204,7 +210,11 @@ def scopes() -> Form:
             )
         return tuple(found)
 
-    return Form(parse, environment=lambda value: split_list(value) if value.lstrip().startswith("[") else value)
+    return Form(
+        parse,
+        environment=lambda value: split_list(value) if value.lstrip().startswith("[") else value,
+        show=_texts,
+    )
 
 
 def parameters(reserved: dict[str, str]) -> Form:
@@ -226,4 +236,4 @@ def parameters(reserved: dict[str, str]) -> Form:
         except ValueError:
             return value
 
-    return Form(parse, environment=from_text, kind=Kind.TABLE)
+    return Form(parse, environment=from_text, kind=Kind.TABLE, show=dict)

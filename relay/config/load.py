@@ -9,7 +9,7 @@ from relay.config import accounts, clients, environment, files, listeners, netwo
 from relay.config.files import Files, Tree
 from relay.config.findings import BUILT_IN, ConfigError, Findings, Place
 from relay.config.forms import split_list
-from relay.config.schema import shape
+from relay.config.schema import shape, written_keys
 from relay.config.secret import Secret
 from relay.config.settings import Http, Log, Queue, Settings, Sink, Store, Table, Web
 from relay.config.tables import joined, make, resolved
@@ -23,16 +23,20 @@ def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     findings = Findings()
     source, named_by = files.find(path, environ)
     findings.main = Place(str(source), Path.cwd(), source) if source else BUILT_IN
-    tree = resolved(_read(source, named_by, environ, findings), findings)
+    written, read_from = _read(source, named_by, environ, findings)
+    tree = resolved(written, findings)
     _take_credential(tree, environ)
     settings = _settings(tree, source, environ, findings)
     if findings.problems or settings is None:
         raise ConfigError(findings.problems)
-    return settings
+    origins = {".".join(path): findings.place(path).name for path in written_keys(written)}
+    return settings.model_copy(update={"origins": origins, "read_from": read_from})
 
 
-def _read(source: Path | None, named_by: str, environ: Mapping[str, str], findings: Findings) -> Tree:
-    """Both sources as one tree, in which only keys that exist are left."""
+def _read(
+    source: Path | None, named_by: str, environ: Mapping[str, str], findings: Findings
+) -> tuple[Tree, tuple[Path, ...]]:
+    """Both sources as one tree, in which only keys that exist are left, and the files that they are in."""
     here = Place("RELAY_INCLUDE", Path.cwd())
     chosen = environ.get("RELAY_INCLUDE")
     read = Files(findings)
@@ -42,7 +46,7 @@ def _read(source: Path | None, named_by: str, environ: Mapping[str, str], findin
         read.include(split_list(chosen), here)
     variables = environment.read(environ, read.tree, findings, here)
     variables.pop("include", None)
-    return joined(variables, files.remove_unknown(read.tree, findings))
+    return joined(variables, files.remove_unknown(read.tree, findings)), tuple(read.read_from)
 
 
 def _take_credential(tree: Tree, environ: Mapping[str, str]) -> None:

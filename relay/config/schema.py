@@ -1,7 +1,7 @@
 """Which keys there are, read from the models: for files, the environment, and messages about typing errors."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, get_args
@@ -85,6 +85,19 @@ def every_key(top: Shape | None = None, path: KeyPath = ()) -> Iterator[KeyPath]
         yield from every_key(inner, (*path, name))
     for name, inner in top.named.items():
         yield from every_key(inner, (*path, name, "NAME"))
+
+
+def written_keys(tree: Mapping[str, Any], top: Shape | None = None, path: KeyPath = ()) -> Iterator[KeyPath]:
+    """The path of each key that `tree` has a value for."""
+    top = top or shape()
+    for key, value in tree.items():
+        if key in top.keys:
+            yield (*path, key)
+        elif key in top.tables:
+            yield from written_keys(value, top.tables[key], (*path, key))
+        else:
+            for name, table in value.items():
+                yield from written_keys(table, top.named[key], (*path, key, name))
 
 
 def header(path: KeyPath) -> str:

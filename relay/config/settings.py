@@ -278,6 +278,10 @@ class Settings(Table):
     """The file that it came from."""
     warnings: tuple[str, ...] = ()
     """What works but should not stay as it is."""
+    read_from: tuple[Path, ...] = ()
+    """Every file that was read, and the folders in which `include` looks for more."""
+    origins: dict[str, str] = Field(default_factory=dict)
+    """The file or variable of each key that somebody wrote, by its dotted name."""
 
     @property
     def database_file(self) -> Path:

@@ -162,13 +162,14 @@ class Gmail:
         body = await self._body(request)
         if match is None or int(match[3]) != upload.size:
             raise GmailError(HTTPStatus.BAD_REQUEST, "badRequest", "Failed to parse Content-Range header.")
-        if upload.answer:
+        if upload.answer != b"":
             return Response(upload.answer, media_type="application/json")
         if match[1] is not None and int(match[1]) == len(upload.data):
             upload.data += body
         if len(upload.data) >= upload.size:
             answer = await self._take(request, upload.mailbox, bytes(upload.data))
-            upload.answer = upload.answer or bytes(answer.body)
+            if not upload.answer:  # a fault has kept the answer for who asks again
+                upload.answer = bytes(answer.body)
             return answer
         fault = await self.faults.at("gmail_uploaded", mailbox=upload.mailbox.address)
         if fault is not None and fault.kind == "disconnect":

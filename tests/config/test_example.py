@@ -60,7 +60,10 @@ def test_every_key_is_in_it_and_no_other() -> None:
 def test_taking_the_mark_from_the_defaults_changes_nothing(tmp_path: Path) -> None:
     uncommented = re.sub(r"^#(?=[a-z_]+ = |\[)", "", TEXT, flags=re.MULTILINE)
     assert uncommented.count("\n#") < TEXT.count("\n#") - 30
-    assert loaded(tmp_path, uncommented) == loaded(tmp_path, TEXT)
+    without_places: dict[str, dict[str, str]] = {"origins": {}}
+    assert loaded(tmp_path, uncommented).model_copy(update=without_places) == loaded(tmp_path, TEXT).model_copy(
+        update=without_places
+    )
 
 
 def at(top: Shape, path: KeyPath) -> Shape:

@@ -39,9 +39,11 @@ def test_no_file_is_the_same(configure: Configure, tmp_path: Path, monkeypatch: 
     """A machine where the relay is installed has a file in /etc that would be found."""
     monkeypatch.chdir(write(tmp_path / "elsewhere" / "x", "").parent)
     environ = {"HOME": str(tmp_path)}
+    empty = configure("")
     if find(None, environ)[0] is None:
-        assert load(None, environ) == configure("").model_copy(update={"source": None})
-    assert load(Path(os.devnull), environ) == configure("").model_copy(update={"source": Path(os.devnull)})
+        assert load(None, environ) == empty.model_copy(update={"source": None, "read_from": ()})
+    null = Path(os.devnull)
+    assert load(null, environ) == empty.model_copy(update={"source": null, "read_from": (null,)})
 
 
 def test_the_order_in_which_a_file_is_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

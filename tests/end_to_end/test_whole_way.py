@@ -2,7 +2,6 @@
 
 import base64
 import importlib.resources
-import shutil
 import smtplib
 import subprocess
 from pathlib import Path
@@ -11,18 +10,11 @@ import httpx2
 import pytest
 
 from relay.sandbox import Fault
+from tests.support.mail_programs import needs
 from tests.support.process import RelayProcess, relay, run
 from tests.support.way import Way, added_fields, connect, message, send, way
 
 LOGIN = '[clients.printer]\npassword = "{}"\nsenders = ["*"]\n'
-
-
-def needs(command: str) -> str:
-    """The program's path; a test without its program is skipped, which `.ci/run` does not accept."""
-    found = shutil.which(command)
-    if found is None:
-        pytest.skip(f"{command} is not installed")
-    return found
 
 
 def test_the_sandbox_is_the_first_run(tmp_path: Path) -> None:
