@@ -51,7 +51,7 @@ class SandboxSettings:
 
     exchange_roles: tuple[str, ...] = ("SMTP.SendAsApp",)
     """Application permissions on Exchange Online that an administrator has consented to."""
-    graph_roles: tuple[str, ...] = ("Mail.Send",)
+    graph_roles: tuple[str, ...] = ("Mail.Send", "Mail.ReadWrite")
     """The same on Microsoft Graph."""
     exchange_scopes: tuple[str, ...] = ("SMTP.Send",)
     """What a user can consent to on Exchange Online."""
