@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import email
 import socket
 from collections.abc import AsyncIterator
 from typing import Any
@@ -333,3 +334,47 @@ async def test_no_more_requests_at_once_than_concurrency(authority: Authority) -
             results = await asyncio.gather(*(upstream.send(message()) for _ in range(6)))
     assert [only(result).outcome for result in results] == [SENT] * 6
     assert most == 2
+
+
+async def test_a_connection_is_kept_for_each_place(authority: Authority) -> None:
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root) as upstream,
+    ):
+        results = await asyncio.gather(*(upstream.send(message()) for _ in range(20)))
+    assert [only(result).outcome for result in results] == [SENT] * 20
+    assert len({asked.port for asked in server.asked}) <= 2
+
+
+async def test_text_that_graph_would_garble_is_recoded(authority: Authority) -> None:
+    kind = b"Content-Type: text/html; charset=utf-8\r\nContent-Transfer-Encoding: quoted-printable\r\n"
+    body = b'<a href=3D"x=\r\n3D1">x</a>\r\n'
+    async with (
+        ScriptedGraph().serving(authority.server()) as server,
+        graph(authority, server.root) as upstream,
+    ):
+        await upstream.send(message(headers=b"To: ann@example.com\r\n" + kind, body=body))
+        signed = b"To: ann@example.com\r\nContent-Type: multipart/signed; boundary=b\r\n"
+        await upstream.send(message(headers=signed, body=b"--b\r\n" + kind + b"\r\n" + body + b"--b--\r\n"))
+    recoded, kept = (asked.mime for asked in server.asked)
+    assert b"Transfer-Encoding: base64" in recoded
+    assert email.message_from_bytes(recoded).get_payload(decode=True) == b'<a href="x3D1">x</a>\r\n'
+    assert body in kept
+
+
+async def test_each_message_by_the_mailbox_of_its_sender(authority: Authority) -> None:
+    refused = Answer(404, "ErrorInvalidUser", "no such mailbox")
+    async with (
+        ScriptedGraph(refused, Answer()).serving(authority.server()) as server,
+        graph(authority, server.root, mailbox="sender") as upstream,
+    ):
+        wrong = message(headers=b"From: Wrong <wrong@contoso.com>\r\n")
+        first = only(await upstream.send(wrong))
+        again = only(await upstream.send(wrong))
+        right = only(await upstream.send(message(headers=b"Subject: x\r\n", sender="right@contoso.com")))
+        nobody = only(await upstream.send(message(headers=b"Subject: x\r\n", sender="")))
+    assert (first.outcome, first.scope) == (LATER, Scope.MESSAGE), "it stops nobody else"
+    assert again.retry_after is not None
+    assert right.outcome is SENT
+    assert (nobody.outcome, nobody.status) == (NEVER, "5.1.7")
+    assert [asked.path.split("/")[3] for asked in server.asked] == ["wrong@contoso.com", "right@contoso.com"]
