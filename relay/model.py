@@ -30,6 +30,8 @@ class Scope(StrEnum):
     MESSAGE = "message"
     IDENTITY = "identity"
     """This mailbox is in trouble, not the message: pause it, the message keeps its attempts."""
+    MAILBOX = "mailbox"
+    """The same for one of many mailboxes that an account stands for: its mail waits, that of the others goes on."""
     ACCOUNT = "account"
     """The whole account is in trouble (its token endpoint, its tenant): pause everything that it carries."""
 

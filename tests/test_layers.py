@@ -19,7 +19,8 @@ LAYERS = [
     {"service"},
     {"listener", "delivery", "web"},
     {"doctor"},
-    {"policy", "spool", "upstream"},
+    # alerts: the doctor shows its deadlines, and it watches accounts and their tokens; of the mail it knows nothing.
+    {"policy", "spool", "upstream", "alerts"},
     {"oauth"},
     {"limits"},
     {"bounce", "http", "database", "seal", "advice"},
@@ -41,6 +42,7 @@ GATEKEEPERS = {
     "httpx2": {"relay.http"},
     "jinja2": {"relay.web"},
     "jwt": {"relay.oauth"},
+    "prometheus_client": {"relay.metrics"},
     "psycopg": {"relay.database"},
     "pydantic": {"relay.config"},
     "pydantic_settings": {"relay.config"},

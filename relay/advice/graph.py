@@ -10,7 +10,7 @@ _LARGE = (
 _BY_CODE = {
     "InvalidAuthenticationToken": (
         "Graph refused the token. It has to be for Graph: leave accounts.NAME.oauth.scopes unset, or set "
-        "https://graph.microsoft.com/.default. `relay send-test NAME` shows what the token holds"
+        "https://graph.microsoft.com/.default. `relay doctor NAME` shows what the token holds"
     ),
     "ErrorAccessDenied": (
         "The application may not send as this mailbox. It needs the application permission Mail.Send with admin "

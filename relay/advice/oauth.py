@@ -57,6 +57,22 @@ invalid_grant C The provider does not accept the user's name and password for a 
     second factor, this grant cannot work: change accounts.NAME.oauth.grant.
 """)
 
+_LOGIN: Final = read("""
+invalid_grant C The provider does not accept the user name and password of the login.
+    Correct them in the application before wrong tries lock the user out. If the user has a second factor, a password
+    alone cannot log in: give the application an account with another grant.
+50072, 50074, 50076, 50079, 50158 C The user has a second factor, and a password alone cannot log in.
+    Exempt the mailbox from it in Conditional Access, or give the application an account with another grant.
+50034 C The user does not exist in this tenant.
+    Correct the user name in the application, or accounts.NAME.tenant.
+50055, 50144 C The user's password has expired.
+    Change it, then log in with the new one.
+50126 C User name or password is wrong.
+    Correct them in the application before wrong tries lock the account.
+53011 C The user is blocked because of a risk.
+    Dismiss the risk in the Entra admin center or reset the password.
+""")
+
 _GOOGLE: Final = read("""
 delegation C The service account may not act for this user with these scopes.
     In the Google Admin console under Security > Access and data control > API controls > Domain-wide delegation add
@@ -100,10 +116,11 @@ def hint(error: str, codes: Sequence[int], description: str, *, account: str = "
 
 
 def _found(error: str, codes: Sequence[int], description: str, grant: str) -> str:
+    own = {"password": _PASSWORD, "login": _LOGIN}.get(grant, {})
     for code in codes:
-        if code in CODES:
-            return str(CODES[code])
-    known = _PASSWORD.get(error) if grant == "password" else None
+        if str(code) in own or code in CODES:
+            return str(own.get(str(code)) or CODES[code])
+    known = own.get(error)
     general = str(known or ERRORS.get(error) or "")
     if codes:
         return f"{general} Read what Microsoft says about it: {LINK}{codes[0]}".strip()

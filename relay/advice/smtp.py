@@ -44,7 +44,7 @@ _PERMISSION = (
     "application has SMTP.SendAsApp with admin consent, that `New-ServicePrincipal` was given the object id of the "
     "*Enterprise application*, that `Add-MailboxPermission MAILBOX -User SERVICE-PRINCIPAL -AccessRights "
     "FullAccess` was done, and that the username is the mailbox's own address. Changes take up to 2 hours. "
-    "`relay send-test NAME` shows what the token holds"
+    "`relay doctor NAME` puts the ids into these lines"
 )
 
 _MICROSOFT = (
@@ -240,4 +240,4 @@ def hint(code: int, status: str, text: str, provider: str, *, mailbox: str = "",
 def filled(advice: str, mailbox: str, account: str) -> str:
     """`advice` with what is known in the places of MAILBOX and NAME."""
     advice = advice.replace("MAILBOX", mailbox) if mailbox else advice
-    return re.sub(r"(accounts\.|send-test )NAME", rf"\g<1>{account}", advice) if account else advice
+    return re.sub(r"(accounts\.|doctor )NAME", rf"\g<1>{account}", advice) if account else advice

@@ -9,9 +9,12 @@ from relay import __version__
 from relay.cli.authorize import authorize
 from relay.cli.check import check, hash_password
 from relay.cli.config import config
+from relay.cli.doctor import doctor_command
+from relay.cli.queue import queue
 from relay.cli.sandbox import sandbox_command
 from relay.cli.send_test import send_test
 from relay.cli.serve import serve
+from relay.cli.token import token
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -23,5 +26,8 @@ def main() -> None:
     """
 
 
-for command in (serve, check, config, send_test, authorize, sandbox_command, hash_password):
+_SERVING = (serve, check, config, hash_password, sandbox_command)
+_LOOKING = (doctor_command, token, send_test, queue, authorize)
+
+for command in _SERVING + _LOOKING:
     main.add_command(command)

@@ -37,9 +37,14 @@ def load(path: Path | None) -> Settings:
 def load_account(path: Path | None, account: str) -> Settings:
     """The configuration, which has to have `account`."""
     settings = load(path)
+    need_account(settings, account)
+    return settings
+
+
+def need_account(settings: Settings, account: str) -> None:
+    """End with exit code 1 where the configuration has no `account`."""
     if account not in settings.accounts:
         fail(f"there is no account {account!r}: the configuration has {', '.join(settings.accounts)}")
-    return settings
 
 
 def fail(text: str) -> NoReturn:

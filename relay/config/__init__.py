@@ -8,11 +8,12 @@ from relay.config.findings import ConfigError, Problem
 from relay.config.load import load
 from relay.config.network import Bind
 from relay.config.secret import Secret, SecretError, read_together
-from relay.config.settings import Account, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web
+from relay.config.settings import Account, Alerts, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web
 from relay.config.show import Value, values
 
 __all__ = [
     "Account",
+    "Alerts",
     "Bind",
     "Client",
     "ConfigError",

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from relay import providers
-from relay.config import addresses, network, oauth, oauth_files, tls, user_grants, ways
+from relay.config import mailbox_users, network, oauth, oauth_files, tls, user_grants, ways
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest
 from relay.config.settings import Account
@@ -60,7 +60,7 @@ def _preset(table: Tree) -> Tree:
         return {"tls": "off", **filled}
     filled.setdefault("port", _port(filled.get("tls", "starttls")))
     if "password" in filled or "oauth" in filled:
-        _set_default(filled, "username", filled.get("mailbox"))
+        _set_username(filled)
     return filled
 
 
@@ -77,13 +77,12 @@ def _microsoft(table: Tree) -> Tree:
     used = ways.of(table)
     if "graph" in used:
         filled.setdefault("mail_endpoint", cloud.graph_root)
-        many = filled.get("mailbox") == addresses.SENDER
-        filled.setdefault("concurrency", providers.GRAPH.requests_per_app if many else providers.GRAPH_CONCURRENCY)
+        filled.setdefault("concurrency", providers.GRAPH_CONCURRENCY)
     if "smtp" in used:
         filled.setdefault("host", cloud.smtp_host)
         filled.setdefault("port", _port(filled.get("tls", "starttls")))
         filled.setdefault("concurrency", providers.EXCHANGE_CONCURRENCY)
-        _set_default(filled, "username", filled.get("mailbox"))
+        _set_username(filled)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
@@ -105,7 +104,7 @@ def _google(table: Tree) -> Tree:
     filled.setdefault("concurrency", providers.GMAIL_CONCURRENCY)
     if "gmail-api" in used:
         filled.setdefault("mail_endpoint", providers.GMAIL_API_ROOT)
-    _set_default(filled, "username", filled.get("mailbox"))
+    _set_username(filled)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = dict(filled["oauth"])
         if oauth.needs_endpoint(table):
@@ -129,6 +128,12 @@ def _set_default(table: Tree, key: str, value: Any) -> None:
         table.setdefault(key, value)
 
 
+def _set_username(table: Tree) -> None:
+    """The login is the mailbox, unless that is another one for each message."""
+    if not mailbox_users.is_of_sender(table):
+        _set_default(table, "username", table.get("mailbox"))
+
+
 def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
     provider = _word(table, "provider")
     if provider == "microsoft":
@@ -146,14 +151,14 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
 
 
 def _check_google(table: Tree, path: KeyPath, findings: Findings) -> None:
-    if "mailbox" not in table:
+    if "mailbox" not in table and not user_grants.is_user_grant(table.get("oauth")):
         findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@example.com"')
     if "oauth" not in table and not oauth.given(table, "password", path, findings):
         findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with the private_key_file of a service account")
 
 
 def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
-    if "mailbox" not in table:
+    if "mailbox" not in table and not user_grants.is_user_grant(table.get("oauth")):
         findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@contoso.com"')
     password = oauth.given(table, "password", path, findings)
     if "oauth" not in table and not password:
@@ -194,12 +199,15 @@ def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
     token, password = "oauth" in table, oauth.given(table, "password", path, findings)
     if token and password and not oauth.is_password_grant(table):
         findings.problem((*path, "password"), f"and [{'.'.join(path)}.oauth] are both given: keep one")
-    if (token or password) and "username" not in table and "mailbox" not in table:
+    # Where a user signs in, that says who it is.
+    named = "username" in table or "mailbox" in table or user_grants.is_user_grant(table.get("oauth"))
+    if (token or password) and not named:
         findings.missing(path, "username", "add the login at the server, or mailbox when that is the same")
     if "username" in table and not (token or password):
         findings.problem((*path, "username"), "has neither a password nor [oauth] with it: add one, or remove it")
     if isinstance(table.get("oauth"), dict):
         oauth.check(table, path, findings)
+    mailbox_users.check_account(table, oauth.grant_of(table), path, findings)
 
 
 def _check_credentials(made: Account, path: KeyPath, findings: Findings) -> None:

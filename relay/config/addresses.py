@@ -7,8 +7,18 @@ from relay.config import network
 # RFC 5322 atext and everything above ASCII (RFC 6531), or a quoted string.
 _LOCAL = re.compile(r"[^\s\x00-\x20\x7f()<>\[\]:;@\\,\"]+|\"(?:[^\"\\\x00-\x1f\x7f]|\\[^\x00-\x1f\x7f])*\"")
 
+
 SENDER = "sender"
-"""In the place of an account's mailbox: that of whoever sends."""
+"""What stands in place of a mailbox where it is that of whoever sends."""
+
+
+def mailbox(text: str) -> str:
+    """One address, or `sender`. Raises ValueError."""
+    if text == SENDER:
+        return text
+    if "@" not in text:
+        raise ValueError(f'"{text}" is no mail address: write it like "noreply@example.com", or "{SENDER}"')
+    return address(text)
 
 
 def address(text: str) -> str:
@@ -20,11 +30,6 @@ def address(text: str) -> str:
         raise ValueError(f'"{text}" is no mail address: what stands before the @ is not possible')
     mail_domain(domain)
     return text
-
-
-def mailbox(text: str) -> str:
-    """An address, or "sender": the mailbox of whoever sends. Raises ValueError."""
-    return text if text == SENDER else address(text)
 
 
 def mail_domain(text: str) -> str:

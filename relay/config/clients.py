@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from relay.config import network
+from relay.config import mailbox_users, network
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, suggestion
 from relay.config.settings import Account, Client, Listener
@@ -38,7 +38,9 @@ def clients(raw: Tree, known: Known, findings: Findings) -> dict[str, Client]:
         if client := _made(filled, known, path, findings):
             found[name] = client
             _check_sender(client, known.made, path, findings)
+            mailbox_users.check_pair(client, known.made.get(client.account), path, findings)
     _check_ambiguous(found, findings)
+    mailbox_users.check_ambiguous(found, findings)
     return found
 
 
@@ -73,20 +75,19 @@ def _made(filled: Tree, known: Known, path: KeyPath, findings: Findings) -> Clie
         # Its account has problems of its own; these let the rest of the client be checked.
         stand_in = {"senders": ["*"], **filled, "account": name or next(iter(known.accounts))}
         return make(Client, stand_in, path, findings)
-    if "senders" not in filled and account.is_real and not account.mailbox:
+    own = account.own_mailbox
+    if "senders" not in filled and account.is_real and not own and "authenticate" not in filled:
+        instead = "" if account.acts_as_sender else f", or mailbox in [accounts.{name}]"
         findings.problem(
             (*path, "senders"),
             f"is missing, and the account {name} has no mailbox to take for it: add the addresses that may send, "
-            f'like senders = ["noreply@example.com"], or mailbox in [accounts.{name}]',
+            f'like senders = ["noreply@example.com"]{instead}',
         )
-    if "senders" not in filled and account.acts_as_sender:
-        findings.problem(
-            (*path, "senders"),
-            f'is missing, and the account {name} has mailbox = "sender", which reaches every mailbox of the tenant: '
-            'add the addresses that may send, like senders = ["noreply@example.com"], or a domain, ["@example.com"]',
-        )
-    own = account.mailbox if account.is_real and not account.acts_as_sender else None
-    defaults: Tree = {"senders": [own] if own else ["*"]}
+    defaults: Tree = {"senders": [own] if account.is_real and own else ["*"]}
+    if "authenticate" in filled and "senders" not in filled:
+        made = make(Client, {**defaults, **filled}, path, findings)
+        # Nobody until somebody has logged in: then it is that user's own mailbox.
+        return made.model_copy(update={"senders": ()}) if made else None
     if not account.is_real:
         defaults["reply"] = "delivered"
     return make(Client, {**defaults, **filled}, path, findings)
@@ -116,6 +117,9 @@ def _check_listeners(table: Tree, names: list[str], path: KeyPath, findings: Fin
 
 def _check_recognition(table: Tree, path: KeyPath, findings: Findings) -> None:
     """Who it is: a login, a network, or both."""
+    if "authenticate" in table:
+        mailbox_users.check_client(table, path, findings)
+        return
     said = any(
         findings.has_problem((*path, key))
         for key in ("password", "password_file", "password_hash", "password_hash_file")
@@ -136,6 +140,8 @@ def _check_recognition(table: Tree, path: KeyPath, findings: Findings) -> None:
 
 def _check_sender(client: Client, made: dict[str, Account], path: KeyPath, findings: Findings) -> None:
     account = made.get(client.account)
+    if client.authenticate is not None:
+        return  # The user's own is there when it is needed.
     if client.sender != "keep" and account is not None and account.own_address is None:
         findings.problem(
             (*path, "sender"),

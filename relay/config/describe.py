@@ -1,8 +1,10 @@
 """What a checked configuration means, in words: the text of `relay check`. Never a secret's value."""
 
+import shlex
+
 from relay.config.secret import Secret
 from relay.config.settings import Account, Client, Listener, OAuth, Settings
-from relay.config.units import show_duration, show_size
+from relay.config.units import show_day, show_duration, show_size
 from relay.log import clean
 
 
@@ -51,11 +53,12 @@ def _client(name: str, client: Client, settings: Settings) -> list[str]:
     built_in = " (built in)" if client.any_login else ""
     lines = [
         f"client {name}{built_in}: {_recognised(client)}",
-        f"  sends through account {client.account}, as {_patterns(client.senders)}, to {_patterns(client.recipients)}",
+        f"  sends through account {client.account}, as {_senders(client)}, to {_patterns(client.recipients)}",
         f"  hears 250 when the message is {client.reply}",
     ]
     if client.sender != "keep":
-        address = settings.accounts[client.account].own_address
+        own = "the user's mailbox" if client.authenticate is not None else ""
+        address = own or settings.accounts[client.account].own_address
         when = "always" if client.sender == "force" else "when the app's own is not allowed"
         lines.append(f"  sender is rewritten to {address} {when}")
     return lines
@@ -65,11 +68,18 @@ def _recognised(client: Client) -> str:
     networks = ", ".join(map(str, client.networks))
     if client.any_login:
         return f"anyone at {networks}, any user and password or none"
+    if client.authenticate is not None:
+        where = f", only from {networks}" if networks else ""
+        return f"by the user names and passwords of mailboxes, checked by the provider of {client.account}{where}"
     if not client.has_login:
         return f"without login, by its address: {networks}"
     secret = client.password_hash or client.password
     what = "password hash" if client.password_hash else "password"
     return f'by login "{client.login}", {what} {_masked(secret)}' + (f", only from {networks}" if networks else "")
+
+
+def _senders(client: Client) -> str:
+    return _patterns(client.senders) or "the mailbox of the user who has logged in"
 
 
 def _patterns(patterns: tuple[str, ...]) -> str:
@@ -80,7 +90,7 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
     users = [user for user, client in settings.clients.items() if client.account == name]
     lines = [f"account {name}: {_way(account)}"]
     if account.mailbox:
-        lines.append(f"  mailbox {'of whoever sends' if account.acts_as_sender else account.mailbox}")
+        lines.append("  as the mailbox of whoever sends" if account.acts_as_sender else f"  mailbox {account.mailbox}")
     if account.oauth:
         oauth = account.oauth
         lines.append(f"  token from {oauth.origin} for {_scopes(account, oauth)} ({oauth.grant})")
@@ -103,7 +113,7 @@ def _scopes(account: Account, oauth: OAuth) -> str:
 def _proof(oauth: OAuth) -> str:
     """Who asks for tokens, and how it proves that."""
     if oauth.grant == "jwt_bearer":
-        return f"for {oauth.subject}, with the service account in {oauth.private_key_file}"
+        return f"for {oauth.subject or 'whoever sends'}, with the service account in {oauth.private_key_file}"
     if oauth.grant == "managed_identity":
         return f"as the identity {oauth.managed_identity_client_id or 'that the machine has'}"
     return f"client_id {_masked(oauth.client_id)}, {_client_proof(oauth)}"
@@ -117,7 +127,9 @@ def _client_proof(oauth: OAuth) -> str:
     if oauth.token_endpoint_auth_method == "none":  # noqa: S105 (a name)
         return "which needs no proof"
     where = f" in the header {oauth.client_secret_header}" if oauth.client_secret_header else ""
-    return f"client_secret {_masked(oauth.client_secret)}{where}"
+    following = f", or client_secret_next {_masked(oauth.client_secret_next)}" if oauth.client_secret_next else ""
+    ends = f", ends on {show_day(oauth.client_secret_expires)}" if oauth.client_secret_expires else ""
+    return f"client_secret {_masked(oauth.client_secret)}{following}{where}{ends}"
 
 
 def _way(account: Account) -> str:
@@ -168,4 +180,8 @@ def _rest(settings: Settings) -> list[str]:
     if settings.store.key:
         lines.append(f"stored tokens are sealed with the key {_masked(settings.store.key)}")
     where = settings.log.file or "standard error"
+    if settings.alerts.webhook:
+        lines.append(f"alerts are posted to the webhook {_masked(settings.alerts.webhook)}")
+    if settings.alerts.command:
+        lines.append(f"alerts start {shlex.join(settings.alerts.command)}")
     return [*lines, f"log: {settings.log.format} from {settings.log.level} to {where}"]

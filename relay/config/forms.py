@@ -7,6 +7,7 @@ are. `environment` turns the text of a variable into what a file would have held
 
 import itertools
 import json
+import shlex
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
@@ -193,6 +194,31 @@ def durations() -> Form:
         return tuple(units.duration(one) for one in value)
 
     return Form(parse, environment=split_list, show=lambda value: [units.show_duration(one) for one in value])
+
+
+def day() -> Form:
+    """A day, or a moment of one, as TOML or as text has it."""
+    return Form(units.day, show=units.show_moment)
+
+
+def command() -> Form:
+    """A program with its arguments: a list, or one text that is divided as a shell divides it. Empty for none."""
+
+    def parse(value: Any) -> tuple[str, ...]:
+        if isinstance(value, str):
+            try:
+                value = shlex.split(value) or [""]
+            except ValueError as error:
+                raise UnusableError(f"is no command: {str(error).lower()}") from None
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value) or value[:1] == [""]:
+            raise UnusableError('must be a program and its arguments: write it like ["/usr/local/bin/page-me", "mail"]')
+        if any("\0" in need_text(one) for one in value):
+            raise UnusableError("holds a NUL character: remove it")
+        return tuple(value)
+
+    return Form(
+        parse, environment=lambda value: split_list(value) if value.lstrip().startswith("[") else value, show=list
+    )
 
 
 def size() -> Form:

@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterable
 
-from relay.config import network, tls
+from relay.config import mailbox_users, network, tls
 from relay.config.files import Tree
 from relay.config.findings import Findings
 from relay.config.network import Bind
@@ -41,6 +41,8 @@ def complete(
         off_loopback = not is_loopback(listener.bind)
         if off_loopback:
             _check_open(name, users, real, findings)
+            if raw[name].get("require_tls") is False:
+                mailbox_users.check_listener(name, users, findings)
         logins = any(users[key].has_login or users[key].any_login for key in real)
         chosen = raw[name].get("require_tls")
         required = off_loopback and logins if chosen is None else listener.require_tls

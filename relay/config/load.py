@@ -11,7 +11,7 @@ from relay.config.findings import BUILT_IN, ConfigError, Findings, Place
 from relay.config.forms import split_list
 from relay.config.schema import shape, written_keys
 from relay.config.secret import Secret
-from relay.config.settings import Http, Log, Queue, Settings, Sink, Store, Table, Web
+from relay.config.settings import Alerts, Http, Log, Queue, Settings, Sink, Store, Table, Web
 from relay.config.tables import joined, make, resolved
 
 
@@ -96,6 +96,7 @@ def _parts(tree: Tree, findings: Findings) -> dict[str, Any]:
         "http": Http,
         "log": Log,
         "store": Store,
+        "alerts": Alerts,
     }
     return {name: make(model, tree.get(name, {}), (name,), findings) for name, model in models.items()}
 

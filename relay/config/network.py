@@ -183,6 +183,26 @@ def https_url(text: str) -> str:
     return text
 
 
+def webhook(text: str) -> str:
+    """An address that alerts are posted to; plain http is for programs on this machine. Raises ValueError.
+
+    The text is not quoted in the error: such an address often holds its own password.
+    """
+    if not text.startswith("http://"):
+        return https_url(text)
+    named = urlsplit(https_url(f"https{text[4:]}")).hostname or ""
+    if named != "localhost" and not _is_loopback(named):
+        raise ValueError("begins with http://, so that others could read and use the address: write https://")
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def issuer(text: str) -> str:
     """A provider's name for itself, which is an address; https:// may be left out. Raises ValueError."""
     whole = text if "://" in text else f"https://{text}"

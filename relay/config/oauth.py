@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from relay.config import user_grants
+from relay.config import mailbox_users, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
 from relay.config.settings import Account, AuthMethod, Grant, OAuth
@@ -10,6 +10,8 @@ from relay.config.settings import Account, AuthMethod, Grant, OAuth
 _WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_header")
 _METHODS_OF = {
     "client_secret": _WITH_SECRET,
+    "client_secret_next": _WITH_SECRET,
+    "client_secret_expires": _WITH_SECRET,
     "client_secret_header": ("client_secret_header",),
     "private_key_file": ("private_key_jwt",),
     "key_password": ("private_key_jwt",),
@@ -23,7 +25,14 @@ _GRANTS_AT: dict[str, tuple[str, ...]] = {
 }
 """What providers offer, the one that goes without saying first."""
 _CLIENT = (
-    *("client_id", "client_secret", "client_secret_header", "token_endpoint_auth_method"),
+    *(
+        "client_id",
+        "client_secret",
+        "client_secret_next",
+        "client_secret_expires",
+        "client_secret_header",
+        "token_endpoint_auth_method",
+    ),
     *("key_password", "certificate_file", "federated_token_file"),
 )
 _USELESS_WITH = {
@@ -56,14 +65,11 @@ def grant_of(account: Tree) -> str:
 
 
 def needs_endpoint(account: Tree) -> bool:
-    """Whether the token endpoint's address must be known: there is one, and it is not found by the issuer.
-
-    For a user's sign-in the issuer says who has signed in, and finds nothing.
-    """
+    """Whether the token endpoint's address must be known: there is one, and it is not found by the issuer."""
     table = account.get("oauth")
     if not isinstance(table, dict) or grant_of(account) == "managed_identity":
         return False
-    return "issuer" not in table or user_grants.is_user_grant(table)
+    return "issuer" not in table
 
 
 def is_password_grant(account: Tree) -> bool:
@@ -85,9 +91,10 @@ def preset(account: Tree) -> Tree:
         table["token_endpoint_auth_method"] = "none"  # noqa: S105 (a name)
     else:
         table["token_endpoint_auth_method"] = _method(account)
-    if grant == "jwt_bearer" and isinstance(account.get("mailbox"), str):
+    of_sender = mailbox_users.is_of_sender(account)
+    if grant == "jwt_bearer" and isinstance(account.get("mailbox"), str) and not of_sender:
         table.setdefault("subject", account["mailbox"])
-    if grant != "password":
+    if grant != "password" or of_sender:
         return {**account, "oauth": table}
     username = account.get("username", account.get("mailbox"))
     if isinstance(username, str):
@@ -117,7 +124,9 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
     if grant not in get_args(Grant):
         return  # Its form says so.
     _check_grant(account, grant, path, findings)
-    if "issuer" in table and "token_endpoint" in table and not needs_endpoint(account) and grant != "managed_identity":
+    # A user's sign-in can have both: the issuer also says who has signed in.
+    one = grant not in (*user_grants.USER_GRANTS, "managed_identity")
+    if "issuer" in table and "token_endpoint" in table and one:
         findings.problem((*inside, "issuer"), "and token_endpoint are both given, and one finds the other: keep one")
     if grant == "jwt_bearer":
         _check_service_account(account, path, findings)
@@ -127,7 +136,8 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
         return
     if not given(table, "client_id", inside, findings):
         findings.missing(inside, "client_id", "add the Application (client) ID of the app registration")
-    if grant == "password" and not given(account, "password", path, findings):
+    shows_own = grant == "password" and not mailbox_users.is_of_sender(account)
+    if shows_own and not given(account, "password", path, findings):
         findings.missing(path, "password", 'the grant "password" sends the user\'s own: add password_file = "..."')
     user_grants.check(table, inside, findings, preset=account.get("provider") in {"microsoft", "google"})
     method = str(_method(account))

@@ -58,11 +58,16 @@ def _check_value(key: str, value: str, path: KeyPath, findings: Findings) -> Non
             octets_of(value)
         except ValueError as error:
             findings.problem(path, str(error))
-    if key == "client_secret" and _GUID.fullmatch(value):
+    if key in ("client_secret", "client_secret_next") and _GUID.fullmatch(value):
         findings.warn(path, "this looks like the secret's ID; use its Value (shown once, when the secret is created)")
     if key == "proxy":
         try:
             network.proxy_url(value)
+        except ValueError as error:
+            findings.problem(path, str(error))
+    if key == "webhook":
+        try:
+            network.webhook(value)
         except ValueError as error:
             findings.problem(path, str(error))
     if key == "client_id" and (value != value.strip() or not value.isprintable()):

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from relay import providers
 from relay.config import addresses, forms, network, places
+from relay.config.addresses import SENDER
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
 
@@ -22,6 +23,7 @@ UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
+Authenticate = Literal["upstream"]
 Grant = Literal["client_credentials", "authorization_code", "device_code", "password", "jwt_bearer", "managed_identity"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
 
@@ -30,13 +32,15 @@ RequestMethod = Literal["POST", "GET"]
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
 Url = Annotated[str, forms.text(network.https_url)]
-MailboxName = Annotated[str, forms.text(addresses.mailbox)]
 MailAddress = Annotated[str, forms.text(addresses.address)]
+Mailbox = Annotated[str, forms.text(addresses.mailbox)]
 File = Annotated[Path, forms.path()]
 Hidden = Annotated[Secret, forms.secret()]
 Duration = Annotated[float, forms.duration()]
 DurationOrZero = Annotated[float, forms.duration(zero=True)]
 Size = Annotated[int, forms.size()]
+Day = Annotated[float, forms.day()]
+"""Seconds since the epoch, at the beginning of that day in UTC."""
 Flag = Annotated[bool, forms.flag()]
 Port = Annotated[int, forms.count(1, 65535)]
 Count = Annotated[int, forms.count(1, 1_000_000)]
@@ -88,6 +92,8 @@ class Client(Table):
     login: Text | None = None
     password: Hidden | None = None
     password_hash: Hidden | None = None
+    authenticate: Annotated[Authenticate, forms.one_of(Authenticate)] | None = None
+    """"upstream": its users log in with the user names and passwords of their mailboxes."""
     networks: Annotated[tuple[Network, ...], forms.listing(network.network, example='["192.0.2.0/24"]')] = ()
     listeners: Annotated[tuple[str, ...], forms.listing(str, example='["default"]')]
     account: Text
@@ -105,8 +111,8 @@ class Client(Table):
 
     @property
     def has_login(self) -> bool:
-        """Whether it is recognised by a login of its own."""
-        return self.password is not None or self.password_hash is not None
+        """Whether it is recognised by a login: its own, or that of one of its users."""
+        return self.password is not None or self.password_hash is not None or self.authenticate is not None
 
 
 class OAuth(Table):
@@ -115,6 +121,9 @@ class OAuth(Table):
     grant: Annotated[Grant, forms.one_of(Grant)] = "client_credentials"
     client_id: Hidden | None = None
     client_secret: Hidden | None = None
+    client_secret_next: Hidden | None = None
+    """The one that is to take its place: used when the first is refused."""
+    client_secret_expires: Day | None = None
     token_endpoint_auth_method: Annotated[AuthMethod, forms.one_of(AuthMethod)] = "client_secret_post"  # noqa: S105 (a name)
     client_secret_header: Annotated[str, forms.text(network.header_name)] | None = None
     private_key_file: File | None = None
@@ -163,7 +172,8 @@ class Account(Table):
 
     provider: Annotated[Provider, forms.one_of(Provider)]
     via: Annotated[tuple[Way, ...], forms.ways(Way)] = ("smtp",)
-    mailbox: MailboxName | None = None
+    mailbox: Mailbox | None = None
+    """"sender": the mailbox of whoever sends."""
     username: Text | None = None
     password: Hidden | None = None
     from_address: MailAddress | None = None
@@ -197,12 +207,22 @@ class Account(Table):
     @property
     def own_address(self) -> str | None:
         """What `sender = "force"` writes."""
-        return self.from_address or (None if self.acts_as_sender else self.mailbox)
+        return self.from_address or self.own_mailbox
 
     @property
     def acts_as_sender(self) -> bool:
-        """Whether each message is sent by the mailbox of its own sender."""
-        return self.mailbox == addresses.SENDER
+        """Whether each message leaves through the mailbox of whoever sends it."""
+        return self.mailbox == SENDER
+
+    @property
+    def own_mailbox(self) -> str | None:
+        """The one mailbox that it sends through, if there is one."""
+        return None if self.acts_as_sender else self.mailbox
+
+    @property
+    def has_sign_ins(self) -> bool:
+        """Whether it sends with the sign-ins of users who log in with the passwords of their mailboxes."""
+        return self.acts_as_sender and self.oauth is not None and self.oauth.grant == "password"
 
 
 class Queue(Table):
@@ -260,6 +280,16 @@ class Store(Table):
     key_previous: Hidden | None = None
 
 
+class Alerts(Table):
+    """`[alerts]`: whom the relay tells when mail is about to stop, or has stopped."""
+
+    webhook: Hidden | None = None
+    """The address that a JSON object is posted to. Whoever knows it may post there, so it is a secret."""
+    command: Annotated[tuple[str, ...], forms.command()] = ()
+    """A program and its arguments: no shell looks at them."""
+    paused_after: Duration = 3600.0
+
+
 class Settings(Table):
     """The whole configuration, complete and checked."""
 
@@ -274,6 +304,7 @@ class Settings(Table):
     http: Http = Http()
     log: Log = Log()
     store: Store = Store()
+    alerts: Alerts = Alerts()
     source: Path | None = None
     """The file that it came from."""
     warnings: tuple[str, ...] = ()

@@ -1,6 +1,7 @@
 """Durations and sizes as people write them: `30s`, `1h30m`, `35MiB`. Seconds are floats, sizes are octets."""
 
 import re
+from datetime import UTC, date, datetime, time
 
 _SECONDS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
 _DURATION = re.compile(r"(?:([0-9]{1,5})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,8})m)?(?:([0-9]{1,9})s)?")
@@ -54,6 +55,34 @@ def _duration_hint(value: object) -> str:
         unit = (match[2] or match[3])[0].lower()
         return f'"{value}" is no duration: write "{match[1]}{unit}"'
     return f'"{value}" is no duration: write it like "30s", "5m", "2h", "5d" or "1h30m"'
+
+
+def day(value: object) -> float:
+    """Seconds since the epoch from `2027-03-01`, or a moment like `2027-03-01T12:00:00Z`, as text or as TOML's own.
+
+    A day begins in UTC, and so does a moment without a zone. Raises ValueError.
+    """
+    try:
+        # Text of both kinds: fromisoformat() of a day alone gives its beginning.
+        found = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        found = None
+    if isinstance(found, date) and not isinstance(found, datetime):
+        found = datetime.combine(found, time())
+    if not isinstance(found, datetime) or not 2000 <= found.year <= 9000:
+        raise ValueError('is no day: write it like "2027-03-01"')
+    return (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()
+
+
+def show_moment(seconds: float) -> str:
+    """A day, and the time of it where that is not its beginning, in UTC."""
+    found = datetime.fromtimestamp(seconds, UTC)
+    return show_day(seconds) if found.time() == time() else found.isoformat()
+
+
+def show_day(seconds: float) -> str:
+    """`2027-03-01`, in UTC."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def size(value: object) -> int:

@@ -33,10 +33,12 @@ def neighbours(oauth: Tree) -> Tree:
 
 
 def check(oauth: Tree, path: KeyPath, findings: Findings, *, preset: bool) -> None:
-    """The address that a sign-in begins at, unless the provider presets it."""
+    """The address that a sign-in begins at, unless the provider presets it or the issuer names it."""
     grant = oauth.get("grant")
     if preset or not isinstance(grant, str) or grant not in _NEEDED:
         return
     key, example = _NEEDED[grant]
-    if key not in oauth and not findings.has_problem((*path, key)):
-        findings.problem((*path, key), f'is missing: grant = "{grant}" needs it: add an address like "{example}"')
+    if key not in oauth and "issuer" not in oauth and not findings.has_problem((*path, key)):
+        findings.problem(
+            (*path, key), f'is missing: grant = "{grant}" needs it: add an address like "{example}", or issuer'
+        )

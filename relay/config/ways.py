@@ -116,13 +116,6 @@ def _check_combination(table: Tree, used: Sequence[str], path: KeyPath, findings
 
 
 def _check_mailbox(table: Tree, used: Sequence[str], path: KeyPath, findings: Findings) -> None:
-    """An application's token opens every mailbox; a login and a user's token open one."""
-    if table.get("mailbox") != addresses.SENDER:
-        return
-    of_app = oauth.grant_of(table) in ("client_credentials", "managed_identity")
-    if table.get("provider") != "microsoft" or tuple(used) != ("graph",) or not of_app:
-        findings.problem(
-            (*path, "mailbox"),
-            '"sender" needs provider = "microsoft", via = ["graph"] and an application\'s own token, which alone opens '
-            "every mailbox: write the address of the one that sends",
-        )
+    """Tokens for each mailbox are made for one way."""
+    if table.get("mailbox") == addresses.SENDER and len(used) > 1:
+        findings.problem((*path, "via"), f'holds several ways, and mailbox = "{addresses.SENDER}" has one: write one')

@@ -59,6 +59,11 @@ class SqliteDatabase(Database):
 
     def __init__(self, path: Path, *, migrate: bool = True) -> None:
         self._path = path
+        if not migrate and not path.exists():
+            raise StorageError(
+                f"there is no database {path}: start `relay serve` once, or name the configuration that it runs with "
+                "(--config, or state_folder and queue.database in it)"
+            )
         with _told(path):
             self._writer = _connect(path)
             try:

@@ -8,6 +8,7 @@ from typing import Any
 
 from relay import log
 from relay.config import Bind
+from relay.http.closing import stop_listening
 from relay.listener.reception import Parts
 from relay.listener.submission import SubmissionSession
 from relay.listener.tls import server_context
@@ -114,8 +115,7 @@ class Server:
     async def stop(self, patience: float = 10.0) -> None:
         """Accept nothing more, say 421 to who waits, let messages that are under way be committed."""
         self.stopping = True
-        for server in self._servers:
-            server.close()
+        await stop_listening(self._servers)
         for session in list(self._sessions):
             if not session.busy:
                 session.goodbye()

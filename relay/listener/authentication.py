@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import hmac
 import secrets
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 
@@ -16,7 +17,10 @@ import argon2
 from cachetools import TTLCache
 
 from relay.model import Clock
+from relay.oauth.logins import Answer
 
+MailboxLogin = Callable[[str, str, bytes], Awaitable[Answer]]
+"""Checks a mailbox's login and password at its provider: the mailbox, the login as it was written, the password."""
 REMEMBERED = 300.0
 FORGOTTEN = 900.0
 """Seconds after which a success must be proven again, and a failure no longer counts."""
@@ -57,15 +61,24 @@ class PasswordChecker:
         if known in self._right:
             return Verdict.RIGHT
         before = self.failures(login, address)
-        # Only an address is refused unheard: for a login alone, strangers could lock its owner out.
-        if self._waiting >= _MOST_WAITING or self._failures.get(f"address {address}", 0) >= MOST_FAILURES:
+        if self._waiting >= _MOST_WAITING or self.is_barred(address):
             return Verdict.BUSY
         if await self._compare(password, hashed, plain):
             self._right[known] = True
             return Verdict.RIGHT
         self.note_failure(login, address)
-        await self._clock.sleep(min(LONGEST_DELAY, 0.25 * 2.0 ** min(before, 10)))
+        await self._slow_down(before)
         return Verdict.WRONG
+
+    async def failed(self, login: str, address: str) -> None:
+        """Count a login that somebody else has found wrong, and make its answer slow."""
+        before = self.failures(login, address)
+        self.note_failure(login, address)
+        await self._slow_down(before)
+
+    def is_barred(self, address: str) -> bool:
+        """Only an address is refused unheard: for a login alone, strangers could lock its owner out."""
+        return self._failures.get(f"address {address}", 0) >= MOST_FAILURES
 
     def failures(self, login: str, address: str) -> int:
         """How many logins failed lately, for this address or for this login."""
@@ -78,6 +91,9 @@ class PasswordChecker:
 
     def close(self) -> None:
         self._pool.shutdown()
+
+    async def _slow_down(self, before: int) -> None:
+        await self._clock.sleep(min(LONGEST_DELAY, 0.25 * 2.0 ** min(before, 10)))
 
     async def _compare(self, password: bytes, hashed: str | None, plain: str | None) -> bool:
         if plain is not None and hmac.compare_digest(plain.encode(), password):

@@ -6,15 +6,14 @@ from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
+from relay.listener import mailbox_login
 from relay.listener.authentication import Verdict
 from relay.listener.base import LONGEST_AUTH_LINE
+from relay.listener.login_reply import accept, refuse
 from relay.listener.reception import Parts
 
 if TYPE_CHECKING:
     from relay.listener.submission import SubmissionSession
-
-_MOST_FAILURES = 3
-"""In one session: then it is closed."""
 
 
 class _Refused(Exception):  # noqa: N818 (carries a reply)
@@ -89,6 +88,9 @@ def _text(name: bytes) -> str:
 
 async def _decide(session: "SubmissionSession", parts: Parts, name: str, password: bytes) -> None:
     client = parts.policy.client_for_login(parts.name, name, session.peer)
+    if client is not None and client.authenticate is not None:
+        await mailbox_login.decide(session, parts, client, name, password)
+        return
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
         verdict = Verdict.RIGHT
@@ -107,14 +109,6 @@ async def _decide(session: "SubmissionSession", parts: Parts, name: str, passwor
         await session.push("454 4.7.0 Too many logins, please try again later")
         return
     if verdict is Verdict.RIGHT and client is not None:
-        session.client, session.login, session.login_refused = client, name, False
-        log.listener.logged_in(client.name, name, session.peer)
-        await session.push("235 2.7.0 Authentication successful")
-        return
-    session.login_refused = True
-    session.failed_logins += 1
-    log.listener.login_refused(name, session.peer)
-    if session.failed_logins >= _MOST_FAILURES:
-        await session.leave("421 4.7.0 Too many failed logins, closing the connection")
-        return
-    await session.push("535 5.7.8 Authentication credentials invalid")
+        await accept(session, client, name)
+    else:
+        await refuse(session, name)

@@ -1,12 +1,13 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from relay import log, mime
 from relay.config import Listener
 from relay.database import StorageError
-from relay.listener.authentication import PasswordChecker
+from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
@@ -30,6 +31,8 @@ class Parts:
     checker: PasswordChecker
     hostname: str
     clock: Clock
+    logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
+    """For each account whose users log in with the passwords of their mailboxes: what checks them."""
 
 
 class Reception:

@@ -17,9 +17,14 @@ def logged_in(client: str, login: str, peer: str) -> None:
     )
 
 
-def login_refused(login: str, peer: str) -> None:
-    text = f"login refused: user <{login}> from [{peer}]"
-    event(logging.WARNING, "login refused", text, login=login, peer=peer)
+def login_refused(login: str, peer: str, reason: str = "") -> None:
+    text = f"login refused: user <{login}> from [{peer}]{f': {reason}' if reason else ''}"
+    event(logging.WARNING, "login refused", text, login=login, peer=peer, reason=reason)
+
+
+def login_unchecked(login: str, peer: str, reason: str) -> None:
+    text = f"the login of <{login}> from [{peer}] could not be checked: {reason}"
+    event(logging.WARNING, "login unchecked", text, login=login, peer=peer, reason=reason)
 
 
 def password_unreadable(reason: str) -> None:

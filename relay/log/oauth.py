@@ -26,9 +26,22 @@ def token_refused(account: str, reason: str, trace: str, *, temporary: bool) -> 
     event(level, "token refused", text, account=account, reason=reason, trace=trace)
 
 
-def consent_needed(account: str, reason: str) -> None:
-    text = f"{account}: its sign-in has ended, its mail waits: {reason}. Sign in again: relay authorize {account}"
-    event(logging.ERROR, "consent needed", text, account=account, reason=reason)
+def consent_needed(account: str, reason: str, mailbox: str = "") -> None:
+    whose, what = "its sign-in", f"Sign in again: relay authorize {account}"
+    if mailbox:
+        whose, what = f"the sign-in of {mailbox}", "It begins anew with the next login that shows the right password"
+    text = f"{account}: {whose} has ended, its mail waits: {reason}. {what}"
+    event(logging.ERROR, "consent needed", text, account=account, reason=reason, mailbox=mailbox)
+
+
+def secret_changed(account: str, *, refused: str, used: str) -> None:
+    """One of two secrets is no longer taken, and the other is used from now on. Both are names of keys."""
+    text = f"{account}: the provider takes {used} and not {refused}"
+    if used == "client_secret_next":
+        text += ": the first can go. Put the next into client_secret, and remove client_secret_next"
+    else:
+        text += ": remove client_secret_next, or put a newer secret there"
+    event(logging.WARNING, "secret changed", text, account=account, refused=refused, used=used)
 
 
 def consent_replaced(account: str) -> None:

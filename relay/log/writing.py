@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 logger = logging.getLogger("relay")
 
+_MISTAKE = "internal error"
 # Everything below space, DEL, and the C1 controls: a log line stays one line, and no terminal obeys what a peer sent.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 
@@ -79,9 +80,16 @@ def configure(level: str = "INFO", style: Literal["text", "json"] = "text", file
     logging.getLogger("mail.log").setLevel(logging.ERROR)
 
 
+def only_mistakes() -> None:
+    """For commands that tell everything themselves: only a mistake of ours, or a library's, is a line of the log."""
+    configure("ERROR")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(lambda record: getattr(record, "event", _MISTAKE) == _MISTAKE)
+
+
 def internal_error(text: str, error: BaseException) -> None:
     """A mistake of ours: the traceback goes to the log, never to a client."""
-    logger.error("%s", text, exc_info=error, extra={"event": "internal error", "facts": {}})
+    logger.error("%s", text, exc_info=error, extra={"event": _MISTAKE, "facts": {}})
 
 
 def duration(seconds: float) -> str:

@@ -6,7 +6,9 @@ from a grant and a client authentication; `claims` reads what a token says about
 
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 
+from relay.config.settings import OAuth
 from relay.config.user_grants import USER_GRANTS
 from relay.http import HttpClient
 from relay.model import Clock
@@ -14,16 +16,23 @@ from relay.oauth import choices
 from relay.oauth.access_token import Granted, Token
 from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
+from relay.oauth.gate import Gate
 from relay.oauth.jwt import claims
+from relay.oauth.logins import MailboxLogins
+from relay.oauth.mailboxes import MailboxTokens
 from relay.oauth.managed_identity import ManagedIdentity
+from relay.oauth.proofs import Proofs
 from relay.oauth.refresh import SignedIn
-from relay.oauth.request import ClientAuthentication, Grant, TokenEndpoint
+from relay.oauth.request import Address, ClientAuthentication, Grant, TokenEndpoint
 from relay.oauth.settings import OAuthSettings, WayOAuthSettings
 from relay.oauth.store import ConsentStore
 from relay.oauth.token_source import TokenSource
 
 __all__ = [
     "ConsentStore",
+    "MailboxLogins",
+    "MailboxTokens",
+    "Mailboxes",
     "OAuthSettings",
     "Token",
     "TokenError",
@@ -31,6 +40,8 @@ __all__ = [
     "asker",
     "authentication",
     "claims",
+    "discovery",
+    "mailboxes",
     "source",
     "sources",
 ]
@@ -85,31 +96,104 @@ def sources(
     return found
 
 
-def asker(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Callable[[Grant], Awaitable[Granted]]:
-    """Makes one request to the token endpoint of account `name`, with any grant. Raises ValueError as `source` does."""
-    proof = authentication(name, oauth, clock)
+@dataclass(frozen=True, slots=True)
+class Mailboxes:
+    """What an account that acts as whoever sends works with; `logins` where its users show their own passwords."""
+
+    tokens: MailboxTokens
+    logins: MailboxLogins | None = None
+
+
+def mailboxes(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store: ConsentStore) -> Mailboxes:
+    """The tokens of account `name`, whose mailbox is that of whoever sends. Raises ValueError as `source` does."""
+    if oauth.grant == "password":
+        return _with_logins(name, oauth, http, clock, store)
+    if oauth.grant == "jwt_bearer":
+
+        def of_user(mailbox: str) -> TokenSource:
+            return source(name, oauth.model_copy(update={"subject": mailbox}), http, clock)
+
+        return Mailboxes(MailboxTokens(of_user))
+    shared = source(name, oauth, http, clock)
+    return Mailboxes(MailboxTokens(lambda _: shared))
+
+
+def _with_logins(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store: ConsentStore) -> Mailboxes:
     address = _address(name, oauth, http, clock)
+    gate = Gate(_asker(name, oauth, address, http, clock), clock)
+
+    def of_user(mailbox: str) -> TokenSource:
+        signed_in = SignedIn(
+            name,
+            store,
+            gate.ask,
+            client_id=choices.client_id(oauth),
+            token_endpoint=address,
+            scopes=oauth.scopes,
+            scope_delimiter=oauth.scope_delimiter,
+            clock=clock,
+            mailbox=mailbox,
+        )
+        return TokenSource(f"{name} ({mailbox})", signed_in.fetch, clock, refresh_margin=oauth.refresh_margin)
+
+    tokens = MailboxTokens(of_user)
+    logins = MailboxLogins(
+        name,
+        store,
+        gate.ask,
+        client_id=choices.client_id(oauth),
+        token_endpoint=address,
+        scopes=choices.renewable(oauth),
+        scope_delimiter=oauth.scope_delimiter,
+        clock=clock,
+        redeemed=tokens.redeemed,
+    )
+    return Mailboxes(tokens, logins)
+
+
+def discovery(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> Discovery | None:
+    """What finds the provider's addresses by its issuer; None for an account that names none."""
+    return None if oauth.issuer is None else Discovery(name, oauth.issuer, http, clock, entra=oauth.entra)
+
+
+def asker(
+    name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, found: Discovery | None = None
+) -> Callable[[Grant], Awaitable[Granted]]:
+    """Makes one request to the token endpoint of account `name`, with any grant. Raises ValueError as `source` does.
+
+    `found` is the account's discovery, where somebody else needs it as well.
+    """
+    return _asker(name, oauth, _address(name, oauth, http, clock, found), http, clock)
+
+
+def _asker(
+    name: str, oauth: OAuthSettings, address: Address, http: HttpClient, clock: Clock
+) -> Callable[[Grant], Awaitable[Granted]]:
+    proofs = authentication(name, oauth, clock)
 
     async def ask(grant: Grant) -> Granted:
-        endpoint = TokenEndpoint(
-            name,
-            address,
-            grant=grant,
-            authentication=proof,
-            extra_parameters=oauth.extra_parameters,
-            http=http,
-            clock=clock,
-            method=oauth.token_request_method,
-        )
-        return await endpoint.fetch()
+        async def once(proof: ClientAuthentication) -> Granted:
+            endpoint = TokenEndpoint(
+                name,
+                address,
+                grant=grant,
+                authentication=proof,
+                extra_parameters=oauth.extra_parameters,
+                http=http,
+                clock=clock,
+                method=oauth.token_request_method,
+            )
+            return await endpoint.fetch()
+
+        return await proofs.tried(once)
 
     return ask
 
 
-def authentication(name: str, oauth: OAuthSettings, clock: Clock | None = None) -> ClientAuthentication:
+def authentication(name: str, oauth: OAuthSettings, clock: Clock | None = None) -> Proofs:
     """How the client of account `name` proves who it is. Raises ValueError as `source` does."""
     try:
-        return choices.authentication(oauth, clock or Clock())
+        return choices.proofs(name, oauth, clock or Clock())
     except ValueError as error:
         raise _of_account(name, error) from None
 
@@ -125,10 +209,13 @@ def _of_account(name: str, error: ValueError) -> ValueError:
     return ValueError(f"accounts.{name}.oauth.{error}")
 
 
-def _address(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock) -> str | Callable[[], Awaitable[str]]:
+def _address(
+    name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, found: Discovery | None = None
+) -> Address:
     """Where the token endpoint is, or how it is found."""
-    if oauth.token_endpoint is None and oauth.issuer is not None:
-        return Discovery(name, oauth.issuer, http, clock, entra=oauth.entra).token_endpoint
+    found = found or discovery(name, oauth, http, clock)
+    if oauth.token_endpoint is None and found is not None:
+        return found.token_endpoint
     try:
         return choices.token_endpoint(oauth)
     except ValueError as error:
@@ -149,12 +236,13 @@ def _managed_identity(
 def _signed_in(name: str, oauth: OAuthSettings, http: HttpClient, clock: Clock, store: ConsentStore | None) -> Fetch:
     if store is None:
         raise ValueError(f"accounts.{name}.oauth.grant: {oauth.grant} needs the store of sign-ins")
+    address = _address(name, oauth, http, clock)
     return SignedIn(
         name,
         store,
-        asker(name, oauth, http, clock),
+        _asker(name, oauth, address, http, clock),
         client_id=choices.client_id(oauth),
-        token_endpoint=choices.token_endpoint(oauth),
+        token_endpoint=address,
         scopes=oauth.scopes,
         scope_delimiter=oauth.scope_delimiter,
         clock=clock,

@@ -13,20 +13,21 @@ class Token:
     """An access token. Times are seconds since the epoch by this machine's clock.
 
     From `refresh_at` on it is renewed in the background, at `expires_at` it ends. `scope` is what the provider said
-    that it granted, "" when it said nothing.
+    that it granted, "" when it said nothing; `user` is who has signed in for it, "" where that is not known.
     """
 
     value: str = field(repr=False)
     expires_at: float
     refresh_at: float
     scope: str = ""
+    user: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
     """What a token endpoint gave. `lifetime` and `refresh_in` are seconds from the moment it arrived.
 
-    `refresh_token` and `id_token` are "" when none came with it.
+    `refresh_token` and `id_token` are "" when none came with it, and so is `user` where nobody has signed in.
     """
 
     value: str = field(repr=False)
@@ -35,6 +36,7 @@ class Granted:
     scope: str = ""
     refresh_token: str = field(default="", repr=False)
     id_token: str = field(default="", repr=False)
+    user: str = ""
 
 
 def refresh_after(lifetime: float, refresh_in: float | None, margin: float | None, chance: float) -> float:

@@ -18,6 +18,7 @@ from relay.oauth.client_secret import (
 )
 from relay.oauth.federated import FederatedToken
 from relay.oauth.password import Password
+from relay.oauth.proofs import Proofs
 from relay.oauth.request import ClientAuthentication, Grant
 from relay.oauth.settings import OAuthSettings
 
@@ -29,12 +30,16 @@ def grant(oauth: OAuthSettings, clock: Clock) -> Grant:
     return _chosen(_GRANTS, oauth.grant, "grant")(oauth, clock)
 
 
-def authentication(oauth: OAuthSettings, clock: Clock) -> ClientAuthentication:
-    """Raises ValueError for settings that a checked configuration cannot have."""
+def proofs(account: str, oauth: OAuthSettings, clock: Clock) -> Proofs:
+    """How the client of `account` proves who it is. Raises ValueError as above."""
     if oauth.grant == "jwt_bearer":
-        return NoAuthentication()
+        return Proofs(account, NoAuthentication())
     method = oauth.token_endpoint_auth_method
-    return _chosen(_AUTHENTICATIONS, method, "token_endpoint_auth_method")(oauth, clock)
+    if method in _WITH_SECRET:
+        make = _WITH_SECRET[method]
+        following = oauth.client_secret_next
+        return Proofs(account, make(oauth, _secret(oauth)), make(oauth, following) if following else None)
+    return Proofs(account, _chosen(_AUTHENTICATIONS, method, "token_endpoint_auth_method")(oauth, clock))
 
 
 def only_scope(oauth: OAuthSettings) -> str:
@@ -56,6 +61,12 @@ def _need(value: Value | None, key: str) -> Value:
     return value
 
 
+def renewable(oauth: OAuthSettings) -> tuple[str, ...]:
+    """The scopes with what brings a refresh token, where the provider is known to want that."""
+    scopes = tuple(oauth.scopes)
+    return (*scopes, "offline_access") if oauth.entra and "offline_access" not in scopes else scopes
+
+
 def client_id(oauth: OAuthSettings) -> Secret:
     """Raises ValueError as above."""
     return _need(oauth.client_id, "client_id")
@@ -70,9 +81,9 @@ def _secret(oauth: OAuthSettings) -> Secret:
     return _need(oauth.client_secret, "client_secret")
 
 
-def _secret_header(oauth: OAuthSettings, _: Clock) -> ClientAuthentication:
+def _secret_header(oauth: OAuthSettings, secret: Secret) -> ClientAuthentication:
     header = _need(oauth.client_secret_header, "client_secret_header")
-    return ClientSecretHeader(client_id(oauth), _secret(oauth), header)
+    return ClientSecretHeader(client_id(oauth), secret, header)
 
 
 def _jwt_bearer(oauth: OAuthSettings, clock: Clock) -> Grant:
@@ -102,10 +113,12 @@ _GRANTS: dict[str, Callable[[OAuthSettings, Clock], Grant]] = {
     "password": _password,
     "jwt_bearer": _jwt_bearer,
 }
-_AUTHENTICATIONS: dict[str, Callable[[OAuthSettings, Clock], ClientAuthentication]] = {
-    "client_secret_post": lambda oauth, _: ClientSecretPost(client_id(oauth), _secret(oauth)),
-    "client_secret_basic": lambda oauth, _: ClientSecretBasic(client_id(oauth), _secret(oauth)),
+_WITH_SECRET: dict[str, Callable[[OAuthSettings, Secret], ClientAuthentication]] = {
+    "client_secret_post": lambda oauth, secret: ClientSecretPost(client_id(oauth), secret),
+    "client_secret_basic": lambda oauth, secret: ClientSecretBasic(client_id(oauth), secret),
     "client_secret_header": _secret_header,
+}
+_AUTHENTICATIONS: dict[str, Callable[[OAuthSettings, Clock], ClientAuthentication]] = {
     "private_key_jwt": _private_key_jwt,
     "none": lambda oauth, _: PublicClient(client_id(oauth)),
 }

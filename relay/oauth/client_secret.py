@@ -6,7 +6,7 @@ never with the id of another one.
 
 import base64
 import re
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 from relay.config.secret import Secret, SecretError
 from relay.oauth.request import TokenRequest
@@ -34,9 +34,12 @@ class ClientSecretBasic:
         self._secrets = (client_id, client_secret)
 
     def add_to(self, request: TokenRequest) -> TokenRequest:
+        """`request` with the header field. Raises SecretError."""
         client_id, secret = read_sendable(*self._secrets)
-        # Without the encoding (RFC 6749 appendix B) a colon in the id would end it, and "%" or "+" become others.
-        pair = base64.b64encode(f"{quote_plus(client_id)}:{quote_plus(secret)}".encode("ascii")).decode("ascii")
+        # Without the encoding (RFC 6749 appendix B) a colon in the id would end it, and "%" or "+" become others. A
+        # space is sent as %20, which also the servers understand that do not know it as "+" (Authlib is one).
+        encoded = f"{quote(client_id, safe='')}:{quote(secret, safe='')}"
+        pair = base64.b64encode(encoded.encode("ascii")).decode("ascii")
         return request.adding(headers={"authorization": f"Basic {pair}"}, secrets=(secret, pair))
 
 

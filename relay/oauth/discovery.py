@@ -4,6 +4,7 @@ The document is kept for a day. One that says it is another provider's is not be
 server could else send everybody's secrets where he likes.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from relay.log import clean
 from relay.model import Clock
 from relay.oauth import errors
 from relay.oauth.hostile_json import as_text, read_object
+from relay.oauth.pacing import PAUSE
 
 KEPT = 86400.0
 """Seconds for which a document is used."""
@@ -46,24 +48,40 @@ class Discovery:
         self._entra = entra or urlsplit(issuer).hostname in _AUTHORITIES
         self._found: Metadata | None = None
         self._until = 0.0
+        self._failure: errors.TokenError | None = None
+        self._ask_at = 0.0
+        self._turn = asyncio.Lock()
 
     async def token_endpoint(self) -> str:
         """Raises TokenError."""
         return (await self.metadata()).token_endpoint
 
     async def metadata(self) -> Metadata:
-        """What is known, or what the provider says now. An old document is better than none. Raises TokenError."""
-        if self._found is not None and self._clock.monotonic() < self._until:
-            return self._found
+        """What is known, or what the provider says now. An old document is better than none. Raises TokenError.
+
+        After a failure the provider is left alone for half a minute, and everybody in between hears of that failure.
+        """
+        async with self._turn:
+            now = self._clock.monotonic()
+            if self._found is not None and now < self._until:
+                return self._found
+            if now >= self._ask_at:
+                await self._renew()
+            if self._found is not None:
+                return self._found
+            assert self._failure is not None  # noqa: S101 (without a document, the last request has failed)
+            raise self._failure.waiting(max(0.0, self._ask_at - self._clock.monotonic()))
+
+    async def _renew(self) -> None:
         try:
             self._found = await self._ask()
         except errors.TokenError as error:
-            if self._found is None:
-                raise
-            log.oauth.metadata_kept(self._account, str(error))
-            return self._found
+            pause = max(PAUSE, error.retry_after or 0.0)
+            self._failure, self._ask_at = error, self._clock.monotonic() + pause
+            if self._found is not None:
+                log.oauth.metadata_kept(self._account, str(error))
+            return
         self._until = self._clock.monotonic() + KEPT
-        return self._found
 
     async def _ask(self) -> Metadata:
         address = self._issuer.rstrip("/") + WELL_KNOWN

@@ -4,13 +4,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Self
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 from relay.advice import oauth as advice
 from relay.config.secret import SecretError
 from relay.http import HttpError
 from relay.log import clean
 
+OF_USER = frozenset({"invalid_grant", "interaction_required", "login_required", "consent_required", "consent_needed"})
+"""Errors about one user's sign-in or password: for any other user the endpoint may answer otherwise."""
 INVALID_RESPONSE = "invalid_response"
 """The `error` of an answer that is neither a token nor an error of OAuth."""
 _LONGEST = 300
@@ -36,7 +38,10 @@ class Refused:
     def without(self, secrets: Iterable[str]) -> Self:
         """Itself with `secrets` masked: some servers quote what they were sent."""
         masked = [
-            form for secret in secrets for form in (secret, quote_plus(secret)) if len(secret) >= _SHORTEST_MASKED
+            form
+            for secret in secrets
+            for form in (secret, quote_plus(secret), quote(secret, safe=""))
+            if len(secret) >= _SHORTEST_MASKED
         ]
 
         def mask(text: str) -> str:
@@ -77,6 +82,11 @@ class TokenError(Exception):
         self.retry_after = retry_after
         self.hint = hint
         self.trace = trace
+
+    @property
+    def is_of_user(self) -> bool:
+        """Whether this is one user's trouble, and neither the endpoint's nor the application's."""
+        return self.error in OF_USER
 
     def waiting(self, retry_after: float) -> "TokenError":
         """The same trouble for one more caller, with the seconds that are left."""
@@ -150,22 +160,46 @@ def insecure_endpoint(account: str, host: str) -> TokenError:
     return TokenError(text, error="insecure_endpoint", temporary=False, hint=hint)
 
 
-def consent_missing(account: str) -> TokenError:
+def neither(error: TokenError, one: str, other: str) -> TokenError:
+    """Both secrets were tried, and `error` is what was said to one of them."""
+    return TokenError(
+        f"{error.text} (tried with {one} and with {other})",
+        error=error.error,
+        temporary=error.temporary,
+        description=error.description,
+        codes=error.codes,
+        retry_after=error.retry_after,
+        hint=error.hint,
+        trace=error.trace,
+    )
+
+
+def consent_missing(account: str, mailbox: str = "") -> TokenError:
     """Nobody has signed in yet."""
-    text = f"{account}: no token: nobody has signed in for this account yet"
-    return TokenError(text, error="consent_needed", temporary=False, hint=f"Sign in: relay authorize {account}")
+    who = f"as {mailbox}" if mailbox else "for this account"
+    text = f"{account}: no token: nobody has signed in {who} yet"
+    return TokenError(text, error="consent_needed", temporary=False, hint=_sign_in(account, mailbox))
 
 
-def consent_needed(account: str, said: str) -> TokenError:
+def consent_needed(account: str, said: str, mailbox: str = "") -> TokenError:
     """The sign-in has ended, as the provider `said`; it is not asked again for a while."""
-    text = f"{account}: no token: the sign-in has ended{f' ({said})' if said else ''}"
-    return TokenError(text, error="consent_needed", temporary=False, hint=f"Sign in again: relay authorize {account}")
+    whose = f" of {mailbox}" if mailbox else ""
+    text = f"{account}: no token: the sign-in{whose} has ended{f' ({said})' if said else ''}"
+    return TokenError(text, error="consent_needed", temporary=False, hint=_sign_in(account, mailbox, again=True))
 
 
-def consent_ended(account: str, error: TokenError) -> TokenError:
+def _sign_in(account: str, mailbox: str, *, again: bool = False) -> str:
+    if mailbox:
+        return f"It begins anew when an application logs in to the relay as {mailbox} with the right password"
+    return f"Sign in{' again' if again else ''}: relay authorize {account}"
+
+
+def consent_ended(account: str, error: TokenError, mailbox: str = "") -> TokenError:
     """The provider has just said that the sign-in has ended."""
     again = f"relay authorize {account}"
     hint = error.hint if again in error.hint else f"{error.hint} Sign in again: {again}".strip()
+    if mailbox:
+        hint = _sign_in(account, mailbox)
     return TokenError(
         error.text,
         error=error.error,
@@ -178,10 +212,10 @@ def consent_ended(account: str, error: TokenError) -> TokenError:
     )
 
 
-def consent_elsewhere(account: str, endpoint: str) -> TokenError:
+def consent_elsewhere(account: str, endpoint: str, mailbox: str = "") -> TokenError:
     """The sign-in belongs to another application or server than the configured one: it is shown to no other."""
     text = f"{account}: no token: the stored sign-in is for another client_id or token_endpoint ({clean(endpoint)})"
-    hint = f"Sign in for the configured one: relay authorize {account}"
+    hint = _sign_in(account, mailbox) if mailbox else f"Sign in for the configured one: relay authorize {account}"
     return TokenError(text, error="consent_needed", temporary=False, hint=hint)
 
 

@@ -85,7 +85,7 @@ class State:
 
     def granted(self, answer: Granted, now: Moment, margin: float | None, chance: float) -> "State":
         refresh_at = now.time + refresh_after(answer.lifetime, answer.refresh_in, margin, chance)
-        token = Token(answer.value, now.time + answer.lifetime, refresh_at, answer.scope)
+        token = Token(answer.value, now.time + answer.lifetime, refresh_at, answer.scope, answer.user)
         return State(Held(token, now), forced_at=self.forced_at)
 
     def failed(self, error: TokenError, now: Moment) -> "State":

@@ -6,6 +6,7 @@ token is on the disk before the access token is used: a crash in between costs o
 
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 
 from relay import log
 from relay.config.secret import Secret, SecretError
@@ -14,7 +15,7 @@ from relay.model import Clock
 from relay.oauth import errors
 from relay.oauth.access_token import Granted
 from relay.oauth.errors import TokenError
-from relay.oauth.request import Grant, TokenRequest
+from relay.oauth.request import Address, Grant, TokenRequest, located
 from relay.oauth.store import CONSENT_NEEDED, Consent, ConsentStore, LeasedError
 from relay.seal import SealError
 
@@ -48,7 +49,10 @@ class RefreshToken:
 
 
 class SignedIn:
-    """Fetches tokens with the sign-in of `account`. `ask` makes one request with a grant and raises TokenError."""
+    """Fetches tokens with the sign-in of `account`, or of one `mailbox` in it.
+
+    `ask` makes one request with a grant and raises TokenError.
+    """
 
     def __init__(
         self,
@@ -57,10 +61,11 @@ class SignedIn:
         ask: Ask,
         *,
         client_id: Secret,
-        token_endpoint: str,
+        token_endpoint: Address,
         scopes: Sequence[str],
         scope_delimiter: str,
         clock: Clock,
+        mailbox: str = "",
     ) -> None:
         self._account = account
         self._store = store
@@ -70,6 +75,7 @@ class SignedIn:
         self._scopes = tuple(scopes)
         self._delimiter = scope_delimiter
         self._clock = clock
+        self._mailbox = mailbox
         self._owner = secrets.token_hex(8)
         self._unsaved: tuple[Consent, str] | None = None
 
@@ -77,8 +83,9 @@ class SignedIn:
         """A new access token; the sign-in is safe on the disk when this returns. Raises TokenError."""
         try:
             await self._save()
-            self._check(await self._store.find(self._account))
-            consent = self._check(await self._leased())
+            endpoint = await located(self._token_endpoint)
+            self._check(await self._store.find(self._account, self._mailbox), endpoint)
+            consent = self._check(await self._leased(), endpoint)
             try:
                 granted = await self._refreshed(consent)
             finally:
@@ -98,20 +105,20 @@ class SignedIn:
         until = self._clock.monotonic() + PATIENCE
         while True:
             try:
-                return await self._store.lease(self._account, "", self._owner, LEASE)
+                return await self._store.lease(self._account, self._mailbox, self._owner, LEASE)
             except LeasedError as held:
                 if self._clock.monotonic() >= until:
                     raise errors.leased(self._account, held.seconds) from None
                 await self._clock.sleep(min(1.0, max(0.05, held.seconds)))
 
-    def _check(self, consent: Consent | None) -> Consent:
-        """`consent` if there is one that may be shown to the configured token endpoint now. Raises TokenError."""
+    def _check(self, consent: Consent | None, endpoint: str) -> Consent:
+        """`consent` if there is one that may be shown to the token endpoint now. Raises TokenError."""
         if consent is None:
-            raise errors.consent_missing(self._account)
-        if consent.token_endpoint != self._token_endpoint or consent.client_id != self._client_id.read():
-            raise errors.consent_elsewhere(self._account, consent.token_endpoint)
+            raise errors.consent_missing(self._account, self._mailbox)
+        if consent.token_endpoint != endpoint or consent.client_id != self._client_id.read():
+            raise errors.consent_elsewhere(self._account, consent.token_endpoint, self._mailbox)
         if consent.state == CONSENT_NEEDED and self._clock.time() - consent.used_at < TRY_AGAIN:
-            raise errors.consent_needed(self._account, consent.error)
+            raise errors.consent_needed(self._account, consent.error, self._mailbox)
         return consent
 
     async def _refreshed(self, consent: Consent) -> Granted:
@@ -125,7 +132,7 @@ class SignedIn:
         except TokenError as error:
             raise await self._refused(consent, error) from None
         self._unsaved = (consent, granted.refresh_token if granted.refresh_token != token else "")
-        return granted
+        return replace(granted, user=consent.user)
 
     async def _refused(self, consent: Consent, error: TokenError) -> TokenError:
         """What to tell of a refusal, once it is noted. The refresh token stays whatever was said."""
@@ -135,8 +142,8 @@ class SignedIn:
         if not ended:
             return error
         if noted and consent.state != CONSENT_NEEDED:
-            log.oauth.consent_needed(self._account, error.text)
-        return errors.consent_ended(self._account, error)
+            log.oauth.consent_needed(self._account, error.text, self._mailbox)
+        return errors.consent_ended(self._account, error, self._mailbox)
 
     async def _save(self) -> None:
         """Put what the last answer brought on the disk. It is kept in memory until that has worked."""

@@ -19,15 +19,33 @@ from relay.oauth.response import parse
 
 _MOST_OCTETS = 256 * 1024
 
+Address = str | Callable[[], Awaitable[str]]
+"""Where a token endpoint is, or what finds it at each request (and raises TokenError)."""
+
+
+async def located(address: Address) -> str:
+    """Where it is now. Raises TokenError."""
+    return address if isinstance(address, str) else await address()
+
 
 @dataclass(frozen=True, slots=True)
 class TokenRequest:
-    """What is posted. `secrets` are the parts of it that no error may show."""
+    """What is posted. `secrets` are the parts of it that no error may show.
+
+    `token_endpoint` names the server in an assertion, whichever of its addresses is asked (RFC 7523 3); "" when that is
+    `url`.
+    """
 
     url: str
     form: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    token_endpoint: str = ""
+
+    @property
+    def audience(self) -> str:
+        """Whom an assertion in this request is for."""
+        return self.token_endpoint or self.url
 
     def adding(
         self,
@@ -69,14 +87,14 @@ class ClientAuthentication(Protocol):
 class TokenEndpoint:
     """Asks one token endpoint for one account's tokens, whenever it is told to.
 
-    `url` is its address, or finds it at each request (and raises TokenError). `method` is "POST", or "GET" for the
+    `url` is its address, or finds it. `method` is "POST", or "GET" for the
     odd server that wants the parameters in the address.
     """
 
     def __init__(
         self,
         account: str,
-        url: str | Callable[[], Awaitable[str]],
+        url: Address,
         *,
         grant: Grant,
         authentication: ClientAuthentication,
@@ -96,9 +114,9 @@ class TokenEndpoint:
 
     async def fetch(self) -> Granted:
         """One request. Raises TokenError."""
-        url = self._url if isinstance(self._url, str) else await self._url()
+        url = await located(self._url)
         host = urlsplit(url).hostname or url
-        if not _is_private(url):
+        if not is_private(url):
             raise errors.insecure_endpoint(self._account, host)
         request = TokenRequest(url, self._extra_parameters, {"accept": "application/json"})
         try:
@@ -127,7 +145,7 @@ class TokenEndpoint:
         return await self._http.request(self._method, address, headers=request.headers, max_response=_MOST_OCTETS)
 
 
-def _is_private(url: str) -> bool:
+def is_private(url: str) -> bool:
     """Whether what is sent to `url` stays unread: by TLS, or because it does not leave this machine."""
     parts = urlsplit(url)
     host = parts.hostname or ""

@@ -36,6 +36,16 @@ class TokenSource:
         self._state = State()
         self._renewal: asyncio.Task[TokenError | None] | None = None
 
+    @property
+    def failure(self) -> TokenError | None:
+        """Why the last request gave no token; None after one that did, and before the first."""
+        return self._state.failure
+
+    @property
+    def works(self) -> bool:
+        """Whether the last request gave a token."""
+        return self._state.held is not None and self._state.failure is None
+
     async def get(self) -> Token:
         """A token that is good now. Raises TokenError.
 
@@ -74,6 +84,10 @@ class TokenSource:
             self._state = self._state.forced(now)
         await self._renewed()
         return await self.get()
+
+    def accept(self, granted: Granted) -> None:
+        """Use a token that came on another way, with a new sign-in; what failed before is forgotten."""
+        self._state = self._state.granted(granted, self._now(), self._margin, self._chance())
 
     async def close(self) -> None:
         """Give up a renewal that is under way; who waits for it gets a TokenError."""

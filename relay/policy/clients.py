@@ -2,9 +2,10 @@
 
 import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from relay import mime
 from relay.config import Client, Secret, Settings
 from relay.policy.patterns import AddressPatterns
 
@@ -32,6 +33,7 @@ class ClientPolicy:
     any_login: bool
     password: Secret | None
     password_hash: Secret | None
+    authenticate: Literal["upstream"] | None
     reply: Literal["queued", "delivered"]
     reply_timeout: float
     max_age: float
@@ -40,6 +42,11 @@ class ClientPolicy:
     def replaces_sender(self) -> bool:
         """Whether a sender that is not allowed is replaced instead of refused."""
         return self.sender == "force" or (self.sender == "if_not_allowed" and not self.senders.any)
+
+    def used_by(self, mailbox: str) -> "ClientPolicy":
+        """The client while the user of `mailbox` is logged in: who may send as nobody else, unless `senders` say so."""
+        senders = self.senders or AddressPatterns([mailbox])
+        return replace(self, senders=senders, from_address=self.from_address or mailbox)
 
 
 def compiled(settings: Settings) -> dict[str, ClientPolicy]:
@@ -50,7 +57,7 @@ def compiled(settings: Settings) -> dict[str, ClientPolicy]:
 def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
     account = settings.accounts[client.account]
     from_address = account.own_address or ""
-    if client.sender != "keep" and not from_address:
+    if client.sender != "keep" and not from_address and client.authenticate is None:
         raise ValueError(
             f'clients.{name}.sender = "{client.sender}" needs an address to write: set '
             f"accounts.{client.account}.from_address"
@@ -69,6 +76,7 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
         any_login=client.any_login,
         password=client.password,
         password_hash=client.password_hash,
+        authenticate=client.authenticate,
         reply=client.reply,
         reply_timeout=client.reply_timeout,
         max_age=client.max_age if client.max_age is not None else settings.queue.max_age,
@@ -88,9 +96,13 @@ class Recognition:
     def __init__(self, listener: str, settings: Settings, clients: dict[str, ClientPolicy]) -> None:
         self._logins: dict[str, list[ClientPolicy]] = {}
         self._any_login: list[ClientPolicy] = []
+        self._upstream: list[ClientPolicy] = []
         self._networks = _NetworkTable()
         for name, client in settings.clients.items():
             if listener not in client.listeners:
+                continue
+            if client.authenticate is not None:
+                self._upstream.append(clients[name])
                 continue
             if client.has_login:
                 self._logins.setdefault(client.login or name, []).append(clients[name])
@@ -102,7 +114,7 @@ class Recognition:
 
     @property
     def offers_login(self) -> bool:
-        return bool(self._logins or self._any_login)
+        return bool(self._logins or self._any_login or self._upstream)
 
     def by_address(self, peer: str) -> ClientPolicy | None:
         """The client without login whose network holds `peer`, the longest prefix first."""
@@ -113,6 +125,9 @@ class Recognition:
         """The client that this login may be, from there; whether the password is right is not known here."""
         address = _address(peer)
         candidates = [*self._logins.get(login, ()), *self._any_login]
+        if not candidates and mime.canonical(login) is not None:
+            # Only what is a mailbox and no login of the relay's own: that one's password is nobody else's business.
+            candidates = self._upstream
         return next((client for client in candidates if _comes_from(client.networks, address)), None)
 
 

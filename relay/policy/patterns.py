@@ -29,6 +29,10 @@ class AddressPatterns:
             else:
                 self._addresses.add(_folded(pattern))
 
+    def __bool__(self) -> bool:
+        """Whether anybody fits."""
+        return self.any or bool(self._domains or self._addresses)
+
     def __contains__(self, address: object) -> bool:
         if self.any:
             return True

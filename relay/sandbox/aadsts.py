@@ -51,6 +51,12 @@ KNOWN: Mapping[int, Known] = {
         "The user account does not exist in the {tenant} directory. To sign into this application, the account must be"
         " added to the directory.",
     ),
+    50076: Known(
+        400,
+        "invalid_grant",
+        "Due to a configuration change made by your administrator, or because you moved to a new location, you must use"
+        " multi-factor authentication to access '{resource}'.",
+    ),
     50126: Known(400, "invalid_grant", "Error validating credentials due to invalid username or password."),
     65001: Known(
         400,

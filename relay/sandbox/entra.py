@@ -166,7 +166,9 @@ class Entra:
         token = self._tokens.issue_for_user(resource, user, (permission,))
         left = int(self._settings.token_lifetime) - 1
         granted = {"scope": f"{resource}/{permission}", "token_type": "Bearer", "expires_in": left}
-        return {**granted, "ext_expires_in": left, "access_token": token}
+        issuer = f"{endpoint.removesuffix('/oauth2/v2.0/token')}/v2.0"
+        renewal = self.sign_ins.renewal(user, parameters["scope"], issuer)
+        return {**granted, **renewal, "ext_expires_in": left, "access_token": token}
 
     def _resource(self, scope: str) -> str:
         if " " in scope.strip():

@@ -1,6 +1,7 @@
 """What the stand-in tenant looks like: its application, its mailboxes, its limits."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -45,6 +46,10 @@ class SandboxSettings:
     """Who may ask the stand-in Google for tokens of the mailboxes' users."""
     user_password: str = field(default="", repr=False)
     """What the users of the mailboxes sign in with by the grant `password`; "" lets nobody."""
+    mailbox_passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """Those of users who have one of their own, by mailbox."""
+    second_factor: tuple[str, ...] = ()
+    """Users to whom a password alone opens nothing (multi-factor authentication)."""
     mailbox: str = "noreply@sandbox.onmicrosoft.com"
     more_mailboxes: tuple[str, ...] = ()
     send_as: tuple[str, ...] = ()

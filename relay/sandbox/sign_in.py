@@ -115,6 +115,14 @@ class SignIns:
         found = (each for each in self._devices.values() if each.user_code == user_code.strip().upper())
         return next((each for each in found if each.expires_at > self._clock.time()), None)
 
+    def renewal(self, user: str, scope: str, issuer: str) -> dict[str, str]:
+        """The refresh token that comes with a token for `scope`, where `user` may have one. Raises EntraError."""
+        if "offline_access" not in scope.split():
+            return {}
+        token = f"1.{_random(96)}"
+        self._refresh_tokens[token] = Consented(user, self.wanted(scope), issuer)
+        return {"refresh_token": token}
+
     def revoke(self, user: str) -> None:
         """What an administrator does with *Revoke sessions*: the refresh tokens of `user` give nothing any more."""
         self._revoked |= {token for token, of in self._refresh_tokens.items() if of.user.lower() == user.lower()}

@@ -11,7 +11,7 @@ _OPENID = frozenset({"openid", "profile", "email", "offline_access"})
 
 
 class Users:
-    """Each mailbox has a user of its name; all have the password of the settings, or none can sign in with one."""
+    """Each mailbox has a user of its name; who has no password of his own has that of the settings, or none."""
 
     def __init__(self, settings: SandboxSettings) -> None:
         self._settings = settings
@@ -21,9 +21,12 @@ class Users:
         found = next((one for one in self._settings.mailboxes if one.lower() == username.lower()), None)
         if found is None:
             raise EntraError(50034, tenant=self._settings.tenant)
-        right = self._settings.user_password
+        own = {mailbox.lower(): each for mailbox, each in self._settings.mailbox_passwords.items()}
+        right = own.get(found.lower(), self._settings.user_password)
         if not right or not hmac.compare_digest(password.encode(), right.encode()):
             raise EntraError(50126)
+        if found.lower() in map(str.lower, self._settings.second_factor):
+            raise EntraError(50076, resource=EXCHANGE[-1])
         return found
 
     def permission(self, scope: str) -> tuple[str, str]:

@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import uvicorn
 from starlette.types import ASGIApp
 
+from relay.http.closing import stop_listening
+
 _MOST_REQUESTS = 500
 _SILENCE = 10.0
 """Seconds after which a connection without a request may be closed; after twice as many it is."""
@@ -19,6 +21,11 @@ class _HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone: the service decides when its parts stop."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening with nobody left in the door, then as uvicorn has it."""
+        await stop_listening(self.servers)
+        await super().shutdown(sockets)
 
 
 @contextlib.asynccontextmanager

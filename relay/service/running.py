@@ -9,12 +9,13 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from relay import listener, log, oauth, upstream, web
+from relay.alerts import Radar
 from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
@@ -23,10 +24,10 @@ from relay.delivery import Delivery
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
-from relay.oauth import TokenSource
 from relay.policy import Policy
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
+from relay.service.tokens import Tokens, tokens_of
 from relay.spool import Spool
 from relay.upstream import Upstream
 
@@ -63,16 +64,15 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def upstreams_of(
-    settings: Settings, sources: Mapping[str, Mapping[str, TokenSource]], http: HttpClient, clock: Clock
-) -> dict[str, Upstream]:
-    """The way out of each account; `sources` gives the tokens of those that need some, by way."""
+def upstreams_of(settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock) -> dict[str, Upstream]:
+    """The way out of each account."""
     gates = upstream.Gates()
     return {
         name: upstream.build(
             name,
             account,
-            tokens=sources.get(name, {}),
+            tokens=tokens.sources.get(name, {}),
+            mailboxes=tokens.of_sender.get(name),
             http=http,
             hostname=settings.hostname,
             sink_log=settings.sink.log,
@@ -133,21 +133,20 @@ class Service:
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
-        sources = {
-            name: oauth.sources(name, account.oauth, account.via, http, self.clock, store)
-            for name, account in settings.accounts.items()
-            if account.oauth is not None
-        }
-        for source in {source for by_way in sources.values() for source in by_way.values()}:
-            stack.push_async_callback(source.close)
-        upstreams = upstreams_of(settings, sources, http, self.clock)
+        tokens = tokens_of(settings, http, self.clock, store)
+        stack.push_async_callback(tokens.close)
+        upstreams = upstreams_of(settings, tokens, http, self.clock)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery)
         if "delivery" in self.roles:
+            radar = Radar(
+                settings, sources=tokens.first, store=store, lanes=delivery.status, http=http, clock=self.clock
+            )
+            self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool)
+            await self._start_listeners(stack, spool, tokens)
 
     def _watch(
         self,
@@ -177,12 +176,14 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool) -> None:
+    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
         policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
-            parts = listener.Parts(name, wanted, policy, spool, checker, self.settings.hostname, self.clock)
+            parts = listener.Parts(
+                name, wanted, policy, spool, checker, self.settings.hostname, self.clock, logins=tokens.logins
+            )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
             try:

@@ -1,11 +1,13 @@
 """Statements that look at the queue as a whole: for the page, for start-up and for housekeeping."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from relay.database import Connection
 
-_REMOVED = "its account is not in the configuration: put it back, or drop the message"
+REMOVED = "its account is not in the configuration: put it back, or drop the message"
 _BATCH = 200
 
 
@@ -25,11 +27,15 @@ class Summary:
     """One message as a list shows it."""
 
     id: str
+    kind: str
+    """`mail`, or `report` for one that the relay itself wrote."""
     state: str
     reason: str
     account: str
+    client: str
     sender: str
     recipients: tuple[str, ...]
+    message_id: str
     subject: str
     size: int
     attempts: int
@@ -48,34 +54,51 @@ def overview(connection: Connection) -> Overview:
 
 def recent(connection: Connection, limit: int) -> list[Summary]:
     """The newest `limit` messages, newest first, each with what became of its recipients."""
+    return summaries(connection, "1 = 1", [], limit)
+
+
+def summaries(connection: Connection, where: str, parameters: Sequence[Any], limit: int) -> list[Summary]:
+    """The newest `limit` messages for which the SQL `where` holds, the newest first."""
     rows = connection.execute(
-        """SELECT seq, id, state, reason, account, sender, subject, size, attempts,
-                received_at, next_at FROM message ORDER BY seq DESC LIMIT ?""",
-        (limit,),
+        f"""SELECT seq, id, kind, state, reason, account, origin, sender, message_id, subject, size, attempts,
+                received_at, next_at FROM message WHERE {where} ORDER BY seq DESC LIMIT ?""",  # noqa: S608 (no input)
+        [*parameters, limit],
     ).fetchall()
-    found = []
-    for seq, identifier, state, reason, account, sender, subject, size, attempts, received_at, next_at in rows:
-        people = connection.execute(
-            "SELECT address, code, status, text FROM recipient WHERE message = ? ORDER BY position", (seq,)
-        ).fetchall()
-        replies = [f"{code} {status} {text}" for _, code, status, text in people if code]
-        found.append(
-            Summary(
-                id=identifier,
-                state=state,
-                reason=reason,
-                account=account,
-                sender=sender,
-                recipients=tuple(address for address, *_ in people),
-                subject=subject,
-                size=size,
-                attempts=attempts,
-                received_at=received_at,
-                next_at=next_at,
-                reply=replies[-1] if replies else "",
-            )
-        )
-    return found
+    return [_summary(connection, row) for row in rows]
+
+
+def _summary(connection: Connection, row: Sequence[Any]) -> Summary:
+    seq, identifier, kind, state, reason, account, origin, sender, message_id, subject, size, attempts = row[:12]
+    people = connection.execute(
+        "SELECT address, code, status, text FROM recipient WHERE message = ? ORDER BY position", (seq,)
+    ).fetchall()
+    replies = [f"{code} {status} {text}" for _, code, status, text in people if code]
+    return Summary(
+        id=identifier,
+        kind=kind,
+        state=state,
+        reason=reason,
+        account=account,
+        client=origin_of(origin)[0],
+        sender=sender,
+        recipients=tuple(address for address, *_ in people),
+        message_id=message_id,
+        subject=subject,
+        size=size,
+        attempts=attempts,
+        received_at=row[12],
+        next_at=row[13],
+        reply=replies[-1] if replies else "",
+    )
+
+
+def origin_of(text: str) -> list[str]:
+    """The six texts of an origin; empty ones where the row is damaged."""
+    try:
+        parts = json.loads(text)
+    except ValueError:
+        parts = None
+    return [str(part) for part in parts] if isinstance(parts, list) and len(parts) == 6 else [""] * 6
 
 
 def next_due(connection: Connection, accounts: Sequence[str]) -> float | None:
@@ -108,11 +131,11 @@ def hold_unknown(connection: Connection, accounts: Sequence[str]) -> int:
     marks = ", ".join("?" * len(accounts))
     connection.execute(
         f"UPDATE message SET state = 'queued', reason = '' WHERE state = 'held' AND reason = ? AND account IN ({marks})",  # noqa: S608, E501
-        (_REMOVED, *accounts),
+        (REMOVED, *accounts),
     )
     return connection.execute(
         f"UPDATE message SET state = 'held', reason = ? WHERE state = 'queued' AND account NOT IN ({marks})",  # noqa: S608
-        (_REMOVED, *accounts),
+        (REMOVED, *accounts),
     ).rowcount
 
 

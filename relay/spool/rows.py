@@ -163,6 +163,17 @@ def pending(connection: Connection, seq: int) -> tuple[str, ...]:
     return tuple(address for (address,) in rows)
 
 
+def content(connection: Connection, seq: int, bodies: Path) -> Message:
+    """A message with its content and all its recipients, whatever became of them. Raises DamagedRow."""
+    row = connection.execute(f"SELECT {_COLUMNS} FROM message WHERE seq = ?", (seq,)).fetchone()  # noqa: S608
+    if row is None:
+        raise DamagedRow("it is no longer in the queue")
+    if row[7] is None:
+        raise DamagedRow("its content is no longer kept: that of sent mail is not")
+    people = connection.execute("SELECT address FROM recipient WHERE message = ? ORDER BY position", (seq,)).fetchall()
+    return to_claim(row, tuple(address for (address,) in people), bodies).message
+
+
 def to_claim(row: Sequence[Any], recipients: tuple[str, ...], bodies: Path) -> Claim:
     """Raises DamagedRow for what no message can look like."""
     (seq, identifier, account, sender, eight_bit, smtputf8, origin, headers, body, body_file, size, dots) = row[:12]

@@ -10,15 +10,17 @@ from typing import Protocol
 from relay.config import Account
 from relay.http import HttpClient
 from relay.model import Clock, Identity, Message, Results
-from relay.oauth import TokenSource
+from relay.oauth import MailboxTokens, TokenSource
+from relay.upstream.by_mailbox import ByMailbox
 from relay.upstream.gates import Gates
 from relay.upstream.gmail import GmailUpstream
 from relay.upstream.graph import GraphUpstream
+from relay.upstream.probe import probe
 from relay.upstream.sink import Discard, Fail, Sink
 from relay.upstream.smtp import SmtpUpstream
 from relay.upstream.ways import Way, WaysUpstream
 
-__all__ = ["Gates", "Upstream", "build", "identity"]
+__all__ = ["ByMailbox", "Gates", "Upstream", "build", "identity", "probe"]
 
 
 class Upstream(Protocol):
@@ -55,14 +57,20 @@ def build(
     hostname: str,
     sink_log: str = "summary",
     clock: Clock | None = None,
+    mailboxes: MailboxTokens | None = None,
     gates: Gates | None = None,
 ) -> Upstream:
     """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full".
 
-    `tokens` has the source for each way that needs one. `gates` counts the requests of all accounts together; without
-    it this one counts its own. Raises ValueError for an API without a source, which no checked configuration has.
+    `tokens` has the source for each way that needs one, `mailboxes` gives the tokens of an account that acts as whoever
+    sends. `gates` counts the requests of all accounts together; without it this one counts its own. Raises ValueError
+    where such tokens are missing, which a checked configuration cannot have.
     """
     who = identity(name, account)
+    if account.acts_as_sender:
+        return _by_mailbox(
+            name, account, who, mailboxes, gates or Gates(), http=http, hostname=hostname, clock=clock or Clock()
+        )
     match account.provider:
         case "sink":
             return Sink(name, who, full=sink_log == "full")
@@ -86,9 +94,37 @@ def build(
     return WaysUpstream(name, who, ways, concurrency=account.concurrency, clock=clock)
 
 
+def _by_mailbox(
+    name: str,
+    account: Account,
+    who: Identity,
+    mailboxes: MailboxTokens | None,
+    gates: Gates,
+    *,
+    http: HttpClient,
+    hostname: str,
+    clock: Clock,
+) -> ByMailbox:
+    if mailboxes is None:
+        raise ValueError(f"accounts.{name}: a mailbox for each sender needs tokens for each")
+
+    def one(mailbox: str) -> Upstream:
+        own = account.model_copy(update={"mailbox": mailbox, "username": mailbox})
+        tokens: dict[str, TokenSource] = {account.via[0]: mailboxes.of(mailbox)}
+        return build(name, own, tokens=tokens, http=http, hostname=hostname, clock=clock, gates=gates)
+
+    made = ByMailbox(name, who, one, by_login=account.has_sign_ins, clock=clock)
+    mailboxes.renewed = made.resume
+    return made
+
+
 def identity(name: str, account: Account) -> Identity:
-    """Whom account `name` speaks as. Two accounts on one mailbox are one identity; the ways of one account too."""
-    mailbox = (account.mailbox or account.username or "").lower()
+    """Whom account `name` speaks as. Two accounts on one mailbox are one identity; the ways of one account too.
+
+    An account without a mailbox, which sends as whoever has signed in for it, is an identity of its own.
+    """
+    unknown = name if account.oauth is not None else ""
+    mailbox = (account.mailbox or account.username or unknown).lower()
     if account.provider == "microsoft":
         return Identity("microsoft", account.cloud, (account.tenant or "").lower(), mailbox)
     if account.provider == "google":

@@ -6,4 +6,5 @@ from relay.oauth import TokenError
 
 def without_token(error: TokenError) -> Result:
     """No token, no message: whoever's fault it is, it is not this message's (promise 3)."""
-    return Result(Outcome.DEFERRED, 454, "4.7.0", error.text, Scope.ACCOUNT, error.retry_after, error.hint)
+    scope = Scope.IDENTITY if error.is_of_user else Scope.ACCOUNT
+    return Result(Outcome.DEFERRED, 454, "4.7.0", error.text, scope, error.retry_after, error.hint)

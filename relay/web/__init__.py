@@ -14,7 +14,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from relay import __version__
+from relay import __version__, metrics
 from relay.log import duration
 from relay.model import LaneStatus
 from relay.spool import Spool
@@ -64,9 +64,13 @@ def build(view: View, hosts: Sequence[str]) -> Starlette:
         state = "not ready" if troubles else "ready"
         return JSONResponse({"status": state, "troubles": troubles}, status_code=503 if troubles else 200)
 
+    async def measured(_request: Request) -> Response:
+        return Response(metrics.page(), media_type=metrics.CONTENT_TYPE)
+
     return Starlette(
         routes=[
             Route("/", status),
+            Route("/metrics", measured),
             Route("/livez", alive),
             Route("/readyz", ready),
             Mount("/static", StaticFiles(directory=_FOLDER / "static")),

@@ -27,7 +27,7 @@ def told(line: str, provider: str = "microsoft") -> str:
         ("535 5.7.139 x, account locked", "unlock"),
         ("535 5.7.139 x, federated STS service was unreachable", "AD FS"),
         ("535 5.7.3 Authentication unsuccessful", "New-ServicePrincipal"),
-        ("535 5.7.3 Authentication unsuccessful", "`relay send-test office`"),
+        ("535 5.7.3 Authentication unsuccessful", "`relay doctor office`"),
         ("535 5.7.3 Authentication unsuccessful", f"Add-MailboxPermission {MAILBOX}"),
         ("530 5.7.57 Client not authenticated to send mail. Error: 535 5.7.139 y", "accounts.office"),
         (f"530 5.7.57 Client not authenticated. Error: 535 5.7.139 {DISABLED} Mailbox.", f"Set-CASMailbox {MAILBOX}"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.config import Account, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web, load
+from relay.config import Account, Alerts, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web, load
 from relay.config.findings import KeyPath
 from relay.config.forms import Kind, need_text
 from relay.config.schema import Shape, every_key, shape
@@ -92,6 +92,7 @@ MODELS: dict[KeyPath, type[Table]] = {
     ("http",): Http,
     ("log",): Log,
     ("store",): Store,
+    ("alerts",): Alerts,
 }
 
 

@@ -341,10 +341,39 @@ def test_a_secret_in_the_address_is_warned_of(configure: Configure, method: str 
     assert all("servers and proxies write into their logs" in text for text in settings.warnings)
 
 
-def test_for_a_users_sign_in_an_issuer_stands_beside_the_endpoints(configure: Configure, problems: Problems) -> None:
+def test_for_a_users_sign_in_an_issuer_stands_beside_the_endpoints(configure: Configure) -> None:
     signs_in = HUB + 'grant = "authorization_code"\nissuer = "https://idp.example.com"\n'
     signs_in += 'authorization_endpoint = "https://idp.example.com/authorize"\n'
     oauth = oauth_of(configure, signs_in, "hub")
     assert (oauth.issuer, oauth.token_endpoint) == ("https://idp.example.com", "https://idp.example.com/token")
-    without = signs_in.replace('token_endpoint = "https://idp.example.com/token"\n', "")
-    told(problems(without), "accounts.hub.oauth.token_endpoint", "is missing")
+    alone = HUB.replace('token_endpoint = "https://idp.example.com/token"\n', "")
+    for grant in ("authorization_code", "device_code"):
+        oauth = oauth_of(configure, alone + f'grant = "{grant}"\nissuer = "https://idp.example.com"\n', "hub")
+        assert (oauth.token_endpoint, oauth.authorization_endpoint) == (None, None), "the issuer finds them"
+
+
+@pytest.mark.parametrize(
+    "method", ["", *(f'token_endpoint_auth_method = "client_secret_{kind}"\n' for kind in ("basic", "post"))]
+)
+def test_the_next_secret(configure: Configure, tmp_path: Path, method: str) -> None:
+    (tmp_path / "next").write_text("the~Next~Value")
+    (tmp_path / "next").chmod(0o600)
+    settings = configure(MICROSOFT + method + 'client_secret_next_file = "next"\n')
+    assert settings.warnings == ()
+    made = settings.accounts["office"].oauth
+    assert made is not None
+    assert made.client_secret_next is not None
+    assert made.client_secret_next.read() == "the~Next~Value"
+    shown = "\n".join(describe(settings))
+    assert f"relay.toml), or client_secret_next *** (file {tmp_path}/next)" in shown
+    assert "Value" not in shown
+
+
+def test_a_next_secret_without_a_use(problems: Problems) -> None:
+    key = 'private_key_file = "both.pfx"\nkey_password = "hunter2"\nclient_secret_next = "x"\n'
+    (problem,) = problems(OFFICE + key)
+    assert "client_secret_next" in str(problem)
+    assert "has no meaning" in str(problem)
+    assert any(
+        "oauth.client_secret: is missing" in str(each) for each in problems(OFFICE + 'client_secret_next = "x"\n')
+    )

@@ -1,12 +1,13 @@
 """Durations and sizes."""
 
 import re
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.config.units import duration, show_duration, show_size, size
+from relay.config.units import day, duration, show_day, show_duration, show_moment, show_size, size
 
 
 @pytest.mark.parametrize(
@@ -116,3 +117,32 @@ def test_any_text_is_a_size_or_refused_with_an_example(text: str) -> None:
 def test_an_unusable_size_suggests_one(value: object, hint: str) -> None:
     with pytest.raises(ValueError, match=re.escape(hint)):
         size(value)
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("2027-03-01", "2027-03-01"),
+        (date(2027, 3, 1), "2027-03-01"),
+        ("2027-03-01T23:30:00Z", "2027-03-01"),
+        ("2027-03-01T23:30:00-01:00", "2027-03-02"),
+        (datetime(2027, 3, 1, 12, tzinfo=UTC), "2027-03-01"),
+    ],
+)
+def test_days(written: object, shown: str) -> None:
+    assert show_day(day(written)) == shown
+
+
+def test_a_moment_is_shown_as_it_can_be_written() -> None:
+    for text in ("2027-03-01", "2027-03-01T12:30:00+00:00"):
+        assert show_moment(day(text)) == text
+
+
+def test_a_day_begins_in_utc() -> None:
+    assert day("2027-03-01") == 1_803_859_200.0
+
+
+@pytest.mark.parametrize("written", ["", "soon", "01.03.2027", "2027-13-01", 20270301, None, True, "0001-01-01", [1]])
+def test_what_is_no_day(written: object) -> None:
+    with pytest.raises(ValueError, match='write it like "2027-03-01"'):
+        day(written)

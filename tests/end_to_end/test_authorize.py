@@ -3,22 +3,26 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from relay.sandbox import Fault
 from tests.support.consent import Browser
 from tests.support.process import RelayProcess, relay, run
 from tests.support.way import Way, message, send, way
 
 
-def config(one: Way) -> Path:
-    """The account without a secret: a user signs in with a device code."""
-    path = one.config()
+def config(one: Way, *removed: str, via: str = "smtp") -> Path:
+    """The account without a secret: a user signs in with a device code. Lines beginning with `removed` are left out."""
+    path = one.config(via=via)
     secret = f'client_secret = "{one.stand_in.sandbox.settings.client_secret}"'
-    path.write_text(path.read_text().replace(secret, 'grant = "device_code"'))
+    text = path.read_text().replace(secret, 'grant = "device_code"')
+    path.write_text("".join(line for line in text.splitlines(keepends=True) if not line.startswith(removed or "\0")))
     return path
 
 
-def authorize(one: Way, answer: str = "accept") -> RelayProcess:
+def authorize(one: Way, *options: str, answer: str = "accept", path: Path | None = None) -> RelayProcess:
     """`relay authorize`, with a user who types the code and answers."""
-    process = RelayProcess(one.folder, "authorize", "office", "--config", str(config(one)))
+    process = RelayProcess(one.folder, "authorize", "office", *options, "--config", str(path or config(one)))
     while not (found := re.search(r"open (\S+) in a browser .* the code (\w+)", process.output)):
         with process._changed:
             assert process._changed.wait(30), process.output
@@ -31,7 +35,10 @@ def authorize(one: Way, answer: str = "accept") -> RelayProcess:
 def test_mail_waits_for_a_sign_in_and_then_goes(tmp_path: Path) -> None:
     with way(tmp_path, device_code_interval=1) as one:
         mailbox = one.stand_in.sandbox.settings.mailbox
-        assert authorize(one).wait() == 0
+        first = authorize(one)
+        assert first.wait() == 0, first.output
+        assert f"MAIL FROM:<{mailbox}>: accepted, and taken back: nothing was sent" in first.output
+        assert one.received == []
         with relay(tmp_path, "serve", "--config", str(config(one))) as process:
             process.wait_for("started")
             send(process, bytes(message()))
@@ -71,3 +78,37 @@ def test_an_account_that_needs_none(tmp_path: Path) -> None:
         code, text = run(tmp_path, "authorize", "other", "--config", str(one.config()))
         assert code == 1
         assert "there is no account 'other'" in text
+
+
+@pytest.mark.parametrize("via", ["smtp", "graph"])
+def test_without_a_mailbox_mail_is_sent_as_who_has_signed_in(tmp_path: Path, via: str) -> None:
+    with way(tmp_path, device_code_interval=1) as one:
+        mailbox = one.stand_in.sandbox.settings.mailbox
+        path = config(one, "mailbox", via=via)
+        process = authorize(one, path=path)
+        assert process.wait() == 0, process.output
+        assert f"signed in: {mailbox}" in process.output
+        with relay(tmp_path, "serve", "--config", str(path)) as serving:
+            serving.wait_for("started")
+            send(serving, bytes(message()), sender=mailbox)
+            assert one.wait_received(1)[0].mailbox == mailbox
+
+
+def test_the_end_says_when_mail_cannot_be_sent(tmp_path: Path) -> None:
+    with way(tmp_path, device_code_interval=1) as one:
+        one.stand_in.sandbox.faults.add(Fault(kind="smtp_auth_disabled_mailbox", times=None))
+        process = authorize(one)
+        assert process.wait() == 1
+        assert "the sign-in of office is kept, but mail cannot be sent with it yet" in process.output
+        assert "Set-CASMailbox" in process.output
+        one.stand_in.sandbox.faults.clear()
+        code, text = run(tmp_path, "send-test", "office", "--config", str(config(one)))
+        assert code == 0, text
+
+
+def test_one_message_at_the_end_if_it_is_wished(tmp_path: Path) -> None:
+    with way(tmp_path, device_code_interval=1) as one:
+        process = authorize(one, "--send-test")
+        assert process.wait() == 0, process.output
+        assert "sent: 250 2.0.0 OK" in process.output
+        assert one.received[0].recipients == (one.stand_in.sandbox.settings.mailbox,)

@@ -39,6 +39,7 @@ class Terminal:
         self.confirms = confirms
         self.said: list[str] = []
         self.questions: list[str] = []
+        self.names: list[str] = []
         self.link = ""
         self.seen: list[httpx2.Response] = []
         self.counted: list[float] = []
@@ -64,7 +65,7 @@ class Terminal:
         async with httpx2.AsyncClient(trust_env=False) as http:
             address = await asyncio.to_thread(browser.consent, link)
             state = parse_qs(urlsplit(address).query)["state"][0]
-            for wrong in (address.replace(state, "x" + state[1:]), address.replace("?", "/other?")):
+            for wrong in (address.replace(state, f"not-{state}"), address.replace("?", "/other?")):
                 self.seen.append(await http.get(wrong))
             self.seen.append(await http.get(address))
 
@@ -78,6 +79,10 @@ class Terminal:
     async def confirm(self, question: str) -> bool:
         self.questions.append(question)
         return self.confirms
+
+    async def ask(self, question: str) -> str:
+        self.questions.append(question)
+        return self.names.pop(0) if self.names else ""
 
     async def ended(self) -> None:
         if self._visit is not None:
@@ -246,11 +251,58 @@ async def test_without_an_id_token_nobody_knows_who_it_was(case: Case) -> None:
     assert "the provider does not say who has signed in" in person.said
 
 
+NOWHERE: dict[str, Any] = {"authorization_endpoint": None, "device_authorization_endpoint": None}
+
+
+@pytest.mark.parametrize("grant", ["authorization_code", "device_code"])
+async def test_an_issuer_alone_is_enough(case: Case, grant: str) -> None:
+    parts = case.parts(grant, token_endpoint=None, **NOWHERE)
+    assert await signed_in(case, parts, Terminal(Browser(case.sandbox))) == MAILBOX
+    assert await case.works(parts) == MAILBOX
+    kept = await case.store.find("office")
+    assert kept is not None
+    assert kept.token_endpoint == case.sandbox.token_endpoint
+
+
+@pytest.mark.parametrize(("grant", "key"), [("authorization_code", "authorization_"), ("device_code", "device_")])
+async def test_nobody_says_where_to_sign_in(case: Case, grant: str, key: str) -> None:
+    text = await refused(case, case.parts(grant, issuer=None, **NOWHERE), Terminal(None))
+    assert f"Write accounts.office.oauth.{key}" in text
+
+
+async def test_who_has_signed_in_is_who_sends_where_nobody_is_configured(case: Case) -> None:
+    parts = case.parts(mailbox="")
+    person = Terminal(Browser(case.sandbox, OTHER))
+    assert await signed_in(case, parts, person) == OTHER
+    assert person.questions == [], "it is no other than the configured one"
+    source = oauth.source("office", parts.oauth, case.http, Clock(), case.store)
+    assert (await source.get()).user == OTHER
+
+
+async def test_without_an_id_token_the_name_is_asked_for(case: Case) -> None:
+    case.sandbox.faults.add(Fault(kind="token_fields", fields={"id_token": None}, times=2))
+    text = await refused(case, case.parts(mailbox=""), Terminal(Browser(case.sandbox)))
+    assert "Write accounts.office.username" in text
+    person = Terminal(Browser(case.sandbox))
+    person.names = ["", "two words", f" {OTHER} "]
+    assert await signed_in(case, case.parts(mailbox=""), person) == OTHER
+    assert len(person.questions) == 3
+
+
+async def test_an_address_that_is_registered_elsewhere_is_shown_whole(case: Case) -> None:
+    parts = case.parts(redirect_uri="https://relay.example.com/signed-in")
+    person = Terminal(None)
+    await refused(case, parts, person)
+    assert any(
+        "redirect URI https://relay.example.com/signed-in (at Microsoft under Web)" in each for each in person.said
+    )
+
+
 async def test_an_issuer_that_is_another(case: Case) -> None:
     """A tenant that names itself by another name is Microsoft's way; elsewhere it is somebody else."""
     parts = case.parts(entra=False, scopes=(SCOPE, "offline_access"))
     text = await refused(case, parts, Terminal(Browser(case.sandbox), pastes=True))
-    assert "correct the issuer" in text
+    assert "Correct accounts.office.oauth.issuer" in text
 
 
 async def test_a_port_that_is_taken(case: Case) -> None:

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -169,6 +169,8 @@ FIELDS = st.dictionaries(st.sampled_from(["issuer", "token_endpoint", "jwks_uri"
 BODIES = st.binary(max_size=50) | FIELDS.map(lambda document: json.dumps(document).encode())
 
 
+# On a busy machine the first examples take their time.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(BODIES, st.sampled_from([200, 204, 302, 500]))
 def test_hostile_metadata(body: bytes, status: int) -> None:
     """Nothing that comes raises anything but a TokenError, and no other provider's addresses are believed."""

@@ -81,3 +81,29 @@ async def test_exchange_opens_the_users_own_mailbox(sandbox: Sandbox, mailbox: s
     async with connected(sandbox) as client:
         await client.secure()
         assert (await client.sign_in(mailbox, token)).startswith(reply)
+
+
+async def test_each_user_can_have_a_password_of_his_own(start: Start) -> None:
+    own = {OTHER.upper(): "anns"}
+    sandbox = await start(http=True, user_password="the-password", more_mailboxes=(OTHER,), mailbox_passwords=own)
+    assert (await ask(sandbox)).status_code == 200
+    assert (await ask(sandbox, username=OTHER)).json()["error_codes"] == [50126]
+    assert (await ask(sandbox, username=OTHER, password="anns")).status_code == 200
+
+
+async def test_a_second_factor(start: Start) -> None:
+    sandbox = await start(http=True, user_password="the-password", second_factor=(USER,))
+    assert (await ask(sandbox, password="wrong")).json()["error_codes"] == [50126]
+    answer = (await ask(sandbox)).json()
+    assert (answer["error"], answer["error_codes"]) == ("invalid_grant", [50076])
+
+
+async def test_a_refresh_token_comes_where_it_was_asked_for(sandbox: Sandbox) -> None:
+    assert "refresh_token" not in (await ask(sandbox)).json()
+    first = (await ask(sandbox, scope=f"{SMTP} offline_access", username=OTHER)).json()
+    form = {"grant_type": "refresh_token", "client_id": CLIENT, "refresh_token": first["refresh_token"]}
+    async with client_of(sandbox) as http:
+        answer = await http.post(path(sandbox), data=form)
+        assert claims(answer.json()["access_token"])["upn"] == OTHER
+        sandbox.entra.sign_ins.revoke(OTHER)
+        assert (await http.post(path(sandbox), data=form)).json()["error_codes"] == [50173]

@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 import argon2
 
 from relay import config
 from relay.listener import Parts, Server, bind
-from relay.listener.authentication import PasswordChecker
+from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.model import Clock
 from relay.policy import Policy
 from relay.spool import Claim, Spool
@@ -58,8 +58,9 @@ class Line:
 class Door:
     """A listener, its spool, and connections to it."""
 
-    def __init__(self, server: Server, spool: Spool, port: int) -> None:
+    def __init__(self, server: Server, spool: Spool, port: int, checker: PasswordChecker) -> None:
         self.server = server
+        self.checker = checker
         self.spool = spool
         self.port = port
         self._lines: list[Line] = []
@@ -87,7 +88,13 @@ class Door:
 
 @contextlib.asynccontextmanager
 async def door(
-    folder: Path, listener: str = "", clients: str = LOCAL, *, account: str = SMARTHOST, clock: Clock | None = None
+    folder: Path,
+    listener: str = "",
+    clients: str = LOCAL,
+    *,
+    account: str = SMARTHOST,
+    clock: Clock | None = None,
+    logins: Mapping[str, MailboxLogin] | None = None,
 ) -> AsyncIterator[Door]:
     """A listener with these tables of configuration."""
     path = folder / "relay.toml"
@@ -98,12 +105,14 @@ async def door(
     checker = PasswordChecker(clock, QUICK_HASH)
     async with opened(folder, clock) as spool:
         wanted = settings.listeners["default"]
-        parts = Parts("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock())
+        parts = Parts(
+            *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()), logins=logins or {}
+        )
         server = Server(parts)
         listening = bind(wanted.bind[0])
         assert listening is not None
         await server.start([listening])
-        opened_door = Door(server, spool, listening.getsockname()[1])
+        opened_door = Door(server, spool, listening.getsockname()[1], checker)
         yield opened_door
         await opened_door.close()
         checker.close()

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from relay.http.closing import stop_listening
 from relay.service import serve_http
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -68,7 +69,7 @@ async def talking(talk: Talk, *, tls: ssl.SSLContext | None = None) -> AsyncIter
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
-        server.close()
+        await stop_listening([server])
         for task in list(connections):
             task.cancel()
         await asyncio.gather(*connections, return_exceptions=True)

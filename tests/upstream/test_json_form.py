@@ -36,7 +36,8 @@ def test_everybody_gets_it_once() -> None:
 def test_the_fields_that_are_kept() -> None:
     own = b"".join(b"X-App-%d: %d\r\n" % (number, number) for number in range(7))
     message = read(
-        b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@app>\r\nIn-Reply-To: <0@app>\r\nReply-To: help@x.org\r\n"
+        b"Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\nMessage-ID: <1@app>\r\nIn-Reply-To: <0@app>\r\n"
+        b"Reply-To: help@x.org\r\n"
         b"X-Priority: 1 (Highest)\r\nDisposition-Notification-To: a@b.c\r\nReferences: <0@app>\r\n" + own
     )
     assert (message["subject"], message["internetMessageId"]) == ("Grüße", "<1@app>")
@@ -57,7 +58,12 @@ def test_text_and_attachments() -> None:
     assert message["body"]["contentType"] == "html"
     assert "cid:logo@x" in message["body"]["content"]
     image, pdf = message["attachments"]
-    assert (image["isInline"], image["contentId"], pdf["isInline"], pdf["name"]) == (True, "logo@x", False, "Anhang 0 ü.pdf")
+    assert (image["isInline"], image["contentId"], pdf["isInline"], pdf["name"]) == (
+        True,
+        "logo@x",
+        False,
+        "Anhang 0 ü.pdf",
+    )
     assert len(base64.b64decode(pdf["contentBytes"])) == 100
 
 
@@ -77,7 +83,10 @@ def test_character_sets(kind: bytes, body: bytes, text: str) -> None:
     ("headers", "body"),
     [
         (b"Content-Type: multipart/signed; boundary=b\r\n", b"--b--\r\n"),
-        (b"Content-Type: multipart/alternative; boundary=b\r\n", b"--b\r\nContent-Type: text/calendar\r\n\r\nx\r\n--b--"),
+        (
+            b"Content-Type: multipart/alternative; boundary=b\r\n",
+            b"--b\r\nContent-Type: text/calendar\r\n\r\nx\r\n--b--",
+        ),
         (b"Content-Type: multipart/mixed; boundary=b\r\n", b"--b\r\n\r\none\r\n--b\r\n\r\ntwo\r\n--b--\r\n"),
         (b"Content-Type: multipart/mixed; boundary=b\r\n", b"--b\r\nA: b"),
         (b"Content-Transfer-Encoding: x-uuencode\r\n", b"begin"),

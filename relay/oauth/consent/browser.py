@@ -21,7 +21,9 @@ class NotTheAnswerError(Exception):
 class BrowserSignIn:
     """One sign-in in a browser: its `link`, and the one answer that it takes."""
 
-    def __init__(self, account: str, oauth: ConsentSettings, client_id: str, redirect_uri: str, hint: str) -> None:
+    def __init__(
+        self, account: str, oauth: ConsentSettings, endpoint: str, *, client_id: str, redirect_uri: str, hint: str
+    ) -> None:
         self._account = account
         self._state = secrets.token_urlsafe(32)
         self._used = False
@@ -46,7 +48,6 @@ class BrowserSignIn:
         if is_google(oauth):
             # Without both, a second consent brings no refresh token.
             query |= {"access_type": "offline", "prompt": "consent"}
-        endpoint = oauth.authorization_endpoint or ""
         self.link = f"{endpoint}{'&' if urlsplit(endpoint).query else '?'}{urlencode(query)}"
 
     def code(self, address: str) -> str:

@@ -1,15 +1,19 @@
 """The device code (RFC 8628): the user types a code in a browser anywhere, and the relay asks until it is done."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
-from relay.http import HttpClient, HttpError
+from relay.config.secret import SecretError
+from relay.http import HttpClient, HttpError, HttpResponse
 from relay.log import clean
 from relay.model import Clock
+from relay.oauth import errors
 from relay.oauth.access_token import Granted
 from relay.oauth.consent.errors import ConsentError
-from relay.oauth.errors import TokenError
+from relay.oauth.errors import Refused, TokenError
 from relay.oauth.hostile_json import as_number, as_text, read_object
+from relay.oauth.proofs import Proofs
 from relay.oauth.request import ClientAuthentication, Grant, TokenRequest
 
 DEFAULT_INTERVAL = 5.0
@@ -49,15 +53,42 @@ class DeviceGrant:
 
 
 async def begin(
-    account: str, endpoint: str, scope: str, authentication: ClientAuthentication, http: HttpClient
+    account: str,
+    endpoint: str,
+    scope: str,
+    authentication: Proofs,
+    http: HttpClient,
+    *,
+    token_endpoint: str = "",
+    extra_parameters: Mapping[str, str] | None = None,
 ) -> DeviceCode:
-    """Ask for a code. Raises ConsentError, or SecretError when the client's secret cannot be read."""
-    request = authentication.add_to(TokenRequest(endpoint, {"scope": scope}, {"accept": "application/json"}))
-    try:
-        answer = await http.request("POST", endpoint, headers=request.headers, form=request.form)
-    except HttpError as error:
-        raise ConsentError(f"{account}: no device code: {clean(error.text)}. {error.hint}") from None
+    """Ask for a code. Raises ConsentError, or TokenError when the client cannot prove who it is.
+
+    `token_endpoint` is what an assertion that proves the client is made out to; `extra_parameters` go with the rest.
+    """
+    form = {**(extra_parameters or {}), "scope": scope}
+    begun = TokenRequest(endpoint, form, {"accept": "application/json"}, token_endpoint=token_endpoint)
+
+    async def once(proof: ClientAuthentication) -> DeviceCode:
+        try:
+            request = proof.add_to(begun)
+            answer = await http.request("POST", endpoint, headers=request.headers, form=request.form)
+        except SecretError as error:
+            raise errors.secret_unreadable(account, error) from None
+        except HttpError as error:
+            raise ConsentError(f"{account}: no device code: {clean(error.text)}. {error.hint}") from None
+        return _read(account, endpoint, request, answer)
+
+    return await authentication.tried(once)
+
+
+def _read(account: str, endpoint: str, request: TokenRequest, answer: HttpResponse) -> DeviceCode:
+    """Raises ConsentError, or TokenError when the client was not recognised."""
     told = read_object(answer.body) or {}
+    if told.get("error") == "invalid_client":
+        refused = Refused("invalid_client", as_text(told.get("error_description")), temporary=False)
+        host = urlsplit(endpoint).hostname or endpoint
+        raise errors.refused(account, host, refused.without(request.secrets), answer.retry_after)
     place = as_text(told.get("verification_uri")) or as_text(told.get("verification_url"))
     code, user_code = as_text(told.get("device_code")), as_text(told.get("user_code"), 100)
     if not (200 <= answer.status < 300 and code and user_code and place):

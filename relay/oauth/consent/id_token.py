@@ -1,6 +1,5 @@
 """Who has signed in: the id_token's claims, once its signature is verified (OpenID Connect Core 3.1.3.7)."""
 
-import re
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,30 +8,26 @@ import jwt
 from relay.http import HttpClient, HttpError
 from relay.log import clean
 from relay.oauth.consent.errors import ConsentError
+from relay.oauth.discovery import Metadata, is_issuer
 from relay.oauth.hostile_json import as_number, as_text, read_object
 
 _ALGORITHMS = ["RS256", "PS256", "ES256", "RS384", "RS512", "PS384", "PS512", "ES384"]
 _NAMES = ("preferred_username", "email", "upn")
 _SKEW = 300.0
-_WELL_KNOWN = "/.well-known/openid-configuration"
-_ENTRA_ISSUER = re.compile(r"/(?:\{tenantid\}|[0-9a-f-]{36})/v2\.0")
 
 
 async def user_of(
-    id_token: str, *, issuer: str, client_id: str, nonce: str | None, entra: bool, http: HttpClient, now: float
+    id_token: str, *, said: Metadata, client_id: str, nonce: str | None, http: HttpClient, now: float
 ) -> str:
     """The user's name as the provider says it, "" when the token has none. Raises ConsentError.
 
-    With `entra` the issuer may be named by the tenant's id where the configuration has a domain, or `common`.
+    `said` are the provider's metadata, whose issuer was checked; at Microsoft it holds `{tenantid}` for a tenant that
+    only the token names.
     """
-    metadata = await _document(f"{issuer.rstrip('/')}{_WELL_KNOWN}", http)
-    named = as_text(metadata.get("issuer"))
-    if not (_same(named, issuer) or (entra and _is_entra(named, issuer))):
-        raise ConsentError(f"{issuer} says that it is the issuer {clean(named)}: correct the issuer of the account")
-    keys = await _document(_https(as_text(metadata.get("jwks_uri"))), http)
+    keys = await _document(_https(said.jwks_uri), http)
     claims = _verified(id_token, keys, client_id)
-    expected = named.replace("{tenantid}", as_text(claims.get("tid")))
-    if not _same(as_text(claims.get("iss")), expected):
+    expected = said.issuer.replace("{tenantid}", as_text(claims.get("tid")))
+    if not is_issuer(expected, as_text(claims.get("iss"))):
         raise ConsentError(f"the id_token was issued by {clean(as_text(claims.get('iss')))}, not by {clean(expected)}")
     if (as_number(claims.get("exp")) or 0.0) + _SKEW <= now:
         raise ConsentError("the id_token has already expired: check the clock of this machine (NTP)")
@@ -70,13 +65,3 @@ def _https(url: str) -> str:
     if urlsplit(url).scheme != "https":
         raise ConsentError(f"the provider names no https address for its keys: {clean(url)[:200] or 'none'}")
     return url
-
-
-def _same(one: str, other: str) -> bool:
-    # Google has named itself without the scheme.
-    return bool(one) and one.removeprefix("https://").rstrip("/") == other.removeprefix("https://").rstrip("/")
-
-
-def _is_entra(named: str, issuer: str) -> bool:
-    here, there = urlsplit(named), urlsplit(issuer)
-    return (here.scheme, here.netloc) == (there.scheme, there.netloc) and bool(_ENTRA_ISSUER.fullmatch(here.path))

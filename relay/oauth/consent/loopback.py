@@ -7,10 +7,12 @@ import socket
 from collections.abc import AsyncIterator, Callable
 from urllib.parse import urlsplit
 
+from relay.http.closing import stop_listening
 from relay.oauth.consent.errors import ConsentError
 
 _LONGEST = 16 * 1024
 _PATIENCE = 10.0
+_LAST_WORDS = 1.0
 _TRIES = 20
 _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Mail relay</title></head>
 <body><h1>{title}</h1><p>{text}</p></body></html>"""
@@ -39,23 +41,25 @@ class Loopback:
 
         async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             talks.add(asyncio.current_task())
-            with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError, TimeoutError):
-                await self._answer(reader, writer, answered)
-            writer.close()
-            talks.discard(asyncio.current_task())
+            try:
+                with contextlib.suppress(OSError, ValueError, asyncio.IncompleteReadError, TimeoutError):
+                    await self._answer(reader, writer, answered)
+            finally:
+                writer.close()
+                talks.discard(asyncio.current_task())
 
         servers = [await asyncio.start_server(connected, sock=sock, limit=_LONGEST) for sock in sockets]
         try:
             yield
         finally:
-            for server in servers:
-                server.close()
+            await stop_listening(servers)
             # The browser is still being told; whoever says nothing is not waited for.
             open_talks = [talk for talk in talks if talk is not None]
             if open_talks:
-                await asyncio.wait(open_talks, timeout=1.0)
+                await asyncio.wait(open_talks, timeout=_LAST_WORDS)
             for talk in open_talks:
                 talk.cancel()
+            await asyncio.gather(*open_talks, return_exceptions=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answered: Answered) -> None:
         async with asyncio.timeout(_PATIENCE):

@@ -21,7 +21,9 @@ class ConsentSettings(OAuthSettings, Protocol):
 
 
 def is_google(oauth: ConsentSettings) -> bool:
-    return urlsplit(oauth.authorization_endpoint or oauth.token_endpoint or "").hostname in providers.GOOGLE_OAUTH_HOSTS
+    """Whether the provider is Google, which has rules of its own."""
+    place = oauth.authorization_endpoint or oauth.token_endpoint or oauth.issuer or ""
+    return urlsplit(place).hostname in providers.GOOGLE_OAUTH_HOSTS
 
 
 def scopes_of(oauth: ConsentSettings) -> tuple[str, ...]:

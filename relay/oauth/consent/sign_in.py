@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -16,14 +16,18 @@ from relay.oauth.consent.browser import AuthorizationCode, BrowserSignIn, NotThe
 from relay.oauth.consent.errors import ConsentError
 from relay.oauth.consent.id_token import user_of
 from relay.oauth.consent.loopback import Loopback
+from relay.oauth.consent.places import Places, places
 from relay.oauth.consent.settings import ConsentSettings, scopes_of, useless_scopes
+from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
-from relay.oauth.request import ClientAuthentication, Grant
+from relay.oauth.proofs import Proofs
+from relay.oauth.request import Grant
 from relay.oauth.store import ConsentStore, SignIn
 
 PATIENCE = 900.0
 """Seconds that a browser is waited for."""
 _PASTES = 3
+_ASKED = 3
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -44,63 +48,93 @@ class Person(Protocol):
         ...
 
     async def confirm(self, question: str) -> bool: ...
+    async def ask(self, question: str) -> str:
+        """What the person types."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What a sign-in works with. `mailbox` is the configured one, "" when there is none."""
+    """What a sign-in works with. `mailbox` is the configured one, "" when there is none.
+
+    `discovery` finds what is not written, where the settings name an issuer.
+    """
 
     account: str
     mailbox: str
     oauth: ConsentSettings
     ask: Callable[[Grant], Awaitable[Granted]]
-    authentication: ClientAuthentication
+    authentication: Proofs
     http: HttpClient
     clock: Clock
     store: ConsentStore
+    discovery: Discovery | None = None
 
 
 async def sign_in(parts: Parts, person: Person) -> str:
-    """Have `person` sign in for the account, and keep it; returns who it was, "" when the provider does not say.
+    """Have `person` sign in for the account, and keep it; returns who it was, "" when nobody can say.
 
-    Raises ConsentError; then what was stored before is as it was. StorageError and SealError pass through.
+    Where no mailbox is configured, mail will be sent as who has signed in: `person` is asked who that was if the
+    provider does not say. Raises ConsentError; then what was stored before is as it was. StorageError and SealError
+    pass through.
     """
+    parts = replace(parts, discovery=parts.discovery or _discovery(parts))
     for scope in useless_scopes(parts.oauth):
         person.say(
             f"warning: {scope} is left out: Google refuses it. Remove it from accounts.{parts.account}.oauth.scopes"
         )
     try:
         client_id = choices.client_id(parts.oauth).read()
+        at = await places(parts.account, parts.oauth, parts.discovery)
         by_device = parts.oauth.grant == "device_code"
-        granted, nonce = await (_by_device(parts, person) if by_device else _by_browser(parts, person, client_id))
+        granted, nonce = await (
+            _by_device(parts, person, at) if by_device else _by_browser(parts, person, at, client_id)
+        )
+        _check_renewable(parts, granted)
+        user = await _user(parts, granted, client_id, nonce)
     except SecretError as error:
         raise ConsentError(f"{parts.account}: {error}") from None
     except TokenError as error:
         raise ConsentError(str(error)) from None
+    user = await _confirmed(parts, user, person)
+    scope = " ".join(scopes_of(parts.oauth))
+    await parts.store.keep(SignIn(parts.account, granted.refresh_token, client_id, at.token_endpoint, scope, user))
+    return user
+
+
+def _discovery(parts: Parts) -> Discovery | None:
+    issuer = parts.oauth.issuer
+    return Discovery(parts.account, issuer, parts.http, parts.clock, entra=parts.oauth.entra) if issuer else None
+
+
+def _check_renewable(parts: Parts, granted: Granted) -> None:
     if not granted.refresh_token:
         raise ConsentError(
             f"{parts.account}: the provider gave no refresh token, so the sign-in would end with the first token. "
             f"Ask for it in accounts.{parts.account}.oauth.scopes (most providers call it offline_access)"
         )
-    user = await _user(parts, granted, client_id, nonce)
-    await _confirmed(parts, user, person)
-    scope = " ".join(scopes_of(parts.oauth))
-    given = SignIn(parts.account, granted.refresh_token, client_id, choices.token_endpoint(parts.oauth), scope, user)
-    await parts.store.keep(given)
-    return user
 
 
-async def _by_browser(parts: Parts, person: Person, client_id: str) -> tuple[Granted, str | None]:
+async def _by_browser(parts: Parts, person: Person, at: Places, client_id: str) -> tuple[Granted, str | None]:
     wanted = parts.oauth.redirect_uri or ("http://localhost" if parts.oauth.entra else "http://127.0.0.1")
     if urlsplit(wanted).scheme != "http" or urlsplit(wanted).hostname not in _LOOPBACK:
-        request = BrowserSignIn(parts.account, parts.oauth, client_id, wanted, parts.mailbox)
+        request = _request(parts, at, client_id, wanted)
+        _tell_redirect(wanted, person)
         code = await _pasted(request, person)
     else:
-        request, code = await _caught(parts, person, client_id, Loopback(wanted))
+        request, code = await _caught(parts, person, at, client_id, Loopback(wanted))
     return await parts.ask(AuthorizationCode(code, request)), request.nonce
 
 
-async def _caught(parts: Parts, person: Person, client_id: str, loopback: Loopback) -> tuple[BrowserSignIn, str]:
+def _request(parts: Parts, at: Places, client_id: str, redirect_uri: str) -> BrowserSignIn:
+    return BrowserSignIn(
+        parts.account, parts.oauth, at.begin, client_id=client_id, redirect_uri=redirect_uri, hint=parts.mailbox
+    )
+
+
+async def _caught(
+    parts: Parts, person: Person, at: Places, client_id: str, loopback: Loopback
+) -> tuple[BrowserSignIn, str]:
     """The code that the browser brings to the listener; or, with no browser here, that is pasted."""
     caught: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     request: BrowserSignIn | None = None
@@ -118,7 +152,7 @@ async def _caught(parts: Parts, person: Person, client_id: str, loopback: Loopba
 
     try:
         async with loopback.waiting(answered):
-            request = BrowserSignIn(parts.account, parts.oauth, client_id, loopback.redirect_uri, parts.mailbox)
+            request = _request(parts, at, client_id, loopback.redirect_uri)
             _tell_redirect(loopback.redirect_uri, person)
             if not await person.open(request.link):
                 return request, await _pasted(request, person)
@@ -137,7 +171,11 @@ async def _caught(parts: Parts, person: Person, client_id: str, loopback: Loopba
 
 def _tell_redirect(redirect_uri: str, person: Person) -> None:
     place = urlsplit(redirect_uri)
-    bare = f"{place.scheme}://{place.hostname}{place.path}"
+    if place.scheme != "http":
+        person.say(f"the application must have the redirect URI {redirect_uri} (at Microsoft under Web)")
+        return
+    host = f"[{place.hostname}]" if ":" in (place.hostname or "") else place.hostname
+    bare = f"{place.scheme}://{host}{place.path}"
     person.say(
         f"the application must have the redirect URI {bare} (at Microsoft under Mobile and desktop applications)"
     )
@@ -154,10 +192,17 @@ async def _pasted(request: BrowserSignIn, person: Person) -> str:
     raise ConsentError("no answer to this sign-in was given: start over")
 
 
-async def _by_device(parts: Parts, person: Person) -> tuple[Granted, str | None]:
+async def _by_device(parts: Parts, person: Person, at: Places) -> tuple[Granted, str | None]:
     scope = parts.oauth.scope_delimiter.join(scopes_of(parts.oauth))
-    endpoint = parts.oauth.device_authorization_endpoint or ""
-    begun = await device.begin(parts.account, endpoint, scope, parts.authentication, parts.http)
+    begun = await device.begin(
+        parts.account,
+        at.begin,
+        scope,
+        parts.authentication,
+        parts.http,
+        token_endpoint=at.token_endpoint,
+        extra_parameters=parts.oauth.extra_parameters,
+    )
     person.say(f"open {begun.place} in a browser on any machine and enter the code {begun.user_code}")
     if begun.whole_place:
         person.say(f"or open {begun.whole_place}")
@@ -165,27 +210,26 @@ async def _by_device(parts: Parts, person: Person) -> tuple[Granted, str | None]
 
 
 async def _user(parts: Parts, granted: Granted, client_id: str, nonce: str | None) -> str:
-    if not granted.id_token or not parts.oauth.issuer:
+    if not granted.id_token or parts.discovery is None:
         return ""
     return await user_of(
         granted.id_token,
-        issuer=parts.oauth.issuer,
+        said=await parts.discovery.metadata(),
         client_id=client_id,
         nonce=nonce,
-        entra=parts.oauth.entra,
         http=parts.http,
         now=parts.clock.time(),
     )
 
 
-async def _confirmed(parts: Parts, user: str, person: Person) -> None:
-    """Whoever has signed in is shown; another than the configured mailbox is a question."""
+async def _confirmed(parts: Parts, user: str, person: Person) -> str:
+    """Whoever has signed in is shown; another than the configured mailbox is a question. Returns the user's name."""
     if not user:
         person.say("the provider does not say who has signed in")
-        return
+        return "" if parts.mailbox else await _named(parts, person)
     person.say(f"signed in: {user}")
     if not parts.mailbox or user.lower() == parts.mailbox.lower():
-        return
+        return user
     question = (
         f"The account's mailbox is {parts.mailbox}, and {user} has signed in: right only if {user} may send from that "
         "mailbox. Keep this sign-in?"
@@ -194,3 +238,15 @@ async def _confirmed(parts: Parts, user: str, person: Person) -> None:
         raise ConsentError(
             f"{parts.account}: nothing was kept. Sign in as {parts.mailbox}: relay authorize {parts.account}"
         )
+    return user
+
+
+async def _named(parts: Parts, person: Person) -> str:
+    """The user's name as the person types it: without one, nothing can be sent."""
+    for _ in range(_ASKED):
+        name = (await person.ask("The user name (most often the address) that has signed in")).strip()
+        if name and name.isprintable() and " " not in name:
+            return name
+    raise ConsentError(
+        f"{parts.account}: nothing was kept, as nobody says who has signed in. Write accounts.{parts.account}.username"
+    )

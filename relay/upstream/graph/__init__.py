@@ -7,11 +7,11 @@ attachments behind it (`layout` finds them, `content` reads them, `upload` sends
 
 from dataclasses import replace
 
-from relay import mime, providers
+from relay import providers
 from relay.config import Account
 from relay.config.secret import SecretError
 from relay.http import HttpClient
-from relay.model import Clock, Identity, Message, Outcome, Result, Scope
+from relay.model import Clock, Identity, Outcome, Result
 from relay.oauth import TokenSource
 from relay.upstream.api import ApiUpstream, Parcel
 from relay.upstream.gates import Gate, Gates
@@ -20,8 +20,6 @@ from relay.upstream.graph.client import GraphClient
 from relay.upstream.graph.json_form import as_json
 from relay.upstream.graph.large import LargeMessage
 from relay.upstream.graph.small import send_json, send_mime
-from relay.upstream.rests import Rests
-from relay.upstream.trouble import AttemptError
 
 MOST_RECIPIENTS = providers.EXCHANGE.recipients_per_message
 
@@ -47,23 +45,11 @@ class GraphUpstream(ApiUpstream):
         self._clock = clock or Clock()
         self._root = (account.mail_endpoint or providers.CLOUDS[account.cloud].graph_root).rstrip("/")
         self._app = app_of(account)
-        self._rests = Rests(self._clock)
 
     async def _deliver(self, parcel: Parcel) -> Result:
-        if not self._account.acts_as_sender:
-            return await self._send(parcel, self._account.mailbox or "", self.identity)
-        mailbox = _sender(parcel.message)
-        # Each sender is a mailbox of its own: what is wrong with one must not hold up the others.
-        if (result := self._rests.of(mailbox)) is not None:
-            return result
-        result = await self._send(parcel, mailbox, replace(self.identity, mailbox=mailbox.lower()))
-        if result.scope is not Scope.IDENTITY:
-            return result
-        return self._rests.begin(mailbox, replace(result, scope=Scope.MESSAGE))
-
-    async def _send(self, parcel: Parcel, mailbox: str, identity: Identity) -> Result:
-        client = GraphClient(self._name, mailbox, self._root, self._tokens, self._http, self._account.timeout)
-        gate = self._gate(identity)
+        account = self._account
+        client = GraphClient(self._name, account.mailbox or "", self._root, self._tokens, self._http, account.timeout)
+        gate = self._gates.of(self.identity, self.concurrency, self._app, providers.GRAPH.requests_per_app)
         if parcel.size > providers.GRAPH.mime_size:
             return await self._send_large(client, gate, parcel)
         if not self._account.save_to_sent:
@@ -89,10 +75,6 @@ class GraphUpstream(ApiUpstream):
             message = LargeMessage(client, parcel, divided.skeleton, divided.attachments, self._clock, keep_copy=keep)
             return await message.send()
 
-    def _gate(self, identity: Identity) -> Gate:
-        most = providers.GRAPH_CONCURRENCY if self._account.acts_as_sender else self.concurrency
-        return self._gates.of(identity, most, self._app, providers.GRAPH.requests_per_app)
-
 
 def app_of(account: Account) -> str:
     """What Graph counts requests for besides the mailbox: the app registration, in its cloud."""
@@ -102,15 +84,3 @@ def app_of(account: Account) -> str:
     except SecretError:
         client = ""  # the token endpoint's turn will tell of it
     return f"{account.cloud}/{(account.tenant or '').lower()}/{client}"
-
-
-def _sender(message: Message) -> str:
-    """Whose mailbox sends: who the message says it is from, or else the envelope. Raises AttemptError."""
-    for field in mime.split_headers(message.headers):
-        found = mime.addresses(field.value) if field.name == b"from" else None
-        if found:
-            return found[0]
-    if message.envelope.sender:
-        return message.envelope.sender
-    text = 'the message names no sender, and with mailbox = "sender" the sender\'s mailbox would send it'
-    raise AttemptError(Result(Outcome.FAILED, 550, "5.1.7", text, Scope.MESSAGE, hint="Add a From in the application"))

@@ -22,7 +22,10 @@ Content = bytes | Callable[[], AsyncIterable[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class GraphClient:
-    """Asks for the mailbox at `root`/v1.0/users/`mailbox`; `timeout` is in seconds for a small request."""
+    """Asks for the mailbox at `root`/v1.0/users/`mailbox` ("": that of the token's user).
+
+    `timeout` is in seconds for a small request.
+    """
 
     account: str
     mailbox: str
@@ -49,7 +52,7 @@ class GraphClient:
         token = await self.tokens.get()
         fields = {"content-type": content_type} if content_type else {}
         size = len(content) if isinstance(content, bytes) else size
-        url = f"{self.root}/v1.0/users/{quote(self.mailbox, safe='@')}/{path}"
+        url = f"{self.root}/v1.0/users/{quote(self.mailbox or token.user, safe='@')}/{path}"
 
         async def once(token: Token) -> HttpResponse:
             headers = {"authorization": f"Bearer {token.value}", "content-length": str(size), **fields}

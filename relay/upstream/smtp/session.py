@@ -62,7 +62,8 @@ class Sessions:
         connection = await self.connector.open(trace)
         try:
             self._need_mechanism(connection, ("XOAUTH2",), "an OAuth token")
-            return connection, await self._log_in(connection, "XOAUTH2", token.value, trace)
+            user = self._user or token.user
+            return connection, await self._log_in(connection, "XOAUTH2", user, token.value, trace)
         except BaseException:
             connection.abort("login not finished")
             raise
@@ -73,7 +74,7 @@ class Sessions:
         connection = await self.connector.open(trace)
         try:
             self._need_mechanism(connection, ("PLAIN", "LOGIN"), "a user name and a password")
-            refusal = await self._log_in(connection, "password", password, trace)
+            refusal = await self._log_in(connection, "password", self._user, password, trace)
         except BaseException:
             connection.abort("login not finished")
             raise
@@ -81,19 +82,21 @@ class Sessions:
             raise AttemptError(self.connector.judge(Stage.AUTH, refusal))
         return connection
 
-    async def _log_in(self, connection: Connection, mechanism: str, secret: str, trace: Trace | None) -> Reply | None:
+    async def _log_in(
+        self, connection: Connection, mechanism: str, user: str, secret: str, trace: Trace | None
+    ) -> Reply | None:
         exchange = auth.by_token if mechanism == "XOAUTH2" else auth.by_password
         try:
-            reply = await exchange(connection, self._user, secret, self._account.timeout, trace)
+            reply = await exchange(connection, user, secret, self._account.timeout, trace)
         except BrokenError as error:
             raise deferred(f"{self.connector.where}: {error} (at AUTH)", advice.broken_off()) from None
         except auth.CredentialError as error:
             hint = f"Check username and the credentials of accounts.{self._name}"
             raise deferred(f"accounts.{self._name}: {error}", hint, code=454, status="4.7.0") from None
         if reply.code // 100 == 2:
-            log.upstream.authenticated(self._name, self._user, mechanism)
+            log.upstream.authenticated(self._name, user, mechanism)
             return None
-        log.upstream.refused_login(self._name, self._user, str(reply))
+        log.upstream.refused_login(self._name, user, str(reply))
         await connection.quit()
         return reply
 

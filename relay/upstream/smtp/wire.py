@@ -6,6 +6,7 @@ nobody waits for makes the whole connection worthless (it could be taken for the
 """
 
 import asyncio
+import ssl
 from collections import deque
 
 from relay.upstream.smtp.reply import Reply, ReplyError, ReplyReader
@@ -33,6 +34,12 @@ class Wire(asyncio.Protocol):
     def alive(self) -> bool:
         """Whether the next command can be sent: connected, and no reply open, broken or too many."""
         return not (self._fault or self._due or self._replies or self._transport.is_closing())
+
+    @property
+    def tls(self) -> ssl.SSLObject | None:
+        """The TLS session, None where there is none."""
+        session: ssl.SSLObject | None = self._transport.get_extra_info("ssl_object")
+        return session
 
     @property
     def answered(self) -> bool:

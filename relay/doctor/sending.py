@@ -1,4 +1,4 @@
-"""Live diagnosis of an account: goes its whole way and says at each step what was found and what to do."""
+"""`relay send-test`: one message the whole way of an account, past the queue, and what was said at each step."""
 
 import contextlib
 import time
@@ -26,13 +26,13 @@ async def send_test(settings: Settings, name: str, recipient: str | None, sender
     """
     account = settings.accounts[name]
     sender = sender or account.own_address
-    recipient = recipient or account.mailbox
+    recipient = recipient or account.own_mailbox or sender
     if not sender or not recipient:
-        say(f"accounts.{name} has no mailbox: give --from and --to")
+        say(f"accounts.{name} has no mailbox of its own: give --from{'' if account.acts_as_sender else ' and --to'}")
         return False
     async with contextlib.AsyncExitStack() as stack:
         store = None
-        if account.oauth is not None and account.oauth.grant in USER_GRANTS:
+        if account.oauth is not None and (account.oauth.grant in USER_GRANTS or account.acts_as_sender):
             try:
                 store = await stack.enter_async_context(opened(settings))
             except (StorageError, OSError) as error:
@@ -47,8 +47,16 @@ async def _send(
     account = settings.accounts[name]
     clock = Clock()
     http = HttpClient(settings.http, clock=clock)
-    tokens = oauth.sources(name, account.oauth, account.via, http, clock, store) if account.oauth is not None else {}
-    way = upstream.build(name, account, tokens=tokens, http=http, hostname=settings.hostname, clock=clock)
+    tokens: dict[str, TokenSource] = {}
+    mailboxes = None
+    if account.oauth is not None and account.acts_as_sender and store is not None:
+        mailboxes = oauth.mailboxes(name, account.oauth, http, clock, store).tokens
+        tokens = {account.via[0]: mailboxes.of(sender.lower())}
+    elif account.oauth is not None:
+        tokens = oauth.sources(name, account.oauth, account.via, http, clock, store)
+    way = upstream.build(
+        name, account, tokens=tokens, mailboxes=mailboxes, http=http, hostname=settings.hostname, clock=clock
+    )
     try:
         for source in dict.fromkeys(tokens.values()):
             if not await _show_token(source, account, say, clock):
@@ -102,6 +110,6 @@ def _message(account: str, sender: str, recipient: str, hostname: str, now: floa
         envelope=Envelope(sender, (recipient,)),
         headers=headers.encode(),
         body=MemoryBody.of(text.encode()),
-        origin=Origin(client="send-test", listener="", peer="", helo=hostname),
+        origin=Origin(client="send-test", listener="", peer="", helo=hostname, login=sender),
         received_at=time.time(),
     )

@@ -1,0 +1,74 @@
+"""`relay queue export`."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from relay.cli.common import CONFIG, fail
+from relay.cli.queue.changing import ALL, NAMES, progress
+from relay.cli.queue.copies import FORMS, Copies, to_output
+from relay.cli.queue.selecting import filters, named, run
+from relay.config import Settings
+from relay.spool.administration import Administration
+from relay.spool.rows import DamagedRow
+from relay.spool.selection import Selection
+
+
+@click.command()
+@CONFIG
+@filters
+@ALL
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMS)),
+    default="eml",
+    show_default=True,
+    help="A folder of .eml files, each with a .json that has envelope and history; one mailbox file; or a Maildir.",
+)
+@click.option(
+    "--to", "target", type=click.Path(path_type=Path), help="Folder or file. Without it one message goes to the output."
+)
+@NAMES
+def export(
+    path: Path | None,
+    names: tuple[str, ...],
+    selection: Selection,
+    *,
+    everything: bool,
+    form: str,
+    target: Path | None,
+) -> None:
+    """Copy messages out of the queue, octet for octet; they stay in it."""
+    chosen = not selection.everything
+    if bool(names) + chosen + everything != 1:
+        raise click.UsageError("name messages, or choose them by filters, or write --all for all of them")
+
+    async def main(queue: Administration, _settings: Settings) -> bool:
+        found = await named(queue, names) if names else await queue.find(selection)
+        if target is not None:
+            return await _copy(queue, found, FORMS[form](target))
+        if len(found) != 1:
+            fail(f"{len(found):,} messages fit, and the output takes one: write --to FOLDER")
+        return await _copy(queue, found, to_output(sys.stdout.buffer, form))
+
+    if not run(path, main):
+        sys.exit(1)
+
+
+async def _copy(queue: Administration, found: list[tuple[int, str]], copies: Copies) -> bool:
+    """Copy each message; False when the content of one is not there."""
+    copied = 0
+    with progress(len(found)) as bar, copies:
+        for seq, identifier in found:
+            try:
+                message, details = await queue.content(seq), await queue.details(seq)
+            except DamagedRow as damage:
+                click.echo(f"{identifier}: not exported: {damage}", err=True)
+                continue
+            await copies.add(message, details)
+            copied += 1
+            bar.update(1)
+    click.echo(f"{copied:,} of {len(found):,} messages exported", err=True)
+    return copied == len(found)

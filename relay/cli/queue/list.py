@@ -1,0 +1,127 @@
+"""`relay queue list`."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from relay.cli.common import CONFIG
+from relay.cli.queue.selecting import JSON, filters, instant, run
+from relay.config import Settings
+from relay.log import clean, duration, people
+from relay.spool.administration import Administration
+from relay.spool.ages import LIMITS, Ages
+from relay.spool.history import Summary
+from relay.spool.selection import Selection
+from relay.upstream import identity
+
+_EVERYTHING = 1_000_000_000
+
+
+@click.command("list")
+@CONFIG
+@filters
+@click.option("--summary", "only_summary", is_flag=True, help="Only how old the waiting mail of each mailbox is.")
+@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest. Default: 50, with --json all.")
+@JSON
+def list_messages(
+    path: Path | None, selection: Selection, *, only_summary: bool, limit: int | None, as_json: bool
+) -> None:
+    """List messages, the newest first, and how old the waiting mail of each mailbox is."""
+    most = limit or (_EVERYTHING if as_json else 50)
+
+    async def main(queue: Administration, settings: Settings) -> None:
+        found, count = await queue.listing(selection, 0 if only_summary else most)
+        ages = await queue.ages()
+        if as_json:
+            shown = [_age_facts(each, settings) for each in ages] if only_summary else [facts(each) for each in found]
+            click.echo(json.dumps(shown, indent=2))
+            return
+        for line in _lines(found, count, ages, settings, only_summary=only_summary):
+            click.echo(clean(line))
+
+    run(path, main)
+
+
+def facts(summary: Summary) -> dict[str, Any]:
+    """A message for programs."""
+    return {
+        "id": summary.id,
+        "kind": summary.kind,
+        "state": summary.state,
+        "reason": summary.reason,
+        "account": summary.account,
+        "client": summary.client,
+        "sender": summary.sender,
+        "recipients": list(summary.recipients),
+        "message_id": summary.message_id,
+        "subject": summary.subject,
+        "size": summary.size,
+        "attempts": summary.attempts,
+        "received_at": instant(summary.received_at),
+        "next_at": instant(summary.next_at) if summary.state == "queued" else None,
+        "reply": summary.reply,
+    }
+
+
+def _lines(found: list[Summary], count: int, ages: list[Ages], settings: Settings, *, only_summary: bool) -> list[str]:
+    now = time.time()
+    if only_summary:
+        return _table(ages, settings, now) if ages else ["no mail waits"]
+    lines = [line for summary in found for line in _message(summary, now)]
+    if count > len(found):
+        lines.append(f"and {count - len(found):,} more: --limit {count} shows all")
+    if not found:
+        lines.append("no message")
+    return [*lines, "", *_table(ages, settings, now)] if ages else lines
+
+
+def _message(summary: Summary, now: float) -> list[str]:
+    age = duration(now - summary.received_at)
+    state = summary.state
+    if state == "queued":
+        state += f", next try in {duration(summary.next_at - now)}" if summary.next_at > now else ", due"
+    tries = "" if not summary.attempts else f", {summary.attempts} {'try' if summary.attempts == 1 else 'tries'}"
+    report = "report, " if summary.kind == "report" else ""
+    who = people(summary.recipients) if summary.recipients else "nobody"
+    said = summary.reason or summary.reply
+    return [
+        f"{summary.id}  {report}{state}  {age} old{tries}  {summary.client or '-'} -> {summary.account}",
+        f"    <{summary.sender}> to {who}, {summary.size:,} octets: {summary.subject or '(no subject)'}",
+        *([f"    {said}"] if said else []),
+    ]
+
+
+def _table(ages: list[Ages], settings: Settings, now: float) -> list[str]:
+    """The waiting mail by identity and age: where a column fills up, a mailbox is stuck."""
+    heads = ["waiting mail of", "all", *(f"<{duration(limit)}" for limit in LIMITS), "older", "oldest"]
+    rows = [
+        [_who(each, settings), *(f"{number:,}" for number in (each.total, *each.counts)), duration(now - each.oldest)]
+        for each in ages
+    ]
+    widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
+    return [
+        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(line))
+        for line in (list(zip(row, widths, strict=True)) for row in [heads, *rows])
+    ]
+
+
+def _who(each: Ages, settings: Settings) -> str:
+    account = settings.accounts.get(each.account)
+    known = str(identity(each.account, account)) if account else "not in the configuration"
+    return f"{each.account} ({known})"
+
+
+def _age_facts(each: Ages, settings: Settings) -> dict[str, Any]:
+    account = settings.accounts.get(each.account)
+    limits = [f"up to {duration(limit)}" for limit in LIMITS]
+    return {
+        "account": each.account,
+        "identity": str(identity(each.account, account)) if account else None,
+        "messages": each.total,
+        "octets": each.octets,
+        "oldest_received_at": instant(each.oldest),
+        "ages": dict(zip([*limits, "older"], each.counts, strict=True)),
+    }

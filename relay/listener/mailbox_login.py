@@ -1,0 +1,62 @@
+"""A login with the user name and password of a mailbox (`authenticate = "upstream"`): its provider decides."""
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from relay import log, mime
+from relay.listener.login_reply import accept, refuse
+from relay.listener.reception import Parts
+from relay.oauth.logins import Verdict
+from relay.policy import ClientPolicy
+from relay.policy.patterns import fold
+
+if TYPE_CHECKING:
+    from relay.listener.submission import SubmissionSession
+
+_LATER = "454 4.7.0 Temporary authentication failure, please try again later"
+
+
+async def decide(session: "SubmissionSession", parts: Parts, client: ClientPolicy, login: str, password: bytes) -> None:
+    """Answer the login of one of the client's users; when it is right, the session is that user's."""
+    if not (session.tls or _is_here(session.peer)):
+        await session.push("538 5.7.11 Encryption required for authentication: issue STARTTLS first")
+        return
+    if parts.checker.is_barred(session.peer):
+        await session.push("454 4.7.0 Too many logins, please try again later")
+        return
+    mailbox = _mailbox(login)
+    if mailbox is None:
+        await refuse(session, login, reason="the user name is no address of a mailbox")
+        return
+    session.answering = True
+    try:
+        answer = await parts.logins[client.account](mailbox, login, password)
+    finally:
+        session.answering = False
+    if answer.verdict is Verdict.RIGHT:
+        await accept(session, client.used_by(mailbox), mailbox)
+    elif answer.verdict is Verdict.LATER:
+        log.listener.login_unchecked(login, session.peer, answer.reason)
+        await session.push(_LATER)
+    else:
+        await parts.checker.failed(mailbox, session.peer)
+        await refuse(session, login, reason=answer.reason, advice=answer.advice)
+
+
+def _mailbox(login: str) -> str | None:
+    """The one form of a login that is an address; None for any other."""
+    canonical = mime.canonical(login)
+    try:
+        return fold(canonical) if canonical is not None and canonical.encode() else None
+    except UnicodeEncodeError:
+        return None
+
+
+def _is_here(peer: str) -> bool:
+    """Whether what `peer` sends does not leave this machine."""
+    try:
+        address = ipaddress.ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -1,0 +1,59 @@
+"""The tokens of every account, made once for the whole process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from relay import oauth
+from relay.config import Settings
+from relay.http import HttpClient
+from relay.listener.authentication import MailboxLogin
+from relay.model import Clock
+from relay.oauth import ConsentStore, Mailboxes, MailboxTokens, TokenSource
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """By account: `sources` (for each of its ways) where it has a mailbox, `mailboxes` where each sender has one."""
+
+    sources: Mapping[str, Mapping[str, TokenSource]]
+    mailboxes: Mapping[str, Mailboxes]
+
+    @property
+    def first(self) -> Mapping[str, TokenSource]:
+        """The one of each account's first way: what becomes of it tells of the credential that all ways share."""
+        return {name: next(iter(by_way.values())) for name, by_way in self.sources.items()}
+
+    @property
+    def of_sender(self) -> Mapping[str, MailboxTokens]:
+        return {name: each.tokens for name, each in self.mailboxes.items()}
+
+    @property
+    def logins(self) -> Mapping[str, MailboxLogin]:
+        """What checks the logins of an account's users."""
+        return {name: each.logins.check for name, each in self.mailboxes.items() if each.logins is not None}
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for each in self.mailboxes.values():
+            if each.logins is not None:
+                await each.logins.close()
+            await each.tokens.close()
+        for source in {source for by_way in self.sources.values() for source in by_way.values()}:
+            await source.close()
+
+
+def tokens_of(settings: Settings, http: HttpClient, clock: Clock, store: ConsentStore) -> Tokens:
+    """Those of all accounts that need some."""
+    wanted = {name: (account, account.oauth) for name, account in settings.accounts.items() if account.oauth}
+    return Tokens(
+        {
+            name: oauth.sources(name, table, account.via, http, clock, store)
+            for name, (account, table) in wanted.items()
+            if not account.acts_as_sender
+        },
+        {
+            name: oauth.mailboxes(name, table, http, clock, store)
+            for name, (account, table) in wanted.items()
+            if account.acts_as_sender
+        },
+    )

@@ -1,0 +1,97 @@
+"""The queue for the people who look after it: what the `relay queue` commands and the page's administration call.
+
+Everything here works beside the process that serves: on the same database, in transactions that are short, and without
+ever changing the schema.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
+from pathlib import Path
+
+from relay.database import Connection, Database
+from relay.database.sqlite import SqliteDatabase
+from relay.model import Clock, Message
+from relay.spool import rows
+from relay.spool.ages import Ages, ages
+from relay.spool.changes import Change, Changed
+from relay.spool.details import Details, details
+from relay.spool.history import Summary, summaries
+from relay.spool.selection import Selection, condition, find
+
+_BATCH = 500
+"""Messages that are changed in one transaction: more would keep the mail waiting."""
+
+
+class Administration:
+    """The queue in `database`, whose large bodies are in `folder`/bodies."""
+
+    def __init__(self, database: Database, folder: Path, clock: Clock | None = None) -> None:
+        self._database = database
+        self._bodies = folder / "bodies"
+        self._clock = clock or Clock()
+
+    async def listing(self, selection: Selection, limit: int) -> tuple[list[Summary], int]:
+        """The newest `limit` messages, the newest first, and how many there are in all."""
+
+        def work(connection: Connection) -> tuple[list[Summary], int]:
+            where, values = condition(selection)
+            count = connection.execute(f"SELECT count(*) FROM message WHERE {where}", values).fetchone()[0]  # noqa: S608
+            return summaries(connection, where, values, limit), count
+
+        return await self._database.read(work)
+
+    async def ages(self) -> list[Ages]:
+        """How old the waiting mail of each account is."""
+        now = self._clock.time()
+        return await self._database.read(lambda connection: ages(connection, now))
+
+    async def find(self, selection: Selection) -> list[tuple[int, str]]:
+        """The messages that are meant, the oldest first: [(seq, id)]."""
+        return await self._database.read(lambda connection: find(connection, selection))
+
+    async def details(self, seq: int) -> Details | None:
+        """Everything about one message; None when it is gone."""
+        return await self._database.read(lambda connection: details(connection, seq))
+
+    async def content(self, seq: int) -> Message:
+        """A message with its content. Raises DamagedRow when that is damaged, or no longer kept."""
+        return await self._database.read(lambda connection: rows.content(connection, seq, self._bodies))
+
+    async def change(
+        self, change: Change, seqs: Sequence[int], progress: Callable[[int], None] | None = None
+    ) -> Changed:
+        """Do `change` to the messages, some hundred at a time; `progress` hears how many each time.
+
+        Raises StorageError. What was done before it stays done.
+        """
+        done: list[str] = []
+        left: dict[str, str] = {}
+        for start in range(0, len(seqs), _BATCH):
+            part = seqs[start : start + _BATCH]
+            now = self._clock.time()
+            changed = await self._database.write(partial(change, seqs=part, now=now))
+            await asyncio.to_thread(self._unlink, changed.files)
+            done += changed.done
+            left |= changed.left
+            if progress is not None:
+                progress(len(part))
+        return Changed(tuple(done), left)
+
+    def _unlink(self, names: Sequence[str]) -> None:
+        for name in names:
+            (self._bodies / name).unlink(missing_ok=True)
+
+
+@contextlib.asynccontextmanager
+async def opened(file: Path) -> AsyncIterator[Administration]:
+    """The queue in the SQLite database `file`, beside the process that serves it.
+
+    Raises StorageError when there is none, when it is damaged or when it has another version's schema.
+    """
+    database = SqliteDatabase(file, migrate=False)
+    try:
+        yield Administration(database, file.parent)
+    finally:
+        await database.close()
