@@ -50,3 +50,12 @@ def test_send_test_shows_the_token_of_each_way(tmp_path: Path) -> None:
     assert "aud: https://outlook.office365.com" in said
     assert "aud: https://graph.microsoft.com" in said
     assert "(microsoft, smtp or graph)" in said
+
+
+def test_the_doctor_looks_at_each_way(tmp_path: Path) -> None:
+    with way(tmp_path) as at:
+        _, said = run(tmp_path, "doctor", "office", "--config", str(at.config(via="both")))
+    assert "graph" in said
+    assert "https://outlook.office365.com" in said
+    assert "https://graph.microsoft.com" in said
+    assert said.index("https://outlook.office365.com") < said.index("https://graph.microsoft.com")
