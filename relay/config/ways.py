@@ -16,7 +16,7 @@ _CONNECTION = {"host", "port", "tls", "min_tls", "server_name", "ca_file", "cert
 _MICROSOFT_ONLY = {"tenant", "cloud", "save_to_sent"}
 _OF_API = {"mail_endpoint"}
 _TIMES = {"connect_timeout", "timeout", "write_timeout"}
-_WAYS_AT = {"microsoft": ("smtp", "graph"), "google": ("smtp", "gmail-api"), "smtp": ("smtp",)}
+_WAYS_AT = {"microsoft": ("smtp", "graph"), "google": ("smtp", "gmail-api"), "yahoo": ("smtp",), "smtp": ("smtp",)}
 _PROVIDER_OF = {"graph": "microsoft", "gmail-api": "google"}
 
 

@@ -4,6 +4,7 @@ One `TokenSource` for each account keeps its token and renews it. What a token i
 from a grant and a client authentication; `claims` reads what a token says about itself.
 """
 
+import functools
 import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from relay.oauth import choices
 from relay.oauth.access_token import Granted, Token
 from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
+from relay.oauth.fingerprint import fingerprint
 from relay.oauth.gate import Gate
 from relay.oauth.jwt import claims
 from relay.oauth.logins import MailboxLogins
@@ -25,6 +27,7 @@ from relay.oauth.proofs import Proofs
 from relay.oauth.refresh import SignedIn
 from relay.oauth.request import Address, ClientAuthentication, Grant, TokenEndpoint
 from relay.oauth.settings import OAuthSettings, WayOAuthSettings
+from relay.oauth.shared import Shared
 from relay.oauth.store import ConsentStore
 from relay.oauth.token_source import TokenSource
 
@@ -57,9 +60,11 @@ def source(
     store: ConsentStore | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    way: str = "",
 ) -> TokenSource:
     """The tokens of account `name`; `store` has the sign-ins of users, for the grants that begin with one.
 
+    `way` is the one that they are for, where another way of the account has tokens of its own.
     `environ`, the process's own when nothing is given, tells where a managed identity is found. Raises ValueError for
     settings that a checked configuration cannot have.
     """
@@ -73,6 +78,9 @@ def source(
         async def fetch() -> Granted:
             return await ask(grant)
 
+    # A managed identity is the machine's: another one that shares the database may have another.
+    if store is not None and oauth.grant != "managed_identity":
+        fetch = _shared(name, oauth, fetch, clock, store, way=way)
     return TokenSource(name, fetch, clock, refresh_margin=oauth.refresh_margin)
 
 
@@ -91,9 +99,24 @@ def sources(
         settings = oauth.for_way(way)
         scopes = tuple(settings.scopes)
         if scopes not in by_scopes:
-            by_scopes[scopes] = source(name, settings, http, clock, store)
+            # Each in a place of its own among the tokens that processes share, or one would push the other out.
+            by_scopes[scopes] = source(name, settings, http, clock, store, way=way if by_scopes else "")
         found[way] = by_scopes[scopes]
     return found
+
+
+def _shared(
+    name: str, oauth: OAuthSettings, fetch: Fetch, clock: Clock, store: ConsentStore, mailbox: str = "", way: str = ""
+) -> Fetch:
+    """`fetch` for all processes that share the database of `store`."""
+
+    async def asked_with() -> str:
+        signed_in = await store.find(name, mailbox)
+        return fingerprint(oauth, str(signed_in.obtained_at) if signed_in is not None else "")
+
+    return Shared(
+        name, store.tokens, fetch, asked_with, clock, mailbox=mailbox or way, refresh_margin=oauth.refresh_margin
+    ).fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +127,24 @@ class Mailboxes:
     logins: MailboxLogins | None = None
 
 
-def mailboxes(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store: ConsentStore) -> Mailboxes:
+def mailboxes(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store: ConsentStore | None) -> Mailboxes:
     """The tokens of account `name`, whose mailbox is that of whoever sends. Raises ValueError as `source` does."""
     if oauth.grant == "password":
+        if store is None:
+            raise ValueError(f"accounts.{name}.oauth.grant: password needs the store of sign-ins")
         return _with_logins(name, oauth, http, clock, store)
     if oauth.grant == "jwt_bearer":
 
         def of_user(mailbox: str) -> TokenSource:
-            return source(name, oauth.model_copy(update={"subject": mailbox}), http, clock)
+            own = oauth.model_copy(update={"subject": mailbox})
+            ask, grant = asker(name, own, http, clock), _grant(name, own, clock)
+            fetch: Fetch = functools.partial(ask, grant)
+            if store is not None:
+                fetch = _shared(name, own, fetch, clock, store, mailbox)
+            return TokenSource(f"{name} ({mailbox})", fetch, clock, refresh_margin=oauth.refresh_margin)
 
         return Mailboxes(MailboxTokens(of_user))
-    shared = source(name, oauth, http, clock)
+    shared = source(name, oauth, http, clock, store)
     return Mailboxes(MailboxTokens(lambda _: shared))
 
 
@@ -134,7 +164,8 @@ def _with_logins(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store:
             clock=clock,
             mailbox=mailbox,
         )
-        return TokenSource(f"{name} ({mailbox})", signed_in.fetch, clock, refresh_margin=oauth.refresh_margin)
+        fetch = _shared(name, oauth, signed_in.fetch, clock, store, mailbox)
+        return TokenSource(f"{name} ({mailbox})", fetch, clock, refresh_margin=oauth.refresh_margin)
 
     tokens = MailboxTokens(of_user)
     logins = MailboxLogins(

@@ -16,11 +16,11 @@ from relay.upstream.gates import Gates
 from relay.upstream.gmail import GmailUpstream
 from relay.upstream.graph import GraphUpstream
 from relay.upstream.probe import probe
-from relay.upstream.sink import Discard, Fail, Sink
+from relay.upstream.sink import Discard, Fail, Keeper, Sink
 from relay.upstream.smtp import SmtpUpstream
 from relay.upstream.ways import Way, WaysUpstream
 
-__all__ = ["ByMailbox", "Gates", "Upstream", "build", "identity", "probe"]
+__all__ = ["ByMailbox", "Gates", "Keeper", "Upstream", "build", "identity", "probe"]
 
 
 class Upstream(Protocol):
@@ -56,11 +56,13 @@ def build(
     http: HttpClient,
     hostname: str,
     sink_log: str = "summary",
+    keeper: Keeper | None = None,
     clock: Clock | None = None,
     mailboxes: MailboxTokens | None = None,
     gates: Gates | None = None,
 ) -> Upstream:
-    """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full".
+    """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full";
+    `keeper` is where the mail of a sink is kept.
 
     `tokens` has the source for each way that needs one, `mailboxes` gives the tokens of an account that acts as whoever
     sends. `gates` counts the requests of all accounts together; without it this one counts its own. Raises ValueError
@@ -73,7 +75,7 @@ def build(
         )
     match account.provider:
         case "sink":
-            return Sink(name, who, full=sink_log == "full")
+            return Sink(name, who, full=sink_log == "full", keeper=keeper)
         case "discard":
             return Discard(name, who)
         case "fail":
@@ -127,8 +129,8 @@ def identity(name: str, account: Account) -> Identity:
     mailbox = (account.mailbox or account.username or unknown).lower()
     if account.provider == "microsoft":
         return Identity("microsoft", account.cloud, (account.tenant or "").lower(), mailbox)
-    if account.provider == "google":
-        return Identity("google", "", "", mailbox)
+    if account.provider in ("google", "yahoo"):
+        return Identity(account.provider, "", "", mailbox)
     if account.provider == "smtp":
         return Identity("smtp", "", f"{account.host}:{account.port}".lower(), mailbox)
     return Identity(account.provider, "", "", name)

@@ -204,6 +204,7 @@ def test_accounts_that_send_nothing(configure: Configure, provider: str) -> None
         ('[accounts.a]\nprovider = "smtp"', "accounts.a.host", ("is missing", 'host = "smtp.example.com"')),
         (SMARTHOST + 'tenant = "x"', "accounts.hub.tenant", ('provider = "smtp"', 'write provider = "microsoft"')),
         (SMARTHOST + 'via = ["graph"]', "accounts.hub.via", ('needs provider = "microsoft"',)),
+        ('[accounts.y]\nprovider = "yahoo"\nvia = ["gmail-api"]', "accounts.y.via", ('needs provider = "google"',)),
         (SMARTHOST + 'username = "u"', "accounts.hub.username", ("neither a password nor [oauth]",)),
         (
             '[accounts.a]\nprovider = "smtp"\nhost = "h"\npassword = "hunter2"',
