@@ -60,13 +60,15 @@ def source(
     store: ConsentStore | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    share: bool = True,
     way: str = "",
 ) -> TokenSource:
     """The tokens of account `name`; `store` has the sign-ins of users, for the grants that begin with one.
 
-    `way` is the one that they are for, where another way of the account has tokens of its own.
-    `environ`, the process's own when nothing is given, tells where a managed identity is found. Raises ValueError for
-    settings that a checked configuration cannot have.
+    `way` is the one that they are for, where another way of the account has tokens of its own. Without `share` nothing
+    is used that another process has fetched: a diagnosis asks for itself. `environ`, the process's own when nothing is
+    given, tells where a managed identity is found. Raises ValueError for settings that a checked configuration
+    cannot have.
     """
     if oauth.grant == "managed_identity":
         fetch = _managed_identity(name, oauth, http, clock, os.environ if environ is None else environ)
@@ -79,7 +81,7 @@ def source(
             return await ask(grant)
 
     # A managed identity is the machine's: another one that shares the database may have another.
-    if store is not None and oauth.grant != "managed_identity":
+    if share and store is not None and oauth.grant != "managed_identity":
         fetch = _shared(name, oauth, fetch, clock, store, way=way)
     return TokenSource(name, fetch, clock, refresh_margin=oauth.refresh_margin)
 
