@@ -107,7 +107,7 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
         lines.append("  as the mailbox of whoever sends" if account.acts_as_sender else f"  mailbox {account.mailbox}")
     if account.oauth:
         oauth = account.oauth
-        lines.append(f"  token from {oauth.origin} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
+        lines.append(f"  token from {oauth.origin} for {_scopes(account, oauth)} ({oauth.grant})")
         lines.append(f"  {_proof(oauth)}")
         if account.password:
             lines.append(f"  as the user {account.username}, password {_masked(account.password)}")
@@ -125,6 +125,12 @@ def _account(name: str, account: Account, settings: Settings) -> list[str]:
     if pace := [*pace, *map(show_rate, account.rate)]:
         lines.append(f"  {', '.join(pace)}")
     return [*lines, f"  used by: {', '.join(users) or 'nobody'}"]
+
+
+def _scopes(account: Account, oauth: OAuth) -> str:
+    """What tokens are asked for: once for all ways, or for each."""
+    asked = dict.fromkeys(" ".join(oauth.for_way(way).scopes) or "no scope" for way in account.via)
+    return " or ".join(asked)
 
 
 def _proof(oauth: OAuth) -> str:
@@ -156,15 +162,23 @@ def _way(account: Account) -> str:
         return "discard: accepts mail and throws it away"
     if account.provider == "fail":
         return "fail: refuses every message"
-    if account.via == ("graph",):
-        return f"{account.provider}, by Microsoft Graph at {account.mail_endpoint}"
+    ways = ", else ".join(_one_way(way, account) for way in account.via)
+    return f"{account.provider}, {ways}"
+
+
+def _one_way(way: str, account: Account) -> str:
+    if way == "graph":
+        copies = "" if account.save_to_sent else " (keeping no copy)"
+        return f"by Microsoft Graph at {account.mail_endpoint}{copies}"
+    if way == "gmail-api":
+        return f"by the Gmail API at {account.mail_endpoint}"
     encryption = {
         "starttls": f"STARTTLS, TLS {account.min_tls} or newer",
         "implicit": f"TLS {account.min_tls} or newer from the first byte",
         "opportunistic": "TLS where the server offers it, unverified",
         "off": "no TLS",
     }[account.tls]
-    return f"{account.provider}, by SMTP to {account.host}:{account.port} ({encryption})"
+    return f"by SMTP to {account.host}:{account.port} ({encryption})"
 
 
 def _masked(secret: Secret | None) -> str:

@@ -128,17 +128,8 @@ def binds(*, empty: bool = False) -> Form:
 
 
 def ways(choices: Any) -> Form:
-    """The ways of an account: exactly one for now."""
-    word = one_of(choices)
-    entries = listing(word.parse, example='["smtp"]')
-
-    def parse(value: Any) -> tuple[str, ...]:
-        found = entries.parse(value)
-        if len(found) != 1:
-            raise UnusableError('must hold exactly one way: write ["smtp"] or ["graph"]')
-        return tuple(found)
-
-    return Form(parse, environment=split_list, show=_texts)
+    """The ways of an account, in the order in which they are tried."""
+    return listing(one_of(choices).parse, example='["smtp", "graph"]')
 
 
 def split_list(value: str) -> list[Any]:

@@ -18,7 +18,7 @@ from relay.config.secret import Secret
 from relay.model import Priority, Rate
 
 Provider = Literal["microsoft", "google", "yahoo", "smtp", "sink", "discard", "fail"]
-Way = Literal["smtp", "graph"]
+Way = Literal["smtp", "graph", "gmail-api"]
 ListenerTls = Literal["off", "starttls", "implicit"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
@@ -170,6 +170,14 @@ class OAuth(Table):
     """The account's, and so is the password: for the grant that sends them. Filled in, so they have no form."""
     password: Secret | None = None
 
+    way_scopes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """What each of the account's ways asks for, where the provider presets it: set by the provider, so no form."""
+
+    def for_way(self, way: str) -> "OAuth":
+        """The same with the scopes of one way."""
+        scopes = self.way_scopes.get(way, self.scopes)
+        return self if scopes == self.scopes else self.model_copy(update={"scopes": scopes})
+
     @property
     def origin(self) -> str:
         """Where the tokens come from, for display."""
@@ -197,7 +205,9 @@ class Account(Table):
     certificate: File | None = None
     key: File | None = None
     mail_endpoint: Url | None = None
-    """The address in front of `/v1.0/users/...` of a Graph service."""
+    """The address in front of `/v1.0/users/...` of a Graph service, or of `/gmail/v1/users/...` of Gmail's."""
+    save_to_sent: Flag = True
+    """Whether Graph keeps a copy of what it sends in the mailbox."""
     concurrency: Annotated[int, forms.count(1, 1000)] = providers.SMARTHOST_CONCURRENCY
     rate: Rates = ()
     senders: Patterns = ()

@@ -77,11 +77,12 @@ def upstreams_of(
 ) -> dict[str, Upstream]:
     """The way out of each account; `keeper` keeps the mail of sinks."""
     siblings: dict[Identity, upstream.Siblings] = {}
+    gates = upstream.Gates()
     return {
         name: upstream.build(
             name,
             account,
-            tokens=tokens.sources.get(name),
+            tokens=tokens.sources.get(name, {}),
             mailboxes=tokens.of_sender.get(name),
             http=http,
             hostname=settings.hostname,
@@ -89,6 +90,7 @@ def upstreams_of(
             keeper=keeper,
             clock=clock,
             siblings=siblings.setdefault(upstream.identity(name, account), upstream.Siblings()),
+            gates=gates,
         )
         for name, account in settings.accounts.items()
     }
@@ -182,7 +184,7 @@ class Service:
             await self._start_web(stack, spool, delivery, reports, sink)
         if "delivery" in self.roles:
             radar = Radar(
-                settings, sources=tokens.sources, store=store, lanes=delivery.status, http=http, clock=self.clock
+                settings, sources=tokens.first, store=store, lanes=delivery.status, http=http, clock=self.clock
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))

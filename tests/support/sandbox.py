@@ -55,6 +55,10 @@ class SandboxThread:
         ways = {
             "smtp": f'host = "{at.smtp[0]}"\nport = {at.smtp[1]}\nca_file = "{at.ca_file}"',
             "graph": f'via = ["graph"]\nmail_endpoint = "{at.graph_endpoint}"',
+            "both": (
+                f'via = ["smtp", "graph"]\nmail_endpoint = "{at.graph_endpoint}"\n'
+                f'host = "{at.smtp[0]}"\nport = {at.smtp[1]}\nca_file = "{at.ca_file}"'
+            ),
         }
         return f"""
 [accounts.{name}]
