@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from relay import log
+from relay import log, metrics
 from relay.database import StorageError
 from relay.delivery.lane import Lane, lanes_of
 from relay.delivery.schedule import Verdict, judge
@@ -162,6 +162,8 @@ class Delivery:
         try:
             results = await self._send(lane.upstreams[message.account], claim)
             now = self._clock.time()
+            ends = [(result.outcome.value, result.status) for result in results.values()]
+            metrics.attempted(message.account, ends, now - started_at)
             verdict = judge(results, attempt=message.attempt, now=now, retry=self._retry, jitter=self._jitter())
             if verdict.trouble is not None:
                 self._pause(lane, verdict.trouble, verdict.reason)

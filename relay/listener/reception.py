@@ -4,11 +4,12 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from relay import log, mime
+from relay import log, metrics, mime
 from relay.config import Listener
 from relay.database import StorageError
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
+from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
 from relay.spool import Spool, Submission, Upload
@@ -33,6 +34,13 @@ class Parts:
     clock: Clock
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
+    visitors: VisitorBook = field(default_factory=VisitorBook)
+    """Who came, and what they heard: for the page."""
+
+    def refused(self, what: What, refusal: Refusal, *, client: str, peer: str, subject: str) -> None:
+        """Count a refusal, and note it for the page."""
+        metrics.REFUSED.labels(self.name, metrics.reason_of(refusal.status)).inc()
+        self.visitors.refused(what, at=self.clock.time(), client=client, peer=peer, subject=subject, reply=str(refusal))
 
 
 class Reception:
@@ -99,7 +107,10 @@ class Reception:
             except (StorageError, OSError) as error:
                 self._refuse_for_now(error)
         await self.abandon()
-        log.listener.message_refused(self._origin.client, self._origin.peer, self._envelope.sender, str(self._refusal))
+        origin, sender = self._origin, self._envelope.sender
+        log.listener.message_refused(origin.client, origin.peer, sender, str(self._refusal))
+        if self._refusal is not None:
+            self._parts.refused("message", self._refusal, client=origin.client, peer=origin.peer, subject=sender)
         return str(self._refusal)
 
     async def abandon(self) -> None:
@@ -172,7 +183,19 @@ class Reception:
         if self._client.reply == "delivered":
             return await self._put_and_wait(submission)
         await self._parts.spool.put(self._upload, submission)
+        self._note(submission)
         return self._queued()
+
+    def _note(self, submission: Submission) -> None:
+        """The page tells who sent what."""
+        self._parts.visitors.accepted(
+            self._client.name,
+            at=submission.received_at,
+            peer=self._origin.peer,
+            sender=submission.envelope.sender,
+            subject=submission.subject,
+            size=len(submission.headers) + 2 + self._upload.size,
+        )
 
     def _queued(self) -> str:
         return f"250 2.0.0 Queued as {self._upload.id}"
@@ -183,6 +206,7 @@ class Reception:
         outcome = spool.watch(message_id)
         try:
             await spool.put(self._upload, submission)
+            self._note(submission)
             async with asyncio.timeout(self._client.reply_timeout):
                 results = await outcome
         except TimeoutError:

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 from typing import TYPE_CHECKING
 
-from relay import log
+from relay import log, metrics
 from relay.listener import login, paths
 from relay.listener.base import CorrectedSMTP
 from relay.listener.reception import Parts, Reception
@@ -62,6 +62,11 @@ class SubmissionSession(CorrectedSMTP):
         return self.client or self._at_this_address
 
     @property
+    def _name(self) -> str:
+        """The client's name, "" of a stranger."""
+        return self._who.name if self._who is not None else ""
+
+    @property
     def tls(self) -> str:
         """Protocol and cipher, "" without TLS. From the transport, so that implicit TLS counts as well."""
         return describe(self.transport)
@@ -71,6 +76,13 @@ class SubmissionSession(CorrectedSMTP):
         """AUTH is offered here and now."""
         offered = self._parts.policy.offers_login(self._parts.name)
         return offered and bool(self.tls or not self._parts.settings.require_tls)
+
+    def note_refused_login(self, login: str, reason: str) -> None:
+        """For the counters and the page."""
+        metrics.LOGINS_REFUSED.labels(self._parts.name).inc()
+        text = reason or "the login or its password is wrong"
+        now = self._parts.clock.time()
+        self._parts.visitors.refused("login", at=now, client="", peer=self.peer, subject=login, reply=text)
 
     def goodbye(self) -> None:
         """Say that the relay stops, without waiting for who does not listen."""
@@ -123,6 +135,7 @@ class SubmissionSession(CorrectedSMTP):
         refusal = self._check_mail(arg)
         if isinstance(refusal, Refusal):
             log.listener.sender_refused(self.peer, arg or "", str(refusal))
+            self._parts.refused("sender", refusal, client=self._name, peer=self.peer, subject=arg or "")
         await self.push(str(refusal) if refusal else "250 2.1.0 Sender OK")
 
     def _check_mail(self, arg: str | None) -> Refusal | None:
@@ -171,6 +184,7 @@ class SubmissionSession(CorrectedSMTP):
         refusal = self._check_recipient(path.address)
         if refusal is not None:
             log.listener.recipient_refused(self.peer, path.address, str(refusal))
+            self._parts.refused("recipient", refusal, client=self._name, peer=self.peer, subject=path.address)
         await self.push(str(refusal) if refusal else "250 2.1.5 Recipient OK")
 
     def _check_recipient(self, address: str) -> Refusal | None:

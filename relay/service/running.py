@@ -8,7 +8,6 @@ import signal
 import socket
 import ssl
 import sys
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,12 +22,17 @@ from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
+from relay.metrics import traffic
+from relay.metrics.traffic import Traffic
+from relay.metrics.visits import VisitorBook
 from relay.model import Clock
 from relay.policy import Policy
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
+from relay.service.page import Running, names_of, tls_of, view_of
 from relay.service.tokens import Tokens, tokens_of
 from relay.spool import Spool
+from relay.spool.administration import Administration
 from relay.upstream import Upstream
 
 ROLES = frozenset({"listener", "delivery", "web"})
@@ -96,6 +100,8 @@ class Service:
         self.ready = asyncio.Event()
         self.failed = False
         self._listening: list[str] = []
+        self.visitors = VisitorBook()
+        self.traffic = Traffic(self.clock.time)
 
     async def run(self) -> None:
         """Start, serve, stop. Raises StartError when something is in the way."""
@@ -136,7 +142,9 @@ class Service:
         upstreams = upstreams_of(settings, tokens, http, self.clock)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
         if "web" in self.roles:
-            await self._start_web(stack, spool, delivery)
+            await self._start_web(
+                stack, spool, delivery, Administration(database, file.parent, self.clock), store, tokens
+            )
         if "delivery" in self.roles:
             radar = Radar(
                 settings, sources=tokens.sources, store=store, lanes=delivery.status, http=http, clock=self.clock
@@ -180,7 +188,15 @@ class Service:
         policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                name, wanted, policy, spool, checker, self.settings.hostname, self.clock, logins=tokens.logins
+                name,
+                wanted,
+                policy,
+                spool,
+                checker,
+                self.settings.hostname,
+                self.clock,
+                logins=tokens.logins,
+                visitors=self.visitors,
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
@@ -193,26 +209,52 @@ class Service:
             self._listening += places
             log.listener.listening(name, places, wanted.tls)
 
-    async def _start_web(self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery) -> None:
+    async def _start_web(
+        self,
+        stack: contextlib.AsyncExitStack,
+        spool: Spool,
+        delivery: Delivery,
+        queue: Administration,
+        store: oauth.ConsentStore,
+        tokens: Tokens,
+    ) -> None:
         sockets = _bound(self.settings.web.bind)
         if not sockets:
             return
 
-        async def troubles() -> list[str]:
-            now = self.clock.time()
-            paused = [f"{lane.identity}: {lane.trouble}" for lane in delivery.status() if lane.paused_until > now]
-            return [*([spool.trouble] if spool.trouble else []), *paused]
+        checker = PasswordChecker(self.clock)
+        stack.callback(checker.close)
+        tls = tls_of(self.settings)
+        scheme = "https" if tls is not None else "http"
+        names = names_of(self.settings)
+        addresses = [f"{scheme}://{_place(each)}{names.base_path}/" for each in sockets]
+        running = Running(
+            clock=self.clock,
+            spool=spool,
+            queue=queue,
+            delivery=delivery,
+            consents=store,
+            settings=lambda: self.settings,
+            sources=lambda: tokens.sources,
+            traffic=self.traffic,
+            visitors=self.visitors,
+            checker=checker,
+            listening=self._listening,
+            stopping=self.stop_requested.is_set,
+            sandbox=self.sandbox,
+        )
+        view = view_of(running, addresses)
+        app = await stack.enter_async_context(web.built(view, names))
+        await stack.enter_async_context(serve_http(app, sockets, tls=tls))
+        self._watch(stack, self._sample(), "traffic")
+        log.service.page(addresses)
+        if view.check is None:
+            view.print_link()
 
-        view = web.View(spool, delivery.status, self._listening, time.time(), troubles, self.sandbox)
-        hosts = {
-            "localhost",
-            "127.0.0.1",
-            "::1",
-            self.settings.hostname,
-            *(each.host for each in self.settings.web.bind),
-        }
-        await stack.enter_async_context(serve_http(web.build(view, sorted(hosts)), sockets))
-        log.service.page([f"http://{_place(each)}/" for each in sockets])
+    async def _sample(self) -> None:
+        while True:
+            self.traffic.sample()
+            await self.clock.sleep(traffic.EVERY)
 
     async def _prune(self, spool: Spool) -> None:
         queue = self.settings.queue

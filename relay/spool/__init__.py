@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from relay import log
+from relay import log, metrics
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
 from relay.spool import history, rows
@@ -159,6 +159,8 @@ class Spool:
 
     def _tell(self, claim: Claim) -> None:
         message = claim.message
+        metrics.ACCEPTED.labels(message.origin.client, message.account).inc()
+        metrics.ACCEPTED_OCTETS.labels(message.origin.client, message.account).inc(message.size)
         log.spool.message_queued(
             message.id,
             sender=message.envelope.sender,
@@ -249,6 +251,7 @@ class Spool:
         now = self._clock.time()
         expired = await self._write(lambda connection: rows.expire(connection, now))
         for message_id, account, reason in expired:
+            metrics.FAILED.labels(account, "expired").inc()
             log.spool.message_expired(message_id, account, reason)
         return len(expired)
 

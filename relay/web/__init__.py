@@ -1,61 +1,40 @@
-"""The web page: what runs and what is queued, and the health routes that supervisors ask."""
+"""The web page: the administration, and the health routes that supervisors ask.
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
-from importlib import resources
-from pathlib import Path
+`view` is what the service hands in; `gate` stands in front; `frame` renders; `pages` has the pages.
+"""
 
-from jinja2 import Environment, FileSystemLoader, select_autoescape
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
-from relay import __version__, metrics
-from relay.log import duration
-from relay.model import LaneStatus
-from relay.spool import Spool
-from relay.web.security import HostCheck, SafeHeaders
+from relay import metrics
+from relay.web import measuring, pages
+from relay.web.frame import Frame
+from relay.web.gate import Gate
+from relay.web.jobs import Jobs
+from relay.web.security import BasePath, HostCheck, Names, SafeHeaders, SameSite
+from relay.web.sessions import Sessions
+from relay.web.view import Audit, View
 
-_FOLDER = Path(str(resources.files(__name__)))
-
-
-@dataclass(frozen=True)
-class View:
-    """What the page shows, handed in by the service: it never reaches into the parts itself."""
-
-    spool: Spool
-    lanes: Callable[[], Sequence[LaneStatus]]
-    listening: Sequence[str]
-    started_at: float
-    troubles: Callable[[], Awaitable[Sequence[str]]]
-    """Why the relay is not ready to take or send mail; empty when all is well."""
-    sandbox: Sequence[str] = field(default_factory=tuple)
-    """What to tell about the stand-in provider, when there is one."""
+__all__ = ["Audit", "Names", "Sessions", "View", "built"]
 
 
-def build(view: View, hosts: Sequence[str]) -> Starlette:
-    """The application; `hosts` are the names under which a browser may ask for it."""
-    environment = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape())
-    environment.filters["duration"] = duration
-    environment.filters["moment"] = _moment
-    template = environment.get_template("status.html")
+@asynccontextmanager
+async def built(view: View, names: Names) -> AsyncIterator[Starlette]:
+    """The application, under these names; what its pages began is given up when the block ends."""
+    jobs = Jobs(view.clock)
+    try:
+        yield _application(view, names, jobs)
+    finally:
+        await jobs.close()
 
-    async def status(_request: Request) -> Response:
-        page = template.render(
-            version=__version__,
-            now=time.time(),
-            view=view,
-            lanes=view.lanes(),
-            overview=await view.spool.overview(),
-            messages=await view.spool.recent(),
-            troubles=await view.troubles(),
-        )
-        return HTMLResponse(page)
 
+def _application(view: View, names: Names, jobs: Jobs) -> Starlette:
     async def alive(_request: Request) -> Response:
         return JSONResponse({"status": "alive"})
 
@@ -65,19 +44,25 @@ def build(view: View, hosts: Sequence[str]) -> Starlette:
         return JSONResponse({"status": state, "troubles": troubles}, status_code=503 if troubles else 200)
 
     async def measured(_request: Request) -> Response:
+        await measuring.refresh(view)
         return Response(metrics.page(), media_type=metrics.CONTENT_TYPE)
 
-    return Starlette(
+    frame = Frame(view, names.base_path)
+    app = Starlette(
         routes=[
-            Route("/", status),
             Route("/metrics", measured),
             Route("/livez", alive),
             Route("/readyz", ready),
-            Mount("/static", StaticFiles(directory=_FOLDER / "static")),
+            *pages.routes(frame, jobs),
         ],
-        middleware=[Middleware(SafeHeaders), Middleware(HostCheck, hosts=frozenset(hosts))],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(HostCheck, names=names),
+            Middleware(BasePath, path=names.base_path),
+            Middleware(SameSite),
+            Middleware(Gate, view=view, base_path=names.base_path),
+        ],
     )
-
-
-def _moment(stamp: float) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))
+    # A redirect would turn one request into another: a wrong path is simply not there.
+    app.router.redirect_slashes = False
+    return app

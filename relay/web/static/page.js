@@ -1,0 +1,8 @@
+// What a page can do beyond links and forms. Everything works without it, but for news that come by themselves.
+import { follow } from "./live.js";
+import { listen } from "./keys.js";
+import { choose } from "./choose.js";
+
+follow();
+listen();
+choose();
