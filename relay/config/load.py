@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.config import accounts, clients, environment, files, listeners, network, places, secrets, tls
 from relay.config.files import Files, Tree
-from relay.config.findings import BUILT_IN, ConfigError, Findings, Place
+from relay.config.findings import BUILT_IN, ConfigError, Findings, Place, suggestion
 from relay.config.forms import split_list
 from relay.config.schema import shape, written_keys
 from relay.config.secret import Secret
@@ -71,7 +71,9 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     listeners.check_addresses(opened, web if isinstance(web, Web) else None, findings)
     if isinstance(http, Http) and http.ca_file:
         tls.check_authority(http.ca_file, ("http", "ca_file"), findings)
-    _warn(written, people, web, made, findings)
+    _check_reports(parts["queue"], written, findings)
+    used = {client.account for client in people.values()} | _reporting(parts["queue"])
+    _warn(written, used, web, made, findings)
     secrets.check(tree, findings)
     top = _top(tree, environ, findings)
     if findings.problems:
@@ -115,8 +117,17 @@ def _top(tree: Tree, environ: Mapping[str, str], findings: Findings) -> dict[str
     return found
 
 
-def _warn(written: Tree, people: Mapping[str, Any], web: Any, made: Mapping[str, Any], findings: Findings) -> None:
-    used = {client.account for client in people.values()}
+def _check_reports(queue: Table | None, written: Tree, findings: Findings) -> None:
+    """The account that reports leave through has to be there."""
+    for name in _reporting(queue) - written.keys():
+        findings.problem(("queue", "bounce_account"), f'there is no account "{name}": {suggestion(name, written)}')
+
+
+def _reporting(queue: Table | None) -> set[str]:
+    return {queue.bounce_account} if isinstance(queue, Queue) and queue.bounce_account else set()
+
+
+def _warn(written: Tree, used: set[str], web: Any, made: Mapping[str, Any], findings: Findings) -> None:
     for name in written:
         if name not in used and not findings.problems:
             findings.warn(("accounts", name), "no client uses it: name it as account in a [clients.NAME], or remove it")

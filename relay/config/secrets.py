@@ -48,10 +48,11 @@ def _secrets(tree: Tree, path: KeyPath) -> Iterator[tuple[KeyPath, Secret]]:
 
 
 def _check_value(key: str, value: str, path: KeyPath, findings: Findings) -> None:
-    if key == "password_hash" and not _ARGON2.fullmatch(value):
+    if key in ("password_hash", "sink_password_hash") and not _ARGON2.fullmatch(value):
         findings.problem(
             path,
-            "is no Argon2 hash (they begin with $argon2id$): make one with `relay hash-password`, or write password",
+            "is no Argon2 hash (they begin with $argon2id$): make one with `relay hash-password`"
+            + (", or write password" if key == "password_hash" else ""),
         )
     if path[:1] == ("store",):
         try:

@@ -147,6 +147,15 @@ class CorrectedSMTP(SMTP):
             transport.close()
             self.loop.call_later(_LAST_WORD, transport.abort)
 
+    def hang_up(self, reply: str = "") -> None:
+        """Close, after a last reply if there is one."""
+        if reply:
+            self.part(reply)
+        else:
+            self._gone = True
+            if self.transport is not None:
+                self.transport.close()
+
     async def read_line(self, longest: int) -> bytes | None:
         """One line without its end; None when it is longer than `longest`.
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
-from relay.listener import mailbox_login
+from relay.listener import mailbox_login, trouble
 from relay.listener.authentication import Verdict
 from relay.listener.base import LONGEST_AUTH_LINE
 from relay.listener.login_reply import accept, refuse
@@ -88,6 +88,8 @@ def _text(name: bytes) -> str:
 
 async def _decide(session: "SubmissionSession", parts: Parts, name: str, password: bytes) -> None:
     client = parts.policy.client_for_login(parts.name, name, session.peer)
+    if await trouble.strikes(session, parts, client, "auth"):
+        return
     if client is not None and client.authenticate is not None:
         await mailbox_login.decide(session, parts, client, name, password)
         return

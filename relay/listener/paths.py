@@ -7,6 +7,9 @@ cannot be an address is refused here, so that nothing behind the listener meets 
 import re
 from dataclasses import dataclass, field
 
+from relay.bounce import decoded
+
+LONGEST_ENVID = 100
 LONGEST_PATH = 1024
 """RFC 5321 4.5.3.1.3 has 256; internationalised addresses are longer in UTF-8."""
 
@@ -75,7 +78,8 @@ def _without_route(address: str) -> str:
 def _parameters(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in text.split():
-        name, _, value = word.upper().partition("=")
+        name, _, value = word.partition("=")
+        name = name.upper()
         if not _PARAMETER.fullmatch(word) or name in found:
             raise BadPath(f"the parameter {word[:40]!r} is malformed or stands twice")
         found[name] = value
@@ -84,14 +88,22 @@ def _parameters(text: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class MailParameters:
-    """What MAIL says beside the sender: `size` in octets (0 = not said), whether SMTPUTF8 was asked for."""
+    """What MAIL says beside the sender: `size` in octets (0 = not said), whether SMTPUTF8 was asked for.
+
+    `ret` and `envid` are those of RFC 3461 4.3 and 4.4, as they were written; "" without one.
+    """
 
     size: int = 0
     smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
 
 
 def mail_parameters(path: Path) -> MailParameters:
-    """SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 5, taken and ignored). Raises BadPath."""
+    """SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), AUTH (RFC 4954 5, ignored).
+
+    Raises BadPath.
+    """
     given = dict(path.parameters)
     size = given.pop("SIZE", "0")
     if not (size.isascii() and size.isdigit() and len(size) <= 20):
@@ -100,15 +112,17 @@ def mail_parameters(path: Path) -> MailParameters:
         raise BadPath("BODY is 7BIT or 8BITMIME")
     smtputf8 = given.pop("SMTPUTF8", None)
     given.pop("AUTH", None)
-    _nothing_left(given)
-    return MailParameters(int(size), smtputf8 is not None)
+    ret = given.pop("RET", "").upper()
+    if ("RET" in path.parameters) and ret not in ("FULL", "HDRS"):
+        raise BadPath("RET is FULL or HDRS")
+    envid = given.pop("ENVID", "")
+    if "ENVID" in path.parameters and (not envid or len(envid) > LONGEST_ENVID or decoded(envid) is None):
+        raise BadPath(f"ENVID needs xtext (RFC 3461 4.4), at most {LONGEST_ENVID} characters")
+    nothing_left(given)
+    return MailParameters(int(size), smtputf8 is not None, ret, envid)
 
 
-def no_parameters(path: Path) -> None:
-    """RCPT takes none yet. Raises BadPath."""
-    _nothing_left(path.parameters)
-
-
-def _nothing_left(parameters: dict[str, str]) -> None:
+def nothing_left(parameters: dict[str, str]) -> None:
+    """Refuse what nobody has asked for. Raises BadPath."""
     if parameters:
         raise BadPath(f"the parameter {next(iter(parameters))} is not supported", 555, "5.5.4")

@@ -1,7 +1,7 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from relay import log, metrics, mime
@@ -12,6 +12,7 @@ from relay.listener.data import DataReader
 from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
+from relay.sink.faults import Faults
 from relay.spool import Spool, Submission, Upload
 
 LARGEST_HEADER = 256 * 1024
@@ -32,6 +33,8 @@ class Parts:
     checker: PasswordChecker
     hostname: str
     clock: Clock
+    faults: Faults = field(default_factory=Faults)
+    """Refusals on purpose, for clients of a sink."""
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
     visitors: VisitorBook = field(default_factory=VisitorBook)
@@ -44,7 +47,7 @@ class Parts:
 
 
 class Reception:
-    """Takes what follows DATA, octets as they come, and ends in one reply.
+    """Takes what follows DATA, octets as they come, and ends in one reply; `gone` says that nobody will read it.
 
     A message that is refused is read to its end all the same: a client that is still sending does not hear us.
     """
@@ -58,6 +61,7 @@ class Reception:
         *,
         limit: int,
         extended: bool,
+        gone: Callable[[], bool],
     ) -> None:
         self._parts = parts
         self._client = client
@@ -65,6 +69,7 @@ class Reception:
         self._origin = origin
         self._limit = limit
         self._extended = extended
+        self._gone = gone
         self._reader = DataReader()
         self._head = bytearray()
         self._headers: list[mime.Header] = []
@@ -203,23 +208,30 @@ class Reception:
     async def _put_and_wait(self, submission: Submission) -> str:
         """`reply = "delivered"`: the client hears what the upstream said, if that comes in time."""
         spool, message_id = self._parts.spool, self._upload.id
-        outcome = spool.watch(message_id)
+        outcome = spool.watch(message_id, submission.account)
         try:
             await spool.put(self._upload, submission)
             self._note(submission)
-            async with asyncio.timeout(self._client.reply_timeout):
-                results = await outcome
-        except TimeoutError:
-            return self._queued()
+            if not outcome.done() and not spool.courier.sends(submission.account):
+                return self._queued()
+            try:
+                async with asyncio.timeout(self._client.reply_timeout):
+                    results = await outcome
+            except TimeoutError:
+                return self._queued()
+            return await self._told(results)
         finally:
+            # Until here a report waits for what the client hears; whoever hangs up gets the report.
             spool.unwatch(message_id)
-        return await self._told(results)
 
     async def _told(self, results: Results) -> str:
         """Never a 4xx: what is left is in the queue, and a client that tries again would send it twice."""
-        if any(result.outcome is not Outcome.FAILED for result in results.values()):
+        if not results or any(result.outcome is not Outcome.FAILED for result in results.values()) or self._gone():
             return self._queued()
-        await self._parts.spool.mark_reported(self._upload.id)
+        try:
+            await self._parts.spool.mark_reported(self._upload.id)
+        except StorageError:
+            return self._queued()  # what cannot be noted would be told twice: the report tells it
         first = next(iter(results.values()))
         text = log.clean(first.text).encode("ascii", "backslashreplace").decode()
         return f"{first.code} {first.status} {text[:_LONGEST_REPLY]}"

@@ -5,8 +5,10 @@ import ssl
 from typing import TYPE_CHECKING
 
 from relay import log, metrics
-from relay.listener import login, paths
+from relay.listener import login, paths, trouble
 from relay.listener.base import CorrectedSMTP
+from relay.listener.conversation import Conversation
+from relay.listener.dsn import Wishes, recipient_wishes
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import describe
 from relay.model import Envelope, Origin
@@ -34,7 +36,9 @@ class SubmissionSession(CorrectedSMTP):
         self.busy = False
         """A message is being received or committed: a stop waits for it."""
         self._size = 0
+        self._wishes = Wishes()
         self._at_this_address: ClientPolicy | None = None
+        self.conversation = Conversation()
 
     # --- life
 
@@ -47,6 +51,8 @@ class SubmissionSession(CorrectedSMTP):
         refusal = self._server.admit(self, transport.get_extra_info("peername"))
         super().connection_made(transport)
         self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
+        strike = trouble.due(self._parts, self._at_this_address, "connect")
+        refusal = refusal or (strike.reply if strike else "")
         if refusal:
             self.write(refusal.encode() + b"\r\n")
             self._gone = True
@@ -60,6 +66,18 @@ class SubmissionSession(CorrectedSMTP):
     def _who(self) -> ClientPolicy | None:
         """The client that this session is: by login, else by address."""
         return self.client or self._at_this_address
+
+    async def _obey(self, line: bytes | None) -> None:
+        self.conversation.heard(line or b"")
+        await super()._obey(line)
+
+    async def push(self, status: str | bytes) -> None:
+        who = self._who
+        if who is not None and who.is_real:
+            self.conversation.forget()
+        elif isinstance(status, str):
+            self.conversation.said(status)
+        await super().push(status)
 
     @property
     def _name(self) -> str:
@@ -107,7 +125,7 @@ class SubmissionSession(CorrectedSMTP):
             await self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
-        lines = [self.hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+        lines = [self.hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]
         if self.tls_context is not None and not self.tls:
             lines.append("STARTTLS")
         if self.may_login:
@@ -133,10 +151,17 @@ class SubmissionSession(CorrectedSMTP):
             await self.push("503 5.5.1 A message is under way already: RSET first")
             return
         refusal = self._check_mail(arg)
+        if refusal is None and await self._struck():
+            self.forget_message()
+            return
         if isinstance(refusal, Refusal):
             log.listener.sender_refused(self.peer, arg or "", str(refusal))
             self._parts.refused("sender", refusal, client=self._name, peer=self.peer, subject=arg or "")
         await self.push(str(refusal) if refusal else "250 2.1.0 Sender OK")
+
+    async def _struck(self) -> bool:
+        """A test has asked for trouble with this sender."""
+        return await trouble.strikes(self, self._parts, self._who, "mail", self.envelope.mail_from or "")
 
     def _check_mail(self, arg: str | None) -> Refusal | None:
         """Begin a transaction, or say why not."""
@@ -156,6 +181,7 @@ class SubmissionSession(CorrectedSMTP):
         if refusal is None:
             self.envelope.mail_from = path.address
             self.envelope.smtp_utf8 = parameters.smtputf8
+            self._wishes = Wishes(parameters.ret, parameters.envid)
         return refusal
 
     def _stranger(self) -> Refusal:
@@ -174,17 +200,21 @@ class SubmissionSession(CorrectedSMTP):
             return
         try:
             path = paths.parse(arg, "TO")
-            paths.no_parameters(path)
+            wishes = recipient_wishes(path.parameters)
         except paths.BadPath as bad:
             await self.push(f"{bad.code} {bad.status} RCPT: {bad}")
             return
         if not path.address:
             await self.push("501 5.1.3 RCPT: the null address cannot receive")
             return
+        if await trouble.strikes(self, self._parts, self._who, "rcpt", self.envelope.mail_from, path.address):
+            return
         refusal = self._check_recipient(path.address)
         if refusal is not None:
             log.listener.recipient_refused(self.peer, path.address, str(refusal))
             self._parts.refused("recipient", refusal, client=self._name, peer=self.peer, subject=path.address)
+        else:
+            self._wishes.add(path.address, wishes)
         await self.push(str(refusal) if refusal else "250 2.1.5 Recipient OK")
 
     def _check_recipient(self, address: str) -> Refusal | None:
@@ -220,18 +250,29 @@ class SubmissionSession(CorrectedSMTP):
         finally:
             self.busy = False
         self.forget_message()
-        await self.push(reply)
+        if reply:
+            await self.push(reply)
+        self.conversation.next_message()
         if self._server.stopping:
             self.goodbye()
+
+    def _client_has_left(self) -> bool:
+        """The client has closed the connection: what is written now, nobody reads."""
+        return self.transport is None or self.transport.is_closing() or self._reader.at_eof()
 
     async def _receive(self, client: ClientPolicy, sender: str) -> str:
         recipients = tuple(self.envelope.rcpt_tos)
         international = not all(address.isascii() for address in (sender, *recipients))
-        envelope = Envelope(sender, recipients, smtputf8=self.envelope.smtp_utf8 or international)
+        envelope = Envelope(
+            sender, recipients, smtputf8=self.envelope.smtp_utf8 or international, dsn=self._wishes.asked
+        )
         greeted_as = self.session.host_name or ""
-        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls)
+        said = self.conversation.text
+        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
         extended = self.session.extended_smtp
-        reception = Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended)
+        reception = Reception(
+            self._parts, client, envelope, origin, limit=self._size, extended=extended, gone=self._client_has_left
+        )
         try:
             while not reception.done:
                 data = await self._reader.read(_READ)
@@ -246,6 +287,10 @@ class SubmissionSession(CorrectedSMTP):
         if reception.rest:
             # One read has emptied the stream, so what is put back is in its place.
             self._reader.feed_data(reception.rest)
+        strike = trouble.due(self._parts, client, "data", sender, *recipients)
+        if strike is not None and await trouble.befall(self, self._parts, "data", strike):
+            await reception.abandon()
+            return ""
         self.answering = True
         try:
             return await reception.finish()

@@ -61,3 +61,12 @@ def http_refused(peer: str) -> None:
 
 def tls_failed(peer: str, reason: str) -> None:
     event(logging.WARNING, "tls", f"{peer}: the TLS handshake failed: {reason}", peer=peer, reason=reason)
+
+
+def struck(peer: str, stage: str, reply: str, delay: float, *, disconnect: bool) -> None:
+    """A fault that a test asked for."""
+    what = [f"waits {delay:g}s"] if delay else []
+    what += [f"says {reply}"] if reply else []
+    what += ["hangs up"] if disconnect else []
+    text = f"{peer}: a fault rule at {stage}: {', '.join(what)}"
+    event(logging.INFO, "fault", text, peer=peer, stage=stage, reply=reply, delay=delay, disconnect=disconnect)

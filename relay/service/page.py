@@ -1,23 +1,26 @@
 """The page, put together from the parts of a relay that runs."""
 
-import ipaddress
+import contextlib
+import socket
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from relay import log, web
 from relay.config import SecretError, Settings
 from relay.delivery import Delivery
 from relay.listener.authentication import PasswordChecker, Verdict
-from relay.log import listener as tell
 from relay.metrics.traffic import Traffic
 from relay.metrics.visits import VisitorBook
 from relay.model import Clock
 from relay.oauth import ConsentStore, TokenSource
 from relay.policy import Policy
+from relay.service.http_server import serve_http
+from relay.service.sink_plane import names_of
 from relay.spool import Spool
 from relay.spool.administration import Administration
-from relay.web import Audit, Names, Sessions, View
+from relay.web import Audit, Plane, Sessions, View
 from relay.web.view import Check
 
 
@@ -34,22 +37,41 @@ class Running:
     sources: Callable[[], Mapping[str, TokenSource]]
     traffic: Traffic
     visitors: VisitorBook
-    checker: PasswordChecker
     listening: Sequence[str]
     stopping: Callable[[], bool]
+    unreported: Callable[[], Awaitable[tuple[int, int]]]
     sandbox: Sequence[str] = ()
     received: Callable[[], Sequence[Mapping[str, Any]]] | None = None
 
 
-def names_of(settings: Settings) -> Names:
-    """Under which names a browser may ask for the page."""
-    binds = settings.web.bind
-    hosts = {"localhost", "127.0.0.1", "::1", settings.hostname.lower(), *(each.host for each in binds)}
-    everywhere = any(ipaddress.ip_address(each.host).is_unspecified for each in binds)
-    return Names(frozenset(hosts | {name.lower() for name in settings.web.hosts}), any_address=everywhere)
+async def start_page(
+    stack: contextlib.AsyncExitStack,
+    running: Running,
+    plane: Plane,
+    checker: PasswordChecker,
+    sockets: Sequence[socket.socket],
+    places: Sequence[str],
+) -> list[str]:
+    """Serve the page on bound `sockets`, which are at `places`, until the stack is closed; returns its addresses.
+
+    Raises OSError or ssl.SSLError when its certificate cannot be used.
+    """
+    settings = running.settings()
+    tls = tls_of(settings)
+    names = names_of(settings)
+    scheme = "https" if tls is not None else "http"
+    addresses = [f"{scheme}://{place}{names.base_path}/" for place in places]
+    view = view_of(running, plane, checker, addresses)
+    app = await stack.enter_async_context(web.built(view, names))
+    await stack.enter_async_context(serve_http(app, sockets, tls=tls))
+    stack.callback(plane.store.feed.close)  # before the server waits for the streams to end
+    log.service.page(addresses)
+    if view.check is None:
+        view.print_link()
+    return addresses
 
 
-def view_of(running: Running, addresses: Sequence[str]) -> View:
+def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses: Sequence[str]) -> View:
     """What the page works with; `addresses` are its own, with a slash at the end."""
 
     async def troubles() -> list[str]:
@@ -73,12 +95,14 @@ def view_of(running: Running, addresses: Sequence[str]) -> View:
         listening=running.listening,
         started_at=running.clock.time(),
         troubles=troubles,
+        unreported=running.unreported,
+        plane=plane,
         traffic=running.traffic,
         visitors=running.visitors,
         sessions=Sessions(running.clock),
         audit=Audit(running.clock),
         addresses=addresses,
-        check=_check(running) if running.settings().web.password_hash is not None else None,
+        check=_check(running, checker) if running.settings().web.password_hash is not None else None,
         sandbox=running.sandbox,
         received=running.received,
         wake=wake,
@@ -86,15 +110,15 @@ def view_of(running: Running, addresses: Sequence[str]) -> View:
     )
 
 
-def _check(running: Running) -> Check:
+def _check(running: Running, checker: PasswordChecker) -> Check:
     async def check(_user: str, password: str, peer: str) -> bool | None:
         secret = running.settings().web.password_hash
         try:
             expected = secret.read() if secret is not None else None
         except SecretError as error:
-            tell.password_unreadable(str(error))
+            log.listener.password_unreadable(str(error))
             return None
-        verdict = await running.checker.check(
+        verdict = await checker.check(
             login="administration", password=password.encode(), address=peer, hashed=expected, plain=None
         )
         return None if verdict is Verdict.BUSY else verdict is Verdict.RIGHT

@@ -8,18 +8,19 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relay import listener, log, oauth, upstream, web
+from relay import listener, log, oauth, upstream
 from relay.alerts import Radar
 from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery
+from relay.delivery.reports import Reporter
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
 from relay.metrics import traffic
@@ -27,13 +28,17 @@ from relay.metrics.traffic import Traffic
 from relay.metrics.visits import VisitorBook
 from relay.model import Clock
 from relay.policy import Policy
+from relay.policy.reports import ReportRules
 from relay.seal import Sealer
-from relay.service.http_server import serve_http
-from relay.service.page import Running, names_of, tls_of, view_of
+from relay.service.page import Running, start_page
+from relay.service.sink_plane import sink_plane
 from relay.service.tokens import Tokens, tokens_of
+from relay.sink import Limits, SinkStore
+from relay.sink.faults import Faults
 from relay.spool import Spool
 from relay.spool.administration import Administration
-from relay.upstream import Upstream
+from relay.spool.reporting import Reports
+from relay.upstream import Keeper, Upstream
 
 ROLES = frozenset({"listener", "delivery", "web"})
 _PRUNE_EVERY = 3600.0
@@ -68,8 +73,10 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def upstreams_of(settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock) -> dict[str, Upstream]:
-    """The way out of each account."""
+def upstreams_of(
+    settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock, keeper: Keeper | None = None
+) -> dict[str, Upstream]:
+    """The way out of each account; `keeper` keeps the mail of sinks."""
     return {
         name: upstream.build(
             name,
@@ -79,6 +86,7 @@ def upstreams_of(settings: Settings, tokens: Tokens, http: HttpClient, clock: Cl
             http=http,
             hostname=settings.hostname,
             sink_log=settings.sink.log,
+            keeper=keeper,
             clock=clock,
         )
         for name, account in settings.accounts.items()
@@ -93,15 +101,22 @@ class Service:
     roles: frozenset[str] = ROLES
     sandbox: Sequence[str] = ()
     """What the page tells of the stand-in provider, when there is one."""
+    received: Callable[[], Sequence[Mapping[str, Any]]] | None = None
+    """What the stand-in provider received."""
 
     def __post_init__(self) -> None:
         self.clock = Clock()
+        self.faults = Faults(enabled=self.settings.sink.chaos)
         self.stop_requested = asyncio.Event()
         self.ready = asyncio.Event()
         self.failed = False
-        self._listening: list[str] = []
         self.visitors = VisitorBook()
         self.traffic = Traffic(self.clock.time)
+        self.listening: list[str] = []
+        """Where mail is taken, HOST:PORT."""
+        self.pages: list[str] = []
+        """The addresses of the page."""
+        self.sink: SinkStore | None = None
 
     async def run(self) -> None:
         """Start, serve, stop. Raises StartError when something is in the way."""
@@ -110,7 +125,7 @@ class Service:
                 await self._start(stack)
             except (OSError, StorageError, ssl.SSLError) as error:
                 raise StartError(str(error)) from error
-            log.service.started(self._listening, list(self.settings.accounts))
+            log.service.started(self.listening, list(self.settings.accounts))
             self.ready.set()
             await self.stop_requested.wait()
             log.service.stopping()
@@ -133,24 +148,32 @@ class Service:
         held = await spool.hold_unknown(list(settings.accounts))
         if held:
             log.service.held(held)
-        self._watch(stack, self._prune(spool), "prune")
+        kept = self.settings.sink
+        sink = SinkStore(database, file.parent, Limits(kept.keep, kept.max_bytes, kept.max_age), self.clock)
+        stack.push_async_callback(sink.close)
+        await sink.open()
+        self.sink = sink
+        self._watch(stack, self._prune(spool, sink), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
         tokens = tokens_of(settings, http, self.clock, store)
         stack.push_async_callback(tokens.close)
-        upstreams = upstreams_of(settings, tokens, http, self.clock)
+        upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
+        reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
-            await self._start_web(
-                stack, spool, delivery, Administration(database, file.parent, self.clock), store, tokens
-            )
+            queue = Administration(database, file.parent, self.clock)
+            shown = self._shown(spool, queue, delivery, store, tokens, reports)
+            await self._start_web(stack, sink, shown)
         if "delivery" in self.roles:
             radar = Radar(
                 settings, sources=tokens.sources, store=store, lanes=delivery.status, http=http, clock=self.clock
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
+            rules = ReportRules(settings, Policy(settings))
+            self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
             await self._start_listeners(stack, spool, tokens)
 
@@ -195,8 +218,9 @@ class Service:
                 checker,
                 self.settings.hostname,
                 self.clock,
-                logins=tokens.logins,
-                visitors=self.visitors,
+                self.faults,
+                tokens.logins,
+                self.visitors,
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
@@ -206,29 +230,20 @@ class Service:
                 raise StartError(f"listeners.{name}: certificate {wanted.certificate}: {error}") from error
             stack.push_async_callback(server.stop)
             places = [_place(each) for each in sockets]
-            self._listening += places
+            self.listening += places
             log.listener.listening(name, places, wanted.tls)
 
-    async def _start_web(
+    def _shown(
         self,
-        stack: contextlib.AsyncExitStack,
         spool: Spool,
-        delivery: Delivery,
         queue: Administration,
+        delivery: Delivery,
         store: oauth.ConsentStore,
         tokens: Tokens,
-    ) -> None:
-        sockets = _bound(self.settings.web.bind)
-        if not sockets:
-            return
-
-        checker = PasswordChecker(self.clock)
-        stack.callback(checker.close)
-        tls = tls_of(self.settings)
-        scheme = "https" if tls is not None else "http"
-        names = names_of(self.settings)
-        addresses = [f"{scheme}://{_place(each)}{names.base_path}/" for each in sockets]
-        running = Running(
+        reports: Reports,
+    ) -> Running:
+        """What the page works with."""
+        return Running(
             clock=self.clock,
             spool=spool,
             queue=queue,
@@ -238,29 +253,34 @@ class Service:
             sources=lambda: tokens.sources,
             traffic=self.traffic,
             visitors=self.visitors,
-            checker=checker,
-            listening=self._listening,
+            listening=self.listening,
+            unreported=reports.troubles,
             stopping=self.stop_requested.is_set,
             sandbox=self.sandbox,
+            received=self.received,
         )
-        view = view_of(running, addresses)
-        app = await stack.enter_async_context(web.built(view, names))
-        await stack.enter_async_context(serve_http(app, sockets, tls=tls))
+
+    async def _start_web(self, stack: contextlib.AsyncExitStack, sink: SinkStore, running: Running) -> None:
+        sockets = _bound(self.settings.web.bind)
+        if not sockets:
+            return
+        checker = PasswordChecker(self.clock)
+        stack.callback(checker.close)
+        plane = sink_plane(self.settings, sink, running.spool, self.faults, self.clock, checker)
+        self.pages += await start_page(stack, running, plane, checker, sockets, [_place(each) for each in sockets])
         self._watch(stack, self._sample(), "traffic")
-        log.service.page(addresses)
-        if view.check is None:
-            view.print_link()
 
     async def _sample(self) -> None:
         while True:
             self.traffic.sample()
             await self.clock.sleep(traffic.EVERY)
 
-    async def _prune(self, spool: Spool) -> None:
+    async def _prune(self, spool: Spool, sink: SinkStore) -> None:
         queue = self.settings.queue
         while True:
             with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
-                await spool.prune(queue.keep_sent, queue.keep_failed)
+                await spool.prune(queue.keep_sent, queue.keep_failed, queue.max_size)
+                await sink.prune()
             await self.clock.sleep(_PRUNE_EVERY)
 
 
@@ -303,9 +323,14 @@ def _place(bound: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def serve(settings: Settings, roles: frozenset[str] = ROLES, sandbox: Sequence[str] = ()) -> None:
+async def serve(
+    settings: Settings,
+    roles: frozenset[str] = ROLES,
+    sandbox: Sequence[str] = (),
+    received: Callable[[], Sequence[Mapping[str, Any]]] | None = None,
+) -> None:
     """Run until SIGTERM or SIGINT asks to stop; a second one stops at once. Raises StartError."""
-    service = Service(settings, roles, sandbox)
+    service = Service(settings, roles, sandbox, received)
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 

@@ -27,7 +27,11 @@ async def serve_sandbox(base: Settings) -> None:
         async with Sandbox(SandboxSettings(folder=folder, send_as=("*",)), serve_http) as sandbox:
             about = _about(sandbox)
             log.service.sandbox_about(about)
-            await serve(sandboxed(base, sandbox, folder), sandbox=about)
+            await serve(
+                sandboxed(base, sandbox, folder),
+                sandbox=about,
+                received=lambda: [message.as_json() for message in sandbox.received],
+            )
     except OSError as error:
         raise StartError(f"the sandbox cannot start: {error}") from error
 
@@ -60,7 +64,7 @@ ca_file = {json.dumps(sandbox.ca_file.as_posix())}
     # Whatever sender the newcomer's first message has, it is to arrive.
     rules = {"account": "sandbox", "senders": ("*",), "reply": "queued"}
     clients = {name: client.model_copy(update=rules) for name, client in base.clients.items()}
-    queue = base.queue.model_copy(update={"database": None})
+    queue = base.queue.model_copy(update={"database": None, "bounce_account": None})
     changed = {"accounts": loaded.accounts, "http": loaded.http, "clients": clients, "queue": queue}
     return base.model_copy(update=changed | {"state_folder": folder})
 

@@ -13,15 +13,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from relay import metrics
-from relay.web import measuring, pages
+from relay.web import measuring, pages, sink
 from relay.web.frame import Frame
 from relay.web.gate import Gate
 from relay.web.jobs import Jobs
 from relay.web.security import BasePath, HostCheck, Names, SafeHeaders, SameSite
 from relay.web.sessions import Sessions
+from relay.web.sink import Plane
 from relay.web.view import Audit, View
 
-__all__ = ["Audit", "Names", "Sessions", "View", "built"]
+__all__ = ["Audit", "Names", "Plane", "Sessions", "View", "built"]
 
 
 @asynccontextmanager
@@ -54,6 +55,7 @@ def _application(view: View, names: Names, jobs: Jobs) -> Starlette:
             Route("/livez", alive),
             Route("/readyz", ready),
             *pages.routes(frame, jobs),
+            *sink.routes(view.plane),
         ],
         middleware=[
             Middleware(SafeHeaders),
@@ -61,8 +63,9 @@ def _application(view: View, names: Names, jobs: Jobs) -> Starlette:
             Middleware(BasePath, path=names.base_path),
             Middleware(SameSite),
             Middleware(Gate, view=view, base_path=names.base_path),
+            Middleware(sink.Access, plane=view.plane),
         ],
     )
-    # A redirect would turn one request into another: a wrong path is simply not there.
+    # A client that follows a redirect of its DELETE would send it without its body, which means: everything.
     app.router.redirect_slashes = False
     return app

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from relay import __version__
 from relay.web import looks
-from relay.web.gate import visitor
+from relay.web.gate import is_loopback, visitor
 from relay.web.view import View
 
 _FOLDER = Path(str(resources.files("relay.web")))
@@ -84,6 +84,15 @@ class Frame:
         """The static files; their address changes with their content, so they may be kept."""
         return [Route("/static/{version}/{name}", self._file, methods=["GET"])]
 
+    def sees_mail(self, request: Request) -> bool:
+        """Whether there is a sink, and who asks may look into it."""
+        if not any(account.provider == "sink" for account in self.view.settings().accounts.values()):
+            return False
+        plane, who = self.view.plane, visitor(request)
+        if who.admin or request.scope["path"].startswith("/mail"):
+            return True  # the sink's own door has let him through
+        return plane.check is None and (plane.is_open or is_loopback(who.peer))
+
     def url(self, path: str, **query: str | int) -> str:
         """The address of a page of ours."""
         kept = {name: value for name, value in query.items() if value not in ("", None)}
@@ -93,6 +102,8 @@ class Frame:
         """A whole page."""
         view, who = self.view, visitor(request)
         overview = await view.spool.overview() if who.admin else None
+        sees_mail = self.sees_mail(request)
+        streams = [*(["/events"] if who.admin else []), *(["/mail/events"] if sees_mail else [])]
         text = self._environment.get_template(template).render(
             request=request,
             path=request.scope["path"],
@@ -102,8 +113,9 @@ class Frame:
             view=view,
             overview=overview,
             troubles=await view.troubles(),
-            mail_counts=None,
-            home="overview",
+            mail_counts=await view.plane.store.counts() if sees_mail else None,
+            home="mail" if sees_mail and not who.admin else "overview",
+            events=" ".join(self.url(each) for each in streams),
             base_url=lambda path: f"{self.base}{path}",
             note=self.notes.find(request.query_params.get("note", "")),
             **context,

@@ -15,6 +15,7 @@ from relay.policy import Policy
 from relay.spool import Spool
 from relay.spool.administration import Administration
 from relay.web.sessions import Sessions
+from relay.web.sink.plane import Plane
 
 Check = Callable[[str, str, str], Awaitable[bool | None]]
 """(user name, password, peer address): whether the password is right; None when too many are being checked."""
@@ -69,6 +70,10 @@ class View:
     started_at: float
     troubles: Callable[[], Awaitable[Sequence[str]]]
     """Why the relay is not ready to take or send mail; empty when all is well."""
+    unreported: Callable[[], Awaitable[tuple[int, int]]]
+    """(messages of whose failure nobody could be told, reports that could not be sent)."""
+    plane: Plane
+    """The sink, as its API sees it."""
     traffic: Traffic
     visitors: VisitorBook
     sessions: Sessions

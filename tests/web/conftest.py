@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -24,7 +25,7 @@ class Running:
     at: Way
     browser: httpx2.Client
 
-    def id_of(self, event: str, **facts: str) -> str:
+    def id_of(self, event: str, **facts: Any) -> str:
         """The id of the message that a log line is about."""
         found: str = self.process.wait_for(event, **facts)["id"]
         return found

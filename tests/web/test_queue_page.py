@@ -5,7 +5,7 @@ from html import unescape
 
 from relay.sandbox import Fault
 from tests.support.way import message, send
-from tests.web.conftest import BUSY, GONE, HOSTILE, Running
+from tests.web.conftest import GONE, HOSTILE, Running
 
 
 def rows(text: str) -> list[str]:
@@ -86,8 +86,10 @@ def test_retry_brings_what_failed_to_its_recipient(running: Running) -> None:
 
 
 def test_a_drop_is_asked_about_first(running: Running) -> None:
-    send(running.process, message("To be dropped").as_bytes(), BUSY)
-    identifier = running.process.wait_for("deferred", 2)["id"]
+    at = "dropped@example.org"
+    running.at.stand_in.sandbox.faults.add(Fault(kind="reply", at="rcpt", recipient=at, reply="451 4.7.0 Later"))
+    send(running.process, message("To be dropped").as_bytes(), at)
+    identifier = running.process.wait_for("deferred", recipients=f"<{at}>")["id"]
     fields = {"action": "drop", "id": identifier, "back": f"/queue/{identifier}"}
     asked = running.browser.post("/queue", data=fields)
     assert "cannot be taken back" in asked.text

@@ -8,6 +8,7 @@ from relay.spool.selection import Selection
 from relay.web import charts
 from relay.web.frame import Frame
 from relay.web.gate import visitor
+from relay.web.pages.mail import Mail
 
 _SPANS = {"hour": (3600.0, 60), "day": (86400.0, 96)}
 
@@ -15,8 +16,9 @@ _SPANS = {"hour": (3600.0, 60), "day": (86400.0, 96)}
 class Overview:
     """`/` and `/changes`."""
 
-    def __init__(self, frame: Frame) -> None:
+    def __init__(self, frame: Frame, mail: Mail) -> None:
         self._frame = frame
+        self._mail = mail
         self._view = frame.view
 
     def routes(self) -> list[BaseRoute]:
@@ -28,6 +30,9 @@ class Overview:
 
     async def show(self, request: Request) -> Response:
         """Counts, charts, what needs attention, the newest messages."""
+        first = request.scope["path"] == "/"
+        if first and self._frame.sees_mail(request) and not self._has_real_accounts():
+            return await self._mail.listing(request)
         if not visitor(request).admin:
             return await self._frame.page(request, "welcome.html", settings=self._view.settings())
         span = request.query_params.get("span", "hour")
@@ -43,8 +48,12 @@ class Overview:
             ages=await self._view.queue.ages(),
             lanes=self._view.lanes(),
             newest=newest,
+            unreported=await self._view.unreported(),
             settings=self._view.settings(),
         )
+
+    def _has_real_accounts(self) -> bool:
+        return any(account.is_real for account in self._view.settings().accounts.values())
 
     async def changes(self, request: Request) -> Response:
         """What people changed by page and API."""

@@ -3,20 +3,23 @@
 const policy = globalThis.trustedTypes?.createPolicy("relay", { createHTML: (text) => text });
 
 export function follow() {
-  const address = document.body.dataset.events;
-  if (!address || !document.querySelector("[data-live]")) return;
-  let stream = null;
+  const addresses = (document.body.dataset.events ?? "").split(" ").filter(Boolean);
+  if (!addresses.length || !document.querySelector("[data-live]")) return;
+  let streams = [];
   let missed = false;
 
   const open = () => {
-    if (stream) return;
-    stream = new EventSource(address);
-    stream.onmessage = (message) => refresh(new Set(JSON.parse(message.data)));
-    // After a break nobody knows what was missed.
-    stream.onopen = () => { if (missed) refresh(null); missed = false; };
-    stream.onerror = () => { missed = true; };
+    if (streams.length) return;
+    streams = addresses.map((address) => {
+      const stream = new EventSource(address);
+      stream.onmessage = (message) => refresh(new Set(JSON.parse(message.data)));
+      // After a break nobody knows what was missed.
+      stream.onopen = () => { if (missed) refresh(null); missed = false; };
+      stream.onerror = () => { missed = true; };
+      return stream;
+    });
   };
-  const close = () => { stream?.close(); stream = null; missed = true; };
+  const close = () => { streams.forEach((stream) => stream.close()); streams = []; missed = true; };
   // A browser has six connections for a site: a page that nobody looks at keeps none.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   window.addEventListener("pagehide", close);
@@ -33,8 +36,8 @@ async function refresh(topics) {
   if (!wanted.length) return;
   running = true;
   try {
-    const answer = await fetch(location.href, { headers: { accept: "text/html" }, cache: "no-store" });
-    if (answer.ok && !answer.redirected) exchange(wanted, await answer.text());
+    const fresh = await fetched(location.href);
+    if (fresh) exchange(wanted, fresh);
   } catch {
     // The stream tells when the relay is there again.
   } finally {
@@ -43,8 +46,15 @@ async function refresh(topics) {
   }
 }
 
-function exchange(wanted, text) {
-  const fresh = new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
+// A page of ours as a document; null where the server sends us elsewhere (the session has ended) or has trouble.
+export async function fetched(address) {
+  const answer = await fetch(address, { headers: { accept: "text/html" }, cache: "no-store" });
+  if (!answer.ok || answer.redirected) return null;
+  const text = await answer.text();
+  return new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
+}
+
+function exchange(wanted, fresh) {
   for (const part of wanted) {
     const next = document.getElementById(part.id) === part && fresh.getElementById(part.id);
     if (!next || next.outerHTML === part.outerHTML || busy(part)) continue;

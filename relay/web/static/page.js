@@ -2,7 +2,9 @@
 import { follow } from "./live.js";
 import { listen } from "./keys.js";
 import { choose } from "./choose.js";
+import { preview } from "./preview.js";
 
 follow();
 listen();
 choose();
+preview();
