@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from relay import metrics
-from relay.web import measuring, pages, sink
+from relay.web import admin, measuring, pages, sink
 from relay.web.frame import Frame
 from relay.web.gate import Gate
 from relay.web.jobs import Jobs
@@ -54,6 +54,7 @@ def _application(view: View, names: Names, jobs: Jobs) -> Starlette:
             Route("/metrics", measured),
             Route("/livez", alive),
             Route("/readyz", ready),
+            *admin.routes(view, jobs, names.base_path),
             *pages.routes(frame, jobs),
             *sink.routes(view.plane),
         ],
