@@ -171,6 +171,4 @@ def test_remote_addresses_are_found() -> None:
 def test_links_in_text_are_links_and_nothing_else_is() -> None:
     assert texts.linked("<b>x</b> javascript:alert(1)") == "&lt;b&gt;x&lt;/b&gt; javascript:alert(1)"
     assert 'href="https://a.example/x"' in texts.linked("(https://a.example/x).")
-    assert '"onmouseover' not in texts.linked('https://a.example/"onmouseover="alert(1)').replace(
-        "&#34;onmouseover", ""
-    )
+    assert "&#34;onmouseover" in texts.linked('https://a.example/"onmouseover="alert(1)')

@@ -42,6 +42,7 @@ class SendingOperations:
         self._view = view
 
     def operations(self) -> list[Operation]:
+        """One, which queues."""
         text = {"type": "string"}
         people = {"type": "array", "items": text, "minItems": 1}
         body = {

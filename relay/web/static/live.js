@@ -56,7 +56,9 @@ export async function fetched(address) {
 
 function exchange(wanted, fresh) {
   for (const part of wanted) {
-    const next = document.getElementById(part.id) === part && fresh.getElementById(part.id);
+    // Not part.id: in a form that has a field of that name, it is the field.
+    const id = part.getAttribute("id");
+    const next = document.contains(part) && fresh.getElementById(id);
     if (!next || next.outerHTML === part.outerHTML || busy(part)) continue;
     const ticked = [...part.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value);
     const opened = [...part.querySelectorAll("details")].map((one) => one.open);
