@@ -1,6 +1,7 @@
 """What a client asks to be told about its message: the parameters of RFC 3461 to MAIL and RCPT."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from relay.bounce import decoded
@@ -47,7 +48,7 @@ class Wishes:
         return DsnWishes(self.ret, self.envid, self.notify, self.orcpt)
 
 
-def recipient_wishes(parameters: dict[str, str]) -> RecipientWishes:
+def recipient_wishes(parameters: Mapping[str, str]) -> RecipientWishes:
     """Read the parameters of RCPT; there are no others. Raises BadPath."""
     if not parameters:
         return _NONE

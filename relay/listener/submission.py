@@ -2,82 +2,92 @@
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Coroutine
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from relay import log, metrics
 from relay.listener import login, paths, trouble
-from relay.listener.base import CorrectedSMTP
+from relay.listener.commands import CommandSession
 from relay.listener.conversation import Conversation
-from relay.listener.dsn import Wishes, recipient_wishes
+from relay.listener.dsn import RecipientWishes, Wishes, recipient_wishes
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import describe
 from relay.model import Envelope, Origin
 from relay.policy import ClientPolicy, Refusal
+from relay.sink.faults import Stage, Strike
 
 if TYPE_CHECKING:
     from relay.listener import Server
 
-_READ = 1024 * 1024
-"""More than the stream ever holds, so that one read empties it."""
+_SENDER_OK = "250 2.1.0 Sender OK"
+_HANDSHAKE = 15.0
+"""Seconds for a TLS handshake after STARTTLS."""
 
 
-class SubmissionSession(CorrectedSMTP):
+class SubmissionSession(CommandSession):
     """One client's session. `server` counts it, and ends it when the relay stops."""
 
     def __init__(self, server: "Server", parts: Parts, tls_context: ssl.SSLContext | None) -> None:
-        super().__init__(hostname=parts.hostname, tls_context=tls_context, timeout=parts.settings.timeout)
+        super().__init__(hostname=parts.hostname, timeout=parts.settings.timeout)
         self._server = server
         self._parts = parts
+        self._tls_context = tls_context
         self.client: ClientPolicy | None = None
         """Who has logged in."""
         self.login = ""
         self.login_refused = False
         self.failed_logins = 0
-        self.busy = False
-        """A message is being received or committed: a stop waits for it."""
+        self._dialogue: login.Dialogue | None = None
+        """An AUTH exchange: the next line is not a command."""
+        self._reception: Reception | None = None
         self._size = 0
         self._wishes = Wishes()
         self._at_this_address: ClientPolicy | None = None
-        self.conversation = Conversation()
+        self.conversation: Conversation | None = Conversation()
+        """None from the moment that a client is known whose mail really leaves."""
 
     # --- life
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._original_transport is not None:
-            # After STARTTLS everything that was learnt before is forgotten (RFC 3207 4.2), the login too.
-            self.client, self.login = None, ""
-            super().connection_made(transport)
-            return
-        refusal = self._server.admit(self, transport.get_extra_info("peername"))
         super().connection_made(transport)
+        peername = transport.get_extra_info("peername")
+        self.session.peer = peername
+        refusal = self._server.admit(self, peername)
+        if refusal:
+            self.leave(refusal)
+            return
         self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
         strike = trouble.due(self._parts, self._at_this_address, "connect")
-        refusal = refusal or (strike.reply if strike else "")
-        if refusal:
-            self.write(refusal.encode() + b"\r\n")
-            self._gone = True
-            transport.close()
+        if strike is not None and strike.reply:
+            self.leave(strike.reply)
+            return
+        self.greet()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.left(self)
         super().connection_lost(error)
 
+    def vanished(self) -> None:
+        if self._reception is not None:
+            if not self.answering:
+                log.listener.client_vanished(self.peer, self.envelope.mail_from or "")
+            self._reception.abandon()
+            self._reception = None
+
+    def secured(self) -> None:
+        self.client, self.login = None, ""
+        super().secured()
+
+    @property
+    def busy(self) -> bool:
+        """A message is being received or committed: a stop waits for it."""
+        return self._reception is not None
+
     @property
     def _who(self) -> ClientPolicy | None:
         """The client that this session is: by login, else by address."""
         return self.client or self._at_this_address
-
-    async def _obey(self, line: bytes | None) -> None:
-        self.conversation.heard(line or b"")
-        await super()._obey(line)
-
-    async def push(self, status: str | bytes) -> None:
-        who = self._who
-        if who is not None and who.is_real:
-            self.conversation.forget()
-        elif isinstance(status, str):
-            self.conversation.said(status)
-        await super().push(status)
 
     @property
     def _name(self) -> str:
@@ -103,67 +113,112 @@ class SubmissionSession(CorrectedSMTP):
         self._parts.visitors.refused("login", at=now, client="", peer=self.peer, subject=login, reply=text)
 
     def goodbye(self) -> None:
-        """Say that the relay stops, without waiting for who does not listen."""
-        self.part(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
+        """Say that the relay stops."""
+        self.leave(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
 
     # --- commands
 
-    async def smtp_HELO(self, name: str | None) -> None:
-        await self._greet(name, extended=False)
+    def obey(self, line: bytes) -> None:
+        if self.conversation is not None:
+            self.conversation.heard(line)
+        if self._dialogue is None:
+            super().obey(line)
+        else:
+            self._dialogue_goes_on(line)
 
-    async def smtp_EHLO(self, name: str | None) -> None:
-        await self._greet(name, extended=True)
+    def push(self, reply: str) -> None:
+        if self.conversation is not None:
+            who = self._who
+            if who is not None and who.is_real:
+                self.conversation = None
+            else:
+                self.conversation.said(reply)
+        super().push(reply)
 
-    async def _greet(self, name: str | None, *, extended: bool) -> None:
+    def meet(self, stage: Stage, strike: Strike, otherwise: Callable[[], None]) -> None:
+        """Let happen what a test wants at this step; `otherwise` goes on where that is no answer."""
+
+        async def meet() -> None:
+            if not await trouble.befall(self, self._parts, stage, strike):
+                otherwise()
+
+        self.wait_for(meet())
+
+    def smtp_HELO(self, name: str) -> None:
+        self._greeted(name, extended=False)
+
+    def smtp_EHLO(self, name: str) -> None:
+        self._greeted(name, extended=True)
+
+    def _greeted(self, name: str, *, extended: bool) -> None:
         if not name:
-            await self.push(f"501 5.5.4 {'EHLO' if extended else 'HELO'} needs your name")
+            self.push(f"501 5.5.4 {'EHLO' if extended else 'HELO'} needs your name")
             return
         self.forget_message()
         self.session.host_name = name
         self.session.extended_smtp = extended
         if not extended:
-            await self.push(f"250 {self.hostname}")
+            self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
-        lines = [self.hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]
-        if self.tls_context is not None and not self.tls:
-            lines.append("STARTTLS")
-        if self.may_login:
-            lines.append("AUTH PLAIN LOGIN")
-        await self.push("\r\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"]))
+        self.push(_offer(self.hostname, size, self._tls_context is not None and not self.tls, self.may_login))
 
-    async def smtp_STARTTLS(self, arg: str | None) -> None:
-        if self.tls_context is None or self.tls:
-            await self.push(
-                "454 4.7.0 TLS is not available here" if not self.tls else "503 5.5.1 TLS is in use already"
-            )
+    def smtp_STARTTLS(self, arg: str) -> None:
+        if self.tls:
+            self.push("503 5.5.1 TLS is in use already")
+        elif self._tls_context is None:
+            self.push("454 4.7.0 TLS is not available here")
+        elif arg:
+            self.push("501 5.5.4 STARTTLS takes no argument")
+        else:
+            self.upgrade(self._tls_context, _HANDSHAKE)
+
+    def smtp_AUTH(self, arg: str) -> None:
+        refusal = login.not_now(self, self._parts)
+        if refusal:
+            self.push(refusal)
             return
-        await super().smtp_STARTTLS(arg)
+        self._dialogue = login.dialogue(arg)
+        self._dialogue_goes_on(None)
 
-    async def smtp_AUTH(self, arg: str | None) -> None:
-        await login.exchange(self, self._parts, arg or "")
+    def _dialogue_goes_on(self, line: bytes | None) -> None:
+        """Hand the client's line to the AUTH exchange, and its next prompt or its outcome to the client."""
+        dialogue, self._dialogue = self._dialogue, None
+        assert dialogue is not None  # noqa: S101 (obey() asks)
+        try:
+            self.push(next(dialogue) if line is None else dialogue.send(line))
+        except StopIteration as ended:
+            login.decide(self, self._parts, ended.value)
+        except login.Refused as refused:
+            self.push(str(refused))
+        else:
+            self._dialogue = dialogue
 
-    async def smtp_MAIL(self, arg: str | None) -> None:
+    def smtp_MAIL(self, arg: str) -> None:
         if not self.session.host_name:
-            await self.push("503 5.5.1 Send HELO or EHLO first")
+            self.push("503 5.5.1 Send HELO or EHLO first")
             return
         if self.envelope.mail_from is not None:
-            await self.push("503 5.5.1 A message is under way already: RSET first")
+            self.push("503 5.5.1 A message is under way already: RSET first")
             return
         refusal = self._check_mail(arg)
-        if refusal is None and await self._struck():
-            self.forget_message()
+        if refusal is not None:
+            log.listener.sender_refused(self.peer, arg, str(refusal))
+            self._parts.refused("sender", refusal, client=self._name, peer=self.peer, subject=arg)
+            self.push(str(refusal))
+        else:
+            self._accept_sender()
+
+    def _accept_sender(self) -> None:
+        strike = trouble.due(self._parts, self._who, "mail", self.envelope.mail_from or "")
+        if strike is None:
+            self.push(_SENDER_OK)
             return
-        if isinstance(refusal, Refusal):
-            log.listener.sender_refused(self.peer, arg or "", str(refusal))
-            self._parts.refused("sender", refusal, client=self._name, peer=self.peer, subject=arg or "")
-        await self.push(str(refusal) if refusal else "250 2.1.0 Sender OK")
+        if strike.answers:
+            self.forget_message()
+        self.meet("mail", strike, lambda: self.push(_SENDER_OK))
 
-    async def _struck(self) -> bool:
-        """A test has asked for trouble with this sender."""
-        return await trouble.strikes(self, self._parts, self._who, "mail", self.envelope.mail_from or "")
-
-    def _check_mail(self, arg: str | None) -> Refusal | None:
+    def _check_mail(self, arg: str) -> Refusal | None:
         """Begin a transaction, or say why not."""
         try:
             path = paths.parse(arg, "FROM")
@@ -189,33 +244,38 @@ class SubmissionSession(CorrectedSMTP):
             return Refusal(530, "5.7.0", "Authentication required: the login was refused")
         if self.may_login:
             return Refusal(530, "5.7.0", "Authentication required")
-        if self._parts.policy.offers_login(self._parts.name) and self.tls_context is not None:
+        if self._parts.policy.offers_login(self._parts.name) and self._tls_context is not None:
             return Refusal(530, "5.7.0", "Must issue a STARTTLS command first, then log in")
         text = f"No client of this relay has the address {self.peer}: add it to clients.NAME.networks"
         return Refusal(550, "5.7.1", text)
 
-    async def smtp_RCPT(self, arg: str | None) -> None:
+    def smtp_RCPT(self, arg: str) -> None:
         if self.envelope.mail_from is None:
-            await self.push("503 5.5.1 Send MAIL first")
+            self.push("503 5.5.1 Send MAIL first")
             return
         try:
             path = paths.parse(arg, "TO")
             wishes = recipient_wishes(path.parameters)
         except paths.BadPath as bad:
-            await self.push(f"{bad.code} {bad.status} RCPT: {bad}")
+            self.push(f"{bad.code} {bad.status} RCPT: {bad}")
             return
         if not path.address:
-            await self.push("501 5.1.3 RCPT: the null address cannot receive")
+            self.push("501 5.1.3 RCPT: the null address cannot receive")
             return
-        if await trouble.strikes(self, self._parts, self._who, "rcpt", self.envelope.mail_from, path.address):
-            return
-        refusal = self._check_recipient(path.address)
-        if refusal is not None:
-            log.listener.recipient_refused(self.peer, path.address, str(refusal))
-            self._parts.refused("recipient", refusal, client=self._name, peer=self.peer, subject=path.address)
+        strike = trouble.due(self._parts, self._who, "rcpt", self.envelope.mail_from, path.address)
+        if strike is not None:
+            self.meet("rcpt", strike, lambda: self._add_recipient(path.address, wishes))
         else:
-            self._wishes.add(path.address, wishes)
-        await self.push(str(refusal) if refusal else "250 2.1.5 Recipient OK")
+            self._add_recipient(path.address, wishes)
+
+    def _add_recipient(self, address: str, wishes: RecipientWishes) -> None:
+        refusal = self._check_recipient(address)
+        if refusal is not None:
+            log.listener.recipient_refused(self.peer, address, str(refusal))
+            self._parts.refused("recipient", refusal, client=self._name, peer=self.peer, subject=address)
+        else:
+            self._wishes.add(address, wishes)
+        self.push("250 2.1.5 Recipient OK" if refusal is None else str(refusal))
 
     def _check_recipient(self, address: str) -> Refusal | None:
         recipients = self.envelope.rcpt_tos
@@ -233,66 +293,88 @@ class SubmissionSession(CorrectedSMTP):
             recipients.append(address)
         return refusal
 
-    async def smtp_DATA(self, arg: str | None) -> None:
+    def smtp_DATA(self, arg: str) -> None:
         client = self._who
         sender = self.envelope.mail_from
         if arg or client is None or sender is None:
-            await self.push("501 5.5.4 DATA takes no argument" if arg else "503 5.5.1 Send MAIL and RCPT first")
+            self.push("501 5.5.4 DATA takes no argument" if arg else "503 5.5.1 Send MAIL and RCPT first")
             return
         if not self.envelope.rcpt_tos:
             # Also the answer to a pipelined DATA after refused recipients (RFC 2920 3.1).
-            await self.push("554 5.5.1 No valid recipients")
+            self.push("554 5.5.1 No valid recipients")
             return
-        await self.push("354 End data with <CR><LF>.<CR><LF>")
-        self.busy = True
-        try:
-            reply = await self._receive(client, sender)
-        finally:
-            self.busy = False
-        self.forget_message()
-        if reply:
-            await self.push(reply)
-        self.conversation.next_message()
-        if self._server.stopping:
-            self.goodbye()
+        self.push("354 End data with <CR><LF>.<CR><LF>")
+        self._reception = self._begin(client, sender)
+        self.receiving = True
+
+    def _begin(self, client: ClientPolicy, sender: str) -> Reception:
+        recipients = tuple(self.envelope.rcpt_tos)
+        international = not (sender.isascii() and all(map(str.isascii, recipients)))
+        smtputf8 = self.envelope.smtp_utf8 or international
+        envelope = Envelope(sender, recipients, smtputf8=smtputf8, dsn=self._wishes.asked)
+        greeted_as = self.session.host_name or ""
+        said = "" if self.conversation is None else self.conversation.text
+        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
+        extended, gone = self.session.extended_smtp, self._client_has_left
+        return Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended, gone=gone)
 
     def _client_has_left(self) -> bool:
         """The client has closed the connection: what is written now, nobody reads."""
-        return self.transport is None or self.transport.is_closing() or self._reader.at_eof()
+        return self._gone or self._ended or self.transport is None or self.transport.is_closing()
 
-    async def _receive(self, client: ClientPolicy, sender: str) -> str:
-        recipients = tuple(self.envelope.rcpt_tos)
-        international = not all(address.isascii() for address in (sender, *recipients))
-        envelope = Envelope(
-            sender, recipients, smtputf8=self.envelope.smtp_utf8 or international, dsn=self._wishes.asked
-        )
-        greeted_as = self.session.host_name or ""
-        said = self.conversation.text
-        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
-        extended = self.session.extended_smtp
-        reception = Reception(
-            self._parts, client, envelope, origin, limit=self._size, extended=extended, gone=self._client_has_left
-        )
+    def receive(self, data: bytes) -> bytes:
+        reception = self._reception
+        assert reception is not None  # noqa: S101 (smtp_DATA made it)
+        reception.take(data)
+        if reception.done:
+            self.receiving = False
+            self.answering = True
+            self._finish(reception)
+            return reception.rest
+        if reception.full:
+            self.wait_for(reception.spill())
+        return b""
+
+    def _finish(self, reception: Reception) -> None:
+        """Begin the commit, or what a test wants in its place."""
+        strike = trouble.due(self._parts, self._who, "data", self.envelope.mail_from or "", *self.envelope.rcpt_tos)
+        if strike is not None:
+            self.wait_for(self._struck(reception, strike))
+            return
         try:
-            while not reception.done:
-                data = await self._reader.read(_READ)
-                if not data:
-                    log.listener.client_vanished(self.peer, envelope.sender)
-                    raise ConnectionResetError("the client has gone before the end of its message")
-                self._reset_timeout()
-                await reception.take(data)
+            reply = reception.finish()
         except BaseException:
-            await asyncio.shield(reception.abandon())
+            self._over()
             raise
-        if reception.rest:
-            # One read has emptied the stream, so what is put back is in its place.
-            self._reader.feed_data(reception.rest)
-        strike = trouble.due(self._parts, client, "data", sender, *recipients)
-        if strike is not None and await trouble.befall(self, self._parts, "data", strike):
-            await reception.abandon()
-            return ""
-        self.answering = True
+        self.wait_for(self._end(reply))
+
+    async def _struck(self, reception: Reception, strike: Strike) -> None:
+        if not await trouble.befall(self, self._parts, "data", strike):
+            await self._end(reception.finish())
+            return
+        reception.abandon()
+        self._over()
+
+    async def _end(self, reply: Coroutine[Any, Any, str]) -> None:
         try:
-            return await reception.finish()
+            self.push(await reply)
         finally:
-            self.answering = False
+            self._over()
+        if self._server.stopping:
+            self.goodbye()
+
+    def _over(self) -> None:
+        self.answering = False
+        self._reception = None
+        if self.conversation is not None:
+            self.conversation.next_message()
+        self.forget_message()
+
+
+@lru_cache(maxsize=256)
+def _offer(hostname: str, size: int, tls: bool, login: bool) -> str:
+    """The reply to EHLO."""
+    lines = [hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]
+    lines += ["STARTTLS"] if tls else []
+    lines += ["AUTH PLAIN LOGIN"] if login else []
+    return "".join([f"250-{line}\r\n" for line in lines[:-1]]) + f"250 {lines[-1]}"

@@ -18,19 +18,6 @@ def due(parts: Parts, client: ClientPolicy | None, stage: Stage, sender: str = "
     return parts.faults.at(stage, sender, recipients)
 
 
-async def strikes(
-    session: "SubmissionSession",
-    parts: Parts,
-    client: ClientPolicy | None,
-    stage: Stage,
-    sender: str = "",
-    *recipients: str,
-) -> bool:
-    """Let happen what a test wants at this step; whether that was the answer to the command."""
-    strike = due(parts, client, stage, sender, *recipients)
-    return strike is not None and await befall(session, parts, stage, strike)
-
-
 async def befall(session: "SubmissionSession", parts: Parts, stage: Stage, strike: Strike) -> bool:
     """Wait, answer, hang up, as `strike` says; whether that was an answer."""
     log.listener.struck(session.peer, stage, strike.reply, strike.delay, disconnect=strike.disconnect)
@@ -39,5 +26,5 @@ async def befall(session: "SubmissionSession", parts: Parts, stage: Stage, strik
     if strike.disconnect:
         session.hang_up(strike.reply)
     elif strike.reply:
-        await session.push(strike.reply)
-    return strike.disconnect or bool(strike.reply)
+        session.push(strike.reply)
+    return strike.answers

@@ -59,10 +59,12 @@ def source(
     store: ConsentStore | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    share: bool = True,
 ) -> TokenSource:
     """The tokens of account `name`; `store` has the sign-ins of users, for the grants that begin with one.
 
-    `environ`, the process's own when nothing is given, tells where a managed identity is found. Raises ValueError for
+    Without `share` nothing is used that another process has fetched: a diagnosis asks for itself. `environ`, the
+    process's own when nothing is given, tells where a managed identity is found. Raises ValueError for
     settings that a checked configuration cannot have.
     """
     if oauth.grant == "managed_identity":
@@ -76,7 +78,7 @@ def source(
             return await ask(grant)
 
     # A managed identity is the machine's: another one that shares the database may have another.
-    if store is not None and oauth.grant != "managed_identity":
+    if share and store is not None and oauth.grant != "managed_identity":
         fetch = _shared(name, oauth, fetch, clock, store)
     return TokenSource(name, fetch, clock, refresh_margin=oauth.refresh_margin)
 

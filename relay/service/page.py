@@ -10,7 +10,7 @@ from typing import Any
 from relay import log, web
 from relay.config import SecretError, Settings
 from relay.delivery import Delivery
-from relay.listener.authentication import PasswordChecker, Verdict
+from relay.listener.authentication import Attempt, PasswordChecker, Verdict
 from relay.metrics.traffic import Traffic
 from relay.metrics.visits import VisitorBook
 from relay.model import Clock
@@ -118,9 +118,7 @@ def _check(running: Running, checker: PasswordChecker) -> Check:
         except SecretError as error:
             log.listener.password_unreadable(str(error))
             return None
-        verdict = await checker.check(
-            login="administration", password=password.encode(), address=peer, hashed=expected, plain=None
-        )
+        verdict = await checker.check(Attempt("administration", password.encode(), peer, expected, None))
         return None if verdict is Verdict.BUSY else verdict is Verdict.RIGHT
 
     return check

@@ -4,7 +4,7 @@ import ipaddress
 import time
 
 from relay.config import SecretError, Settings
-from relay.listener.authentication import PasswordChecker, Verdict
+from relay.listener.authentication import Attempt, PasswordChecker, Verdict
 from relay.log import listener as tell
 from relay.model import Clock
 from relay.policy.patterns import AddressPatterns
@@ -40,7 +40,7 @@ def sink_plane(
         except SecretError as error:
             tell.password_unreadable(str(error))
             return None
-        verdict = await checker.check(login=user, password=password.encode(), address=peer, hashed=expected, plain=None)
+        verdict = await checker.check(Attempt(user, password.encode(), peer, expected, None))
         return None if verdict is Verdict.BUSY else verdict is Verdict.RIGHT
 
     return Plane(

@@ -97,6 +97,11 @@ class Strike:
     delay: float = 0.0
     disconnect: bool = False
 
+    @property
+    def answers(self) -> bool:
+        """The command is answered by it, and goes no further."""
+        return self.disconnect or bool(self.reply)
+
 
 @dataclass(slots=True)
 class Faults:

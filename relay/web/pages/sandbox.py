@@ -27,6 +27,11 @@ class Sandbox:
             return await self._frame.page(request, "missing.html", status=404, what=what)
         received = list(self._view.received())[::-1][:_MOST]
         accepted, total = await self._view.queue.listing(Selection(), _MOST)
-        by_id = {one.message_id: one for one in accepted if one.message_id}
-        pairs = [(one, by_id.get(one["message_id"])) for one in received]
+        # Where the app gave no Message-ID, the relay made one of its own id.
+        by_id = {one.message_id or one.id: one for one in accepted}
+        pairs = [(one, by_id.get(one["message_id"]) or by_id.get(_own_id(one["message_id"]))) for one in received]
         return await self._frame.page(request, "sandbox.html", pairs=pairs, total=total)
+
+
+def _own_id(message_id: str) -> str:
+    return message_id.strip("<>").partition("@")[0]
