@@ -61,7 +61,7 @@ async def start_page(
     names = names_of(settings)
     scheme = "https" if tls is not None else "http"
     addresses = [f"{scheme}://{place}{names.base_path}/" for place in places]
-    view = view_of(running, plane, checker, addresses)
+    view = view_of(running, plane, checker, [_for_a_browser(each) for each in addresses])
     app = await stack.enter_async_context(web.built(view, names))
     await stack.enter_async_context(serve_http(app, sockets, tls=tls))
     stack.callback(plane.store.feed.close)  # before the server waits for the streams to end
@@ -69,6 +69,11 @@ async def start_page(
     if view.check is None:
         view.print_link()
     return addresses
+
+
+def _for_a_browser(address: str) -> str:
+    """Every address of this machine is none that a browser can ask for, so in a container: its own name can be."""
+    return address.replace("//0.0.0.0:", "//localhost:").replace("//[::]:", "//localhost:")
 
 
 def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses: Sequence[str]) -> View:

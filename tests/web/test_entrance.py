@@ -71,6 +71,11 @@ def test_the_cookie_is_kept_from_scripts_and_other_sites(tmp_path: Path) -> None
         assert again.status_code == 429  # one was written a moment ago
 
 
+def test_a_link_can_be_opened_where_every_address_is_bound(tmp_path: Path) -> None:
+    with relay(tmp_path, "serve", environ={**QUIET, "RELAY_WEB__BIND": "0.0.0.0:0"}) as process:
+        assert link(process).startswith("http://localhost:")
+
+
 def test_logging_out_ends_the_session(tmp_path: Path) -> None:
     with relay(tmp_path, "serve", environ=QUIET) as process, admin(process) as browser:
         kept = dict(browser.cookies)
