@@ -135,5 +135,6 @@ def _warn(written: Tree, used: set[str], web: Any, made: Mapping[str, Any], find
     real = any(account.is_real for account in made.values())
     if real and isinstance(web, Web) and not listeners.is_loopback(web.bind):
         findings.warn(
-            ("web", "bind"), "everyone who can reach it sees the status page: bind to 127.0.0.1 to keep it here"
+            ("web", "bind"),
+            "everyone who can reach it may try to log in there: bind to 127.0.0.1 to keep it here",
         )

@@ -291,6 +291,10 @@ class Web(Table):
     bind: Annotated[tuple[Bind, ...], forms.binds(empty=True)] = (Bind("127.0.0.1", 8025),)
     hosts: Annotated[tuple[str, ...], forms.listing(network.host, empty=True, example='["relay.example.com"]')] = ()
     """Names, besides its addresses and the machine's own, under which a browser may ask for the page."""
+    password_hash: Hidden | None = None
+    """None: a link in the log lets somebody in once."""
+    certificate: File | None = None
+    key: File | None = None
     base_path: Annotated[str, forms.text(network.base_path)] = "/"
     """The path below which a proxy in front shows page and API."""
     sink_password_hash: Hidden | None = None

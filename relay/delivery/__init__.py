@@ -10,7 +10,7 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from relay import log
+from relay import log, metrics
 from relay.database import StorageError
 from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
 from relay.delivery.lane import Lane, lanes_of
@@ -236,6 +236,8 @@ class Delivery:
         try:
             results = await self._send(lane.upstreams[message.account], message)
             now = self._clock.time()
+            ends = [(result.outcome.value, result.status) for result in results.values()]
+            metrics.attempted(message.account, ends, now - started_at)
             verdict, others = self._judge(claim, results, now)
             if verdict.trouble is not None:
                 self._pause(lane, verdict.trouble, verdict.reason)

@@ -10,7 +10,7 @@ import socket
 from collections import Counter
 from typing import Any
 
-from relay import log
+from relay import log, metrics
 from relay.config import Bind
 from relay.http.closing import stop_listening
 from relay.listener.reception import Parts
@@ -97,21 +97,29 @@ class Server:
         self._sessions.add(session)
         self._by_address[address] += 1
         self._counted[session] = address
+        metrics.CONNECTIONS.labels(self._parts.name).inc()
         if self.stopping:
             return "421 4.3.2 This relay is being stopped, please try again later"
         if len(self._sessions) > limits.max_connections:
-            log.listener.connection_refused(address, "max_connections", limits.max_connections)
+            self._turned_away(address, "max_connections", limits.max_connections)
             return "421 4.7.0 Too many connections, please try again later"
         if self._by_address[address] > limits.max_connections_per_client:
-            log.listener.connection_refused(address, "max_connections_per_client", limits.max_connections_per_client)
+            self._turned_away(address, "max_connections_per_client", limits.max_connections_per_client)
             return "421 4.7.0 Too many connections from your address, please try again later"
         return ""
+
+    def _turned_away(self, address: str, key: str, limit: int) -> None:
+        log.listener.connection_refused(address, key, limit)
+        metrics.CONNECTIONS_REFUSED.labels(self._parts.name, key).inc()
+        now, text = self._parts.clock.time(), f"{key} = {limit} is reached"
+        self._parts.visitors.refused("connection", at=now, client="", peer=address, subject=key, reply=text)
 
     def left(self, session: SubmissionSession) -> None:
         """A connection has ended."""
         self._sessions.discard(session)
         address = self._counted.pop(session, None)
         if address is not None:
+            metrics.CONNECTIONS.labels(self._parts.name).dec()
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]

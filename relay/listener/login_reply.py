@@ -25,6 +25,7 @@ def refuse(session: "SubmissionSession", login: str, *, reason: str = "", advice
     session.login_refused = True
     session.failed_logins += 1
     log.listener.login_refused(login, session.peer, reason)
+    session.note_refused_login(login, reason)
     if session.failed_logins >= _MOST_FAILURES:
         session.leave("421 4.7.0 Too many failed logins, closing the connection")
         return

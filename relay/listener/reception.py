@@ -5,12 +5,13 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from relay import log, mime
+from relay import log, metrics, mime
 from relay.config import Listener
 from relay.database import StorageError
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
 from relay.listener.rates import SMALLEST, Rates
+from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
 from relay.sink.faults import Faults
@@ -39,6 +40,13 @@ class Parts:
     rates: Rates = field(default_factory=Rates)
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
+    visitors: VisitorBook = field(default_factory=VisitorBook)
+    """Who came, and what they heard: for the page."""
+
+    def refused(self, what: What, refusal: Refusal, *, client: str, peer: str, subject: str) -> None:
+        """Count a refusal, and note it for the page."""
+        metrics.REFUSED.labels(self.name, metrics.reason_of(refusal.status)).inc()
+        self.visitors.refused(what, at=self.clock.time(), client=client, peer=peer, subject=subject, reply=str(refusal))
 
 
 class Reception:
@@ -231,7 +239,10 @@ class Reception:
 
     async def _refused(self) -> str:
         await self._upload.discard()
-        log.listener.message_refused(self._origin.client, self._origin.peer, self._envelope.sender, str(self._refusal))
+        origin, sender = self._origin, self._envelope.sender
+        log.listener.message_refused(origin.client, origin.peer, sender, str(self._refusal))
+        if self._refusal is not None:
+            self._parts.refused("message", self._refusal, client=origin.client, peer=origin.peer, subject=sender)
         return str(self._refusal)
 
     async def _reply(self, stored: Awaitable[None]) -> str:
@@ -241,7 +252,19 @@ class Reception:
         except (StorageError, OSError) as error:
             self._refuse_for_now(error)
             return await self._refused()
+        self._note()
         return self._queued()
+
+    def _note(self) -> None:
+        """The page tells who sent what."""
+        self._parts.visitors.accepted(
+            self._client.name,
+            at=self._parts.clock.time(),
+            peer=self._origin.peer,
+            sender=self._envelope.sender,
+            subject=mime.subject(self._headers),
+            size=self._reader.size,
+        )
 
     async def _reply_when_delivered(
         self, stored: Awaitable[None], account: str, outcome: asyncio.Future[Results]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from relay import log
+from relay import log, metrics
 from relay.listener import login, paths, trouble
 from relay.listener.commands import CommandSession
 from relay.listener.conversation import Conversation
@@ -90,6 +90,11 @@ class SubmissionSession(CommandSession):
         return self.client or self._at_this_address
 
     @property
+    def _name(self) -> str:
+        """The client's name, "" of a stranger."""
+        return self._who.name if self._who is not None else ""
+
+    @property
     def tls(self) -> str:
         """Protocol and cipher, "" without TLS. From the transport, so that implicit TLS counts as well."""
         return describe(self.transport)
@@ -99,6 +104,13 @@ class SubmissionSession(CommandSession):
         """AUTH is offered here and now."""
         offered = self._parts.policy.offers_login(self._parts.name)
         return offered and bool(self.tls or not self._parts.settings.require_tls)
+
+    def note_refused_login(self, login: str, reason: str) -> None:
+        """For the counters and the page."""
+        metrics.LOGINS_REFUSED.labels(self._parts.name).inc()
+        text = reason or "the login or its password is wrong"
+        now = self._parts.clock.time()
+        self._parts.visitors.refused("login", at=now, client="", peer=self.peer, subject=login, reply=text)
 
     def goodbye(self) -> None:
         """Say that the relay stops."""
@@ -192,6 +204,7 @@ class SubmissionSession(CommandSession):
         refusal = self._check_mail(arg)
         if refusal is not None:
             log.listener.sender_refused(self.peer, arg, str(refusal))
+            self._parts.refused("sender", refusal, client=self._name, peer=self.peer, subject=arg)
             self.push(str(refusal))
         else:
             self._accept_sender()
@@ -259,6 +272,7 @@ class SubmissionSession(CommandSession):
         refusal = self._check_recipient(address)
         if refusal is not None:
             log.listener.recipient_refused(self.peer, address, str(refusal))
+            self._parts.refused("recipient", refusal, client=self._name, peer=self.peer, subject=address)
         else:
             self._wishes.add(address, wishes)
         self.push("250 2.1.5 Recipient OK" if refusal is None else str(refusal))

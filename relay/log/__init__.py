@@ -4,10 +4,11 @@ The wording of every line that an administrator greps for has its home here, and
 carries a secret: what comes in are addresses, ids and replies, cleaned of control characters on the way out.
 """
 
-from relay.log import alerts, delivery, listener, oauth, reports, sandbox, service, spool, upstream, web
+from relay.log import admin, alerts, delivery, listener, oauth, reports, sandbox, service, spool, upstream, web
 from relay.log.writing import clean, configure, duration, event, internal_error, logger, only_mistakes, people
 
 __all__ = [
+    "admin",
     "alerts",
     "clean",
     "configure",

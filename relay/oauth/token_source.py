@@ -46,6 +46,11 @@ class TokenSource:
         """Whether the last request gave a token."""
         return self._state.held is not None and self._state.failure is None
 
+    @property
+    def expires_at(self) -> float | None:
+        """When the token in use ends, in seconds since the epoch; None while there is none."""
+        return self._state.held.token.expires_at if self._state.held is not None else None
+
     async def get(self) -> Token:
         """A token that is good now. Raises TokenError.
 

@@ -8,13 +8,12 @@ import signal
 import socket
 import ssl
 import sys
-import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relay import listener, log, oauth, upstream, web
+from relay import listener, log, oauth, upstream
 from relay.alerts import Radar
 from relay.config import Bind, Settings
 from relay.database import StorageError
@@ -26,16 +25,20 @@ from relay.http import HttpClient
 from relay.limits import Ledger
 from relay.listener.authentication import PasswordChecker
 from relay.listener.rates import Rates
+from relay.metrics import traffic
+from relay.metrics.traffic import Traffic
+from relay.metrics.visits import VisitorBook
 from relay.model import Clock, Identity, Rate
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
-from relay.service.http_server import serve_http
-from relay.service.sink_plane import names_of, sink_plane
+from relay.service.page import Running, start_page
+from relay.service.sink_plane import sink_plane
 from relay.service.tokens import Tokens, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
+from relay.spool.administration import Administration
 from relay.spool.reporting import Reports
 from relay.upstream import Keeper, Upstream
 
@@ -112,6 +115,8 @@ class Service:
     roles: frozenset[str] = ROLES
     sandbox: Sequence[str] = ()
     """What the page tells of the stand-in provider, when there is one."""
+    received: Callable[[], Sequence[Mapping[str, Any]]] | None = None
+    """What the stand-in provider received."""
 
     def __post_init__(self) -> None:
         self.clock = Clock()
@@ -119,6 +124,8 @@ class Service:
         self.stop_requested = asyncio.Event()
         self.ready = asyncio.Event()
         self.failed = False
+        self.visitors = VisitorBook()
+        self.traffic = Traffic(self.clock.time)
         self.listening: list[str] = []
         """Where mail is taken, HOST:PORT."""
         self.pages: list[str] = []
@@ -181,7 +188,9 @@ class Service:
         )
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
-            await self._start_web(stack, spool, delivery, reports, sink)
+            queue = Administration(database, file.parent, self.clock)
+            shown = self._shown(spool, queue, delivery, store, tokens, reports)
+            await self._start_web(stack, sink, shown)
         if "delivery" in self.roles:
             radar = Radar(
                 settings, sources=tokens.first, store=store, lanes=delivery.status, http=http, clock=self.clock
@@ -237,6 +246,7 @@ class Service:
                 self.faults,
                 rates,
                 tokens.logins,
+                self.visitors,
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
@@ -249,32 +259,47 @@ class Service:
             self.listening += places
             log.listener.listening(name, places, wanted.tls)
 
-    async def _start_web(
+    def _shown(
         self,
-        stack: contextlib.AsyncExitStack,
         spool: Spool,
+        queue: Administration,
         delivery: Delivery,
+        store: oauth.ConsentStore,
+        tokens: Tokens,
         reports: Reports,
-        sink: SinkStore,
-    ) -> None:
+    ) -> Running:
+        """What the page works with."""
+        return Running(
+            clock=self.clock,
+            spool=spool,
+            queue=queue,
+            delivery=delivery,
+            consents=store,
+            settings=lambda: self.settings,
+            sources=lambda: tokens.first,
+            traffic=self.traffic,
+            visitors=self.visitors,
+            listening=self.listening,
+            unreported=reports.troubles,
+            stopping=self.stop_requested.is_set,
+            sandbox=self.sandbox,
+            received=self.received,
+        )
+
+    async def _start_web(self, stack: contextlib.AsyncExitStack, sink: SinkStore, running: Running) -> None:
         sockets = _bound(self.settings.web.bind)
         if not sockets:
             return
-
-        async def troubles() -> list[str]:
-            now = self.clock.time()
-            paused = [f"{lane.identity}: {lane.trouble}" for lane in delivery.status() if lane.paused_until > now]
-            return [*([spool.trouble] if spool.trouble else []), *paused]
-
-        view = web.View(spool, delivery.status, self.listening, time.time(), troubles, reports.troubles, self.sandbox)
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        plane = sink_plane(self.settings, sink, spool, self.faults, self.clock, checker)
-        app = web.build(view, names_of(self.settings), plane)
-        await stack.enter_async_context(serve_http(app, sockets))
-        stack.callback(sink.feed.close)  # before the server waits for the streams to end
-        self.pages += [f"http://{_place(each)}{plane.base_path}/" for each in sockets]
-        log.service.page(self.pages)
+        plane = sink_plane(self.settings, sink, running.spool, self.faults, self.clock, checker)
+        self.pages += await start_page(stack, running, plane, checker, sockets, [_place(each) for each in sockets])
+        self._watch(stack, self._sample(), "traffic")
+
+    async def _sample(self) -> None:
+        while True:
+            self.traffic.sample()
+            await self.clock.sleep(traffic.EVERY)
 
     async def _prune(self, spool: Spool, sink: SinkStore) -> None:
         queue = self.settings.queue
@@ -324,9 +349,14 @@ def _place(bound: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-async def serve(settings: Settings, roles: frozenset[str] = ROLES, sandbox: Sequence[str] = ()) -> None:
+async def serve(
+    settings: Settings,
+    roles: frozenset[str] = ROLES,
+    sandbox: Sequence[str] = (),
+    received: Callable[[], Sequence[Mapping[str, Any]]] | None = None,
+) -> None:
     """Run until SIGTERM or SIGINT asks to stop; a second one stops at once. Raises StartError."""
-    service = Service(settings, roles, sandbox)
+    service = Service(settings, roles, sandbox, received)
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()
 

@@ -27,7 +27,11 @@ async def serve_sandbox(base: Settings) -> None:
         async with Sandbox(SandboxSettings(folder=folder, send_as=("*",)), serve_http) as sandbox:
             about = _about(sandbox)
             log.service.sandbox_about(about)
-            await serve(sandboxed(base, sandbox, folder), sandbox=about)
+            await serve(
+                sandboxed(base, sandbox, folder),
+                sandbox=about,
+                received=lambda: [message.as_json() for message in sandbox.received],
+            )
     except OSError as error:
         raise StartError(f"the sandbox cannot start: {error}") from error
 

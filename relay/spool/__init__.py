@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relay import log
+from relay import log, metrics
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
 from relay.spool import debts, diversion, dsn, due, history, parts, pruning, rows
@@ -194,6 +194,8 @@ class Spool:
 
     def _tell(self, claim: Claim) -> None:
         message = claim.message
+        metrics.ACCEPTED.labels(message.origin.client, message.account).inc()
+        metrics.ACCEPTED_OCTETS.labels(message.origin.client, message.account).inc(message.size)
         log.spool.message_queued(
             message.id,
             sender=message.envelope.sender,
@@ -319,6 +321,7 @@ class Spool:
         now = self._clock.time()
         expired = await self._write(lambda connection: rows.expire(connection, now))
         for message_id, account, reason in expired:
+            metrics.FAILED.labels(account, "expired").inc()
             log.spool.message_expired(message_id, account, reason)
             self.owed.set()
         return len(expired)

@@ -19,6 +19,7 @@ from relay.spool.changes import Change, Changed
 from relay.spool.details import Details, details
 from relay.spool.history import Summary, summaries
 from relay.spool.selection import Selection, condition, find
+from relay.spool.trouble import LastTrouble, last_trouble
 
 _BATCH = 500
 """Messages that are changed in one transaction: more would keep the mail waiting."""
@@ -32,15 +33,19 @@ class Administration:
         self._bodies = folder / "bodies"
         self._clock = clock or Clock()
 
-    async def listing(self, selection: Selection, limit: int) -> tuple[list[Summary], int]:
-        """The newest `limit` messages, the newest first, and how many there are in all."""
+    async def listing(self, selection: Selection, limit: int, start: int = 0) -> tuple[list[Summary], int]:
+        """The newest `limit` messages behind the first `start`, the newest first, and how many there are in all."""
 
         def work(connection: Connection) -> tuple[list[Summary], int]:
             where, values = condition(selection)
             count = connection.execute(f"SELECT count(*) FROM message WHERE {where}", values).fetchone()[0]  # noqa: S608
-            return summaries(connection, where, values, limit), count
+            return summaries(connection, where, values, limit, start), count
 
         return await self._database.read(work)
+
+    async def last_trouble(self, account: str) -> LastTrouble | None:
+        """What the newest attempt of an account that went wrong came to; None when none is kept."""
+        return await self._database.read(lambda connection: last_trouble(connection, account))
 
     async def ages(self) -> list[Ages]:
         """How old the waiting mail of each account is."""

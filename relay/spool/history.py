@@ -59,12 +59,14 @@ def recent(connection: Connection, limit: int) -> list[Summary]:
     return summaries(connection, "1 = 1", [], limit)
 
 
-def summaries(connection: Connection, where: str, parameters: Sequence[Any], limit: int) -> list[Summary]:
-    """The newest `limit` messages for which the SQL `where` holds, the newest first."""
+def summaries(
+    connection: Connection, where: str, parameters: Sequence[Any], limit: int, start: int = 0
+) -> list[Summary]:
+    """The newest `limit` messages behind the first `start` for which the SQL `where` holds, the newest first."""
     rows = connection.execute(
         f"""SELECT seq, id, kind, state, reason, account, origin, sender, message_id, subject, size, attempts,
-                received_at, next_at FROM message WHERE {where} ORDER BY seq DESC LIMIT ?""",  # noqa: S608 (no input)
-        [*parameters, limit],
+                received_at, next_at FROM message WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?""",  # noqa: S608 (no input)
+        [*parameters, limit, start],
     ).fetchall()
     return [_summary(connection, row) for row in rows]
 

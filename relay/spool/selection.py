@@ -26,6 +26,8 @@ class Selection:
     states: tuple[str, ...] = ()
     received_before: float | None = None
     received_after: float | None = None
+    tried: bool | None = None
+    """Of waiting mail: whether there is a reason why it waits, or it waits for its first attempt."""
 
     @property
     def everything(self) -> bool:
@@ -60,6 +62,8 @@ def condition(selection: Selection) -> tuple[str, list[Any]]:
         add("received_at < ?", selection.received_before)
     if selection.received_after is not None:
         add("received_at > ?", selection.received_after)
+    if selection.tried is not None:
+        add("(attempts > 0 OR reason <> '')" if selection.tried else "(attempts = 0 AND reason = '')")
     return " AND ".join(terms) or "1 = 1", values
 
 

@@ -232,7 +232,7 @@ def test_an_unusable_include(problems: Problems, text: str, hint: str) -> None:
         ("[clients.a]\nany_login = true", "clients.a.any_login", "did you mean"),
         ("source = 1", "source", "is not a key here"),
         ('[accounts.a.oauth]\nclient_secrt = "hunter2"', "accounts.a.oauth.client_secrt", "did you mean client_secret"),
-        ('[web]\npassword_hash = "hunter2"', "web.password_hash", "password_hash belongs to [clients.NAME]"),
+        ('[web]\nclient_secret = "hunter2"', "web.client_secret", "client_secret belongs to [accounts.NAME.oauth]"),
     ],
 )
 def test_a_key_that_does_not_exist(problems: Problems, tmp_path: Path, text: str, key: str, hint: str) -> None:

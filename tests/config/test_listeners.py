@@ -230,4 +230,4 @@ def test_a_page_for_everyone_is_warned_of(configure: Configure) -> None:
     page = '[web]\nbind = ["0.0.0.0:8025"]\n'
     assert configure(page).warnings == ()
     (warning,) = configure(MICROSOFT + page).warnings
-    assert "web.bind: everyone who can reach it sees the status page" in warning
+    assert "web.bind: everyone who can reach it may try to log in there" in warning

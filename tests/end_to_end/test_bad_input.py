@@ -15,6 +15,7 @@ import pytest
 
 from relay.sandbox import Fault
 from tests.support import certificates
+from tests.support.admin import admin
 from tests.support.process import clean_environ, relay, run
 from tests.support.way import connect, message, send, way
 
@@ -242,7 +243,10 @@ def test_a_sender_that_exchange_denies_fails_with_what_to_do(tmp_path: Path) -> 
         failed = process.wait_for("failed")
         assert "SendAsDenied" in failed["reply"]
         assert "Add-RecipientPermission" in failed["hint"]
-        assert "failed" in httpx2.get(process.page).text
+        with admin(process) as browser:
+            shown = browser.get("/queue", params={"view": "failed"}).text
+        assert "SendAsDenied" in shown
+        assert "Add-RecipientPermission" in shown
 
 
 def test_another_name_for_the_page_is_refused(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class Setting:
     def config(self, grant: str, more: str = 'client_id = "public"') -> Path:
         """The account `office`, with nothing preset."""
         path, at = self.one.config(), self.one.stand_in.sandbox
-        start, end = re.split(r"(?s)\[accounts\.office\].*ca_file = [^\n]*\n(?=\[clients)", path.read_text())
+        start, end = re.split(r"(?s)\[accounts\.office\].*ca_file = [^\n]*\n\s*(?=\[clients)", path.read_text())
         addresses = "\n".join(f'{key} = "{address}"' for key, address in self.foreign.endpoints.items())
         if grant == "client_credentials":
             addresses = f'token_endpoint = "{self.foreign.endpoints["token_endpoint"]}"'

@@ -1,0 +1,140 @@
+"""The page, put together from the parts of a relay that runs."""
+
+import contextlib
+import socket
+import ssl
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from relay import log, web
+from relay.config import SecretError, Settings
+from relay.delivery import Delivery
+from relay.listener.authentication import Attempt, PasswordChecker, Verdict
+from relay.metrics.traffic import Traffic
+from relay.metrics.visits import VisitorBook
+from relay.model import Clock
+from relay.oauth import ConsentStore, TokenSource
+from relay.policy import Policy
+from relay.service.http_server import serve_http
+from relay.service.sink_plane import names_of
+from relay.spool import Spool
+from relay.spool.administration import Administration
+from relay.web import Audit, Plane, Sessions, View
+from relay.web.view import Check
+
+
+@dataclass(frozen=True)
+class Running:
+    """What runs, as far as the page shows it."""
+
+    clock: Clock
+    spool: Spool
+    queue: Administration
+    delivery: Delivery
+    consents: ConsentStore
+    settings: Callable[[], Settings]
+    sources: Callable[[], Mapping[str, TokenSource]]
+    traffic: Traffic
+    visitors: VisitorBook
+    listening: Sequence[str]
+    stopping: Callable[[], bool]
+    unreported: Callable[[], Awaitable[tuple[int, int]]]
+    sandbox: Sequence[str] = ()
+    received: Callable[[], Sequence[Mapping[str, Any]]] | None = None
+
+
+async def start_page(
+    stack: contextlib.AsyncExitStack,
+    running: Running,
+    plane: Plane,
+    checker: PasswordChecker,
+    sockets: Sequence[socket.socket],
+    places: Sequence[str],
+) -> list[str]:
+    """Serve the page on bound `sockets`, which are at `places`, until the stack is closed; returns its addresses.
+
+    Raises OSError or ssl.SSLError when its certificate cannot be used.
+    """
+    settings = running.settings()
+    tls = tls_of(settings)
+    names = names_of(settings)
+    scheme = "https" if tls is not None else "http"
+    addresses = [f"{scheme}://{place}{names.base_path}/" for place in places]
+    view = view_of(running, plane, checker, [_for_a_browser(each) for each in addresses])
+    app = await stack.enter_async_context(web.built(view, names))
+    await stack.enter_async_context(serve_http(app, sockets, tls=tls))
+    stack.callback(plane.store.feed.close)  # before the server waits for the streams to end
+    log.service.page(addresses)
+    if view.check is None:
+        view.print_link()
+    return addresses
+
+
+def _for_a_browser(address: str) -> str:
+    """Every address of this machine is none that a browser can ask for, so in a container: its own name can be."""
+    return address.replace("//0.0.0.0:", "//localhost:").replace("//[::]:", "//localhost:")
+
+
+def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses: Sequence[str]) -> View:
+    """What the page works with; `addresses` are its own, with a slash at the end."""
+
+    async def troubles() -> list[str]:
+        now, spool = running.clock.time(), running.spool
+        paused = [f"{lane.identity}: {lane.trouble}" for lane in running.delivery.status() if lane.paused_until > now]
+        return [*([spool.trouble] if spool.trouble else []), *paused]
+
+    def wake() -> None:
+        for name in running.settings().accounts:
+            running.delivery.notice(name)
+
+    return View(
+        clock=running.clock,
+        spool=running.spool,
+        queue=running.queue,
+        settings=running.settings,
+        policy=lambda: Policy(running.settings()),
+        sources=running.sources,
+        consents=running.consents,
+        lanes=running.delivery.status,
+        listening=running.listening,
+        started_at=running.clock.time(),
+        troubles=troubles,
+        unreported=running.unreported,
+        plane=plane,
+        traffic=running.traffic,
+        visitors=running.visitors,
+        sessions=Sessions(running.clock),
+        audit=Audit(running.clock),
+        addresses=addresses,
+        check=_check(running, checker) if running.settings().web.password_hash is not None else None,
+        sandbox=running.sandbox,
+        received=running.received,
+        wake=wake,
+        stopping=running.stopping,
+    )
+
+
+def _check(running: Running, checker: PasswordChecker) -> Check:
+    async def check(_user: str, password: str, peer: str) -> bool | None:
+        secret = running.settings().web.password_hash
+        try:
+            expected = secret.read() if secret is not None else None
+        except SecretError as error:
+            log.listener.password_unreadable(str(error))
+            return None
+        verdict = await checker.check(Attempt("administration", password.encode(), peer, expected, None))
+        return None if verdict is Verdict.BUSY else verdict is Verdict.RIGHT
+
+    return check
+
+
+def tls_of(settings: Settings) -> ssl.SSLContext | None:
+    """The page's certificate, None without. Raises OSError or ssl.SSLError when its files cannot be used."""
+    if settings.web.certificate is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    # An empty password: without one OpenSSL would ask at the terminal.
+    context.load_cert_chain(settings.web.certificate, settings.web.key, password=lambda: "")
+    return context

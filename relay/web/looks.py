@@ -1,0 +1,90 @@
+"""How values look on a page: times, sizes, states, addresses."""
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from relay.log import clean, duration
+
+STATES = {
+    "queued": ("waiting", "wait"),
+    "active": ("being sent", "busy"),
+    "sent": ("sent", "good"),
+    "failed": ("failed", "bad"),
+    "held": ("held", "wait"),
+    "corrupt": ("set aside", "bad"),
+    "pending": ("waiting", "wait"),
+    "deferred": ("deferred", "wait"),
+    "ok": ("ok", "good"),
+    "warn": ("look at it", "wait"),
+    "fail": ("to be done", "bad"),
+    "skipped": ("not needed", "quiet"),
+}
+"""What a state is called, and its tone."""
+
+
+def moment(stamp: float | None) -> str:
+    """Seconds since the epoch as local time."""
+    return "" if stamp is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))
+
+
+def machine_time(stamp: float) -> str:
+    """The same for `<time datetime>` (RFC 3339, UTC)."""
+    return datetime.fromtimestamp(stamp, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def ago(stamp: float, now: float) -> str:
+    """`5m ago`, `in 2h`."""
+    left = stamp - now
+    if abs(left) < 1:
+        return "now"
+    return f"in {_long(left)}" if left > 0 else f"{_long(-left)} ago"
+
+
+def _long(seconds: float) -> str:
+    return duration(seconds) if seconds < 2 * 86400 else f"{int(seconds // 86400)} days"
+
+
+def size(octets: int) -> str:
+    """Octets as people say them."""
+    if octets < 1000:
+        return f"{octets} B"
+    for unit in ("kB", "MB", "GB"):
+        octets_of_unit = octets / 1000 ** (("kB", "MB", "GB").index(unit) + 1)
+        if octets_of_unit < 999.5 or unit == "GB":
+            return f"{octets_of_unit:.1f} {unit}" if octets_of_unit < 9.95 else f"{octets_of_unit:.0f} {unit}"
+    raise AssertionError("unreachable")
+
+
+def state(name: str) -> str:
+    return STATES.get(name, (name, "quiet"))[0]
+
+
+def tone(name: str) -> str:
+    return STATES.get(name, (name, "quiet"))[1]
+
+
+def people(addresses: Sequence[str], most: int = 2) -> str:
+    """The first addresses, and how many more."""
+    shown = ", ".join(addresses[:most])
+    return shown if len(addresses) <= most else f"{shown} and {len(addresses) - most} more"
+
+
+def hint(text: str) -> tuple[str, str]:
+    """A reason as the queue keeps it: what was said, and what to do about it."""
+    said, _, advice = text.partition(" -- ")
+    return said, advice
+
+
+FILTERS = {
+    "ago": ago,
+    "clean": clean,
+    "duration": duration,
+    "hint": hint,
+    "machine_time": machine_time,
+    "moment": moment,
+    "people": people,
+    "size": size,
+    "state": state,
+    "tone": tone,
+}

@@ -1,0 +1,41 @@
+"""What /metrics tells that nobody counts as it happens: the queue, the tokens, whether the relay is ready."""
+
+from relay import metrics
+from relay.spool.ages import LIMITS
+from relay.web.view import View
+
+_STATES = ("queued", "active", "held", "failed", "corrupt", "sent")
+_AGES = (*(str(limit) for limit in LIMITS), "+Inf")
+
+
+async def refresh(view: View) -> None:
+    """Set the gauges to what is true now."""
+    metrics.STARTED.set(view.started_at)
+    metrics.READY.set(0 if await view.troubles() else 1)
+    await _queue(view)
+    _tokens(view)
+
+
+async def _queue(view: View) -> None:
+    overview = await view.spool.overview()
+    accounts = {*view.settings().accounts, *(account for account, _ in overview.counts)}
+    metrics.QUEUE.clear()
+    metrics.QUEUE_AGE.clear()
+    metrics.QUEUE_OLDEST.clear()
+    for account in accounts:
+        for state in _STATES:
+            metrics.QUEUE.labels(account, state).set(overview.counts.get((account, state), 0))
+    for one in await view.queue.ages():
+        metrics.QUEUE_OLDEST.labels(one.account).set(one.oldest)
+        for age, count in zip(_AGES, one.counts, strict=True):
+            metrics.QUEUE_AGE.labels(one.account, age).set(count)
+
+
+def _tokens(view: View) -> None:
+    metrics.TOKEN_EXPIRES.clear()
+    metrics.TOKEN_GOOD.clear()
+    for name, source in view.sources().items():
+        if source.expires_at is not None:
+            metrics.TOKEN_EXPIRES.labels(name).set(source.expires_at)
+        if source.works or source.failure is not None:
+            metrics.TOKEN_GOOD.labels(name).set(1 if source.works else 0)

@@ -1,0 +1,82 @@
+// News: the server says what has changed, and the page fetches itself again. Only what differs is exchanged; the server
+// is the one that writes HTML.
+const policy = globalThis.trustedTypes?.createPolicy("relay", { createHTML: (text) => text });
+
+export function follow() {
+  const addresses = (document.body.dataset.events ?? "").split(" ").filter(Boolean);
+  if (!addresses.length || !document.querySelector("[data-live]")) return;
+  let streams = [];
+  let missed = false;
+
+  const open = () => {
+    if (streams.length) return;
+    streams = addresses.map((address) => {
+      const stream = new EventSource(address);
+      stream.onmessage = (message) => refresh(new Set(JSON.parse(message.data)));
+      // After a break nobody knows what was missed.
+      stream.onopen = () => { if (missed) refresh(null); missed = false; };
+      stream.onerror = () => { missed = true; };
+      return stream;
+    });
+  };
+  const close = () => { streams.forEach((stream) => stream.close()); streams = []; missed = true; };
+  // A browser has six connections for a site: a page that nobody looks at keeps none.
+  document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
+  window.addEventListener("pagehide", close);
+  if (!document.hidden) open();
+}
+
+let running = false;
+let again = null;
+
+async function refresh(topics) {
+  if (running) { again = topics && again ? new Set([...topics, ...again]) : topics; return; }
+  const wanted = [...document.querySelectorAll("[data-live]")].filter(
+    (part) => topics === null || part.dataset.live.split(" ").some((topic) => topics.has(topic)));
+  if (!wanted.length) return;
+  running = true;
+  try {
+    const fresh = await fetched(location.href);
+    if (fresh) exchange(wanted, fresh);
+  } catch {
+    // The stream tells when the relay is there again.
+  } finally {
+    running = false;
+    if (again) { const next = again; again = null; refresh(next); }
+  }
+}
+
+// A page of ours as a document; null where the server sends us elsewhere (the session has ended) or has trouble.
+export async function fetched(address) {
+  const answer = await fetch(address, { headers: { accept: "text/html" }, cache: "no-store" });
+  if (!answer.ok || answer.redirected) return null;
+  const text = await answer.text();
+  return new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
+}
+
+function exchange(wanted, fresh) {
+  for (const part of wanted) {
+    // Not part.id: in a form that has a field of that name, it is the field.
+    const id = part.getAttribute("id");
+    const next = document.contains(part) && fresh.getElementById(id);
+    if (!next || next.outerHTML === part.outerHTML || busy(part)) continue;
+    const ticked = [...part.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value);
+    const opened = [...part.querySelectorAll("details")].map((one) => one.open);
+    const focus = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
+    const top = part.scrollTop;
+    const replacement = document.importNode(next, true);
+    for (const box of replacement.querySelectorAll("input[type=checkbox]")) box.checked = ticked.includes(box.value);
+    replacement.querySelectorAll("details").forEach((one, number) => { one.open = opened[number] ?? one.open; });
+    part.replaceWith(replacement);
+    replacement.scrollTop = top;
+    if (focus) replacement.querySelector(`[href="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
+    document.dispatchEvent(new CustomEvent("exchanged", { detail: replacement }));
+  }
+  document.title = fresh.title;
+}
+
+// Whoever is typing is not disturbed.
+function busy(part) {
+  const at = document.activeElement;
+  return part.contains(at) && at.matches("input:not([type=checkbox]), textarea, select") && at.value !== at.defaultValue;
+}

@@ -1,0 +1,192 @@
+"""The page in a real browser: each view clicked through, news, keys, no script, narrow windows, and hostile mail."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.support.admin import link
+from tests.support.browser import Tracker, chromium, looking, needs_chromium
+from tests.support.process import RelayProcess, relay
+from tests.support.way import message
+from tests.support.way import send as send_mail
+from tests.web.conftest import Running
+from tests.web.test_entrance import QUIET
+from tests.web.test_mail_page import mail, send
+
+pytestmark = needs_chromium
+
+# What mail has been seen to try. AT is the tracker's address.
+HOSTILE = """<html><head><base href="AT/base/"><meta http-equiv="refresh" content="0; url=AT/refresh">
+<link rel="stylesheet" href="AT/style.css"><link rel="prefetch" href="AT/prefetch"><link rel="dns-prefetch" href="AT">
+<link rel="preload" as="image" href="AT/preload"><style>@import "AT/import.css"; @font-face { font-family: x;
+src: url(AT/font) } p { font-family: x; background: url(AT/background) }</style></head>
+<body onload="fetch('AT/onload')" background="AT/body"><p>Harmless text</p>
+<script>new Image().src = 'AT/script'; top.location = 'AT/top'; alert(1)</script><script src="AT/script.js"></script>
+<img src="AT/pixel.gif" srcset="AT/srcset 2x"><img src="x" onerror="fetch('AT/onerror')">
+<svg xmlns="http://www.w3.org/2000/svg" onload="fetch('AT/svg')"><image href="AT/svgimage" width="9" height="9"/>
+<script>fetch('AT/svgscript')</script><animate onbegin="fetch('AT/animate')" attributeName="x" dur="1s"/></svg>
+<iframe src="AT/iframe"></iframe><iframe srcdoc="<script>fetch('AT/srcdoc')</script>"></iframe>
+<object data="AT/object"></object><embed src="AT/embed"><video src="AT/video" poster="AT/poster" autoplay></video>
+<audio src="AT/audio" autoplay></audio><form action="AT/form"><input autofocus onfocus="this.form.submit()">
+<button id="send">Send</button></form><details open ontoggle="fetch('AT/toggle')"><summary>x</summary></details>
+<a href="javascript:fetch('AT/href')" id="js">script link</a></body></html>"""
+
+
+_WIDEST = """(width) => [...document.querySelectorAll("main *")]
+    .filter((one) => one.getBoundingClientRect().right > width).map((one) => one.outerHTML.slice(0, 150)).slice(0, 9)"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def sink(tmp_path: Path) -> Iterator[RelayProcess]:
+    with relay(tmp_path, "serve", environ=QUIET) as process:
+        process.wait_for("started")
+        yield process
+
+
+@pytest.fixture(scope="module")
+def session(running: Running) -> list[dict[str, str]]:
+    """The cookie of who is logged in, for a browser."""
+    return [
+        {"name": one, "value": value, "url": running.process.page} for one, value in running.browser.cookies.items()
+    ]
+
+
+def test_hostile_mail_runs_nothing_and_fetches_nothing(sink: RelayProcess, browser: Browser) -> None:
+    with Tracker() as tracker, looking(browser, hostile=True) as page:
+        send(sink, mail("Hostile", HOSTILE.replace("AT", tracker.address)))
+        page.goto(sink.page)
+        page.get_by_role("link", name="Hostile").click()
+        frame = page.frame_locator("iframe.body")
+        expect(frame.get_by_text("Harmless text")).to_be_visible()
+        frame.locator("#send").click()
+        frame.locator("#js").click(modifiers=["Control"])
+        page.wait_for_timeout(500)  # what would come, comes at once
+        assert tracker.hits == []
+        assert page.url.startswith(sink.page)
+        page.get_by_role("link", name="Load remote content").click()
+        expect(frame.get_by_text("Harmless text")).to_be_visible()
+        page.wait_for_timeout(500)
+        asked = {hit.split("?")[0] for hit in tracker.hits}
+        assert "/pixel.gif" in asked or "/srcset" in asked
+        images = {"/pixel.gif", "/srcset", "/background", "/body", "/svgimage", "/poster"}
+        assert asked <= images | {"/style.css", "/import.css", "/font"}
+
+
+def test_hostile_fields_are_text_everywhere(sink: RelayProcess, browser: Browser) -> None:
+    bad = '"><img src=x onerror="document.title=1"><script>document.title=1</script>'
+    with looking(browser) as page:
+        made = mail("x")
+        del made["From"], made["Subject"]
+        made["From"], made["Subject"] = f'"{bad[2:40]}" <a@example.com>', bad
+        made.add_attachment(b"x", maintype="text", subtype="plain", filename=bad)
+        send(sink, made)
+        page.goto(link(sink))
+        for view in ("text", "source", "headers", "parts", "delivery"):
+            page.goto(f"{sink.page}mail")
+            page.locator("[data-open]").first.click()
+            page.locator(".preview .tabs").get_by_role("link", name=re.compile(view, re.IGNORECASE)).first.click()
+            assert page.locator("main img").count() == 0
+            assert "smtp-oauth-relay" in page.title()
+        page.goto(f"{sink.page}queue")
+        assert page.locator("main img").count() == 0
+
+
+def test_mail_shows_up_by_itself_and_is_read_with_keys(sink: RelayProcess, browser: Browser) -> None:
+    with looking(browser) as page:
+        page.goto(sink.page)
+        expect(page.get_by_text("No mail yet")).to_be_visible()
+        send(sink, mail("By itself"))
+        expect(page.get_by_role("link", name="By itself")).to_be_visible()
+        send(sink, mail("The second"))
+        expect(page.get_by_text("2 unread of 2")).to_be_visible()
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("heading", name="By itself")).to_be_visible()
+        assert "/mail/" in page.url
+        page.go_back()
+        expect(page.get_by_role("heading", name="By itself")).to_be_hidden()
+        page.keyboard.press("/")
+        page.keyboard.type("subject:second")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("1 found")).to_be_visible()
+
+
+def test_all_of_it_works_without_script(sink: RelayProcess, browser: Browser) -> None:
+    send(sink, mail("Plain"))
+    with looking(browser, script=False) as page:
+        page.goto(sink.page)
+        page.get_by_role("link", name="Plain").click()
+        expect(page.get_by_role("heading", name="Plain")).to_be_visible()
+        page.get_by_role("link", name="Source").click()
+        expect(page.locator("pre.source")).to_contain_text("Subject: Plain")
+        page.get_by_role("button", name="Delete", exact=True).last.click()
+        expect(page.get_by_text("1 message deleted")).to_be_visible()
+        page.goto(link(sink))
+        page.get_by_role("link", name="Queue").click()
+        expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+
+
+def test_the_administration_is_clicked_through(
+    running: Running, browser: Browser, session: list[dict[str, str]]
+) -> None:
+    with looking(browser) as page:
+        page.context.add_cookies(session)  # type: ignore[arg-type]
+        page.goto(f"{running.process.page}overview")
+        page.get_by_role("link", name="Queue").first.click()
+        page.get_by_role("link", name=re.compile("^Failed")).last.click()
+        page.get_by_role("link", name="For nobody").click()
+        expect(page.get_by_text("550 5.1.1").first).to_be_visible()
+        page.keyboard.press("u")
+        expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+        page.get_by_role("link", name="Accounts").click()
+        page.get_by_role("link", name="office").first.click()
+        page.get_by_role("button", name="Examine").click()
+        expect(page.get_by_text("something has to be done").or_(page.get_by_text("all is well").nth(1))).to_be_visible()
+        expect(page.locator("ol.steps li").first).to_be_visible()
+        page.get_by_role("link", name="Clients").click()
+        expect(page.get_by_text("narrow").first).to_be_visible()
+        page.get_by_role("link", name="Configuration").click()
+        expect(page.get_by_text("queue.retry")).to_be_visible()
+
+
+def test_the_queue_follows_what_happens(running: Running, browser: Browser, session: list[dict[str, str]]) -> None:
+    with looking(browser) as page:
+        page.context.add_cookies(session)  # type: ignore[arg-type]
+        page.goto(f"{running.process.page}queue?view=sent")
+        send_mail(running.process, message("It comes by itself").as_bytes())
+        expect(page.get_by_role("link", name="It comes by itself")).to_be_visible()
+
+
+@pytest.mark.parametrize("width", [360, 800])
+def test_no_page_is_wider_than_a_narrow_window(
+    running: Running, browser: Browser, session: list[dict[str, str]], width: int
+) -> None:
+    identifier = running.id_of("failed")
+    paths = ["overview", "queue", f"queue/{identifier}", "accounts", "accounts/office", "clients", "configuration"]
+    with looking(browser, width=width, dark=True) as page:
+        page.context.add_cookies(session)  # type: ignore[arg-type]
+        for path in paths:
+            page.goto(f"{running.process.page}{path}")
+            wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider <= 0, f"{path}: {page.evaluate(_WIDEST, width)}"
+
+
+def test_every_control_has_a_name(running: Running, browser: Browser, session: list[dict[str, str]]) -> None:
+    nameless = """() => [...document.querySelectorAll("a, button, input:not([type=hidden]), iframe")]
+        .filter((one) => !(one.textContent.trim() || one.ariaLabel || one.title || one.labels?.length))
+        .map((one) => one.outerHTML)"""
+    with looking(browser) as page:
+        page.context.add_cookies(session)  # type: ignore[arg-type]
+        for path in ("overview", "queue", "accounts/office", "clients", "configuration"):
+            page.goto(f"{running.process.page}{path}")
+            assert page.evaluate(nameless) == [], path
