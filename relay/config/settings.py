@@ -373,6 +373,11 @@ class Settings(Table):
         )
 
     @property
+    def lock_file(self) -> Path:
+        """What the serving process holds: beside the database, so that two relays on one see each other."""
+        return self.database_file.with_name(f"{self.database_file.name}.lock")
+
+    @property
     def store_key_file(self) -> Path:
         """The key that the relay makes for itself when `[store]` has none."""
         return self.state_folder / "store.key"

@@ -28,7 +28,7 @@ async def opened(settings: Settings) -> AsyncIterator[ConsentStore]:
 
 
 def _database(settings: Settings) -> SqliteDatabase:
-    lock = LockFile(settings.state_folder / "relay.lock")
+    lock = LockFile(settings.lock_file)
     try:
         lock.acquire()
     except StorageError:

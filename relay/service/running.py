@@ -149,9 +149,8 @@ class Service:
         settings = self.settings
         folder = make_state_folder(settings.state_folder)
         log_loose_mode(folder)
-        # Beside the database, whichever it is: two relays on one must see each other, and the same bodies.
         file = settings.database_file
-        lock = LockFile(file.with_name(f"{file.name}.lock"))
+        lock = LockFile(settings.lock_file)
         lock.acquire()
         stack.callback(lock.release)
         database = SqliteDatabase(file)

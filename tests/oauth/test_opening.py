@@ -1,0 +1,59 @@
+"""The store of sign-ins, opened by a command: the schema is the serving relay's business."""
+
+import contextlib
+import sqlite3
+from importlib import resources
+from pathlib import Path
+
+import pytest
+
+from relay import config
+from relay.config import Settings
+from relay.database import StorageError, migrations
+from relay.database.lock import LockFile
+from relay.oauth.opening import opened
+
+
+def settings_of(folder: Path) -> Settings:
+    file = folder / "relay.toml"
+    file.write_text(f'state_folder = "{folder}/state"\n', encoding="utf-8")
+    return config.load(file, {})
+
+
+def of_the_first_version(settings: Settings) -> None:
+    """A database that an earlier release has left."""
+    settings.state_folder.mkdir()
+    first = resources.files(migrations).joinpath("0001_initial.sql").read_text()
+    with contextlib.closing(sqlite3.connect(settings.database_file)) as connection:
+        connection.executescript(f"{first}\nPRAGMA user_version = 1;")
+
+
+def version(settings: Settings) -> int:
+    with contextlib.closing(sqlite3.connect(settings.database_file)) as connection:
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+        return found
+
+
+async def test_while_a_relay_serves_its_schema_is_left_alone(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    of_the_first_version(settings)
+    serving = LockFile(settings.lock_file)
+    serving.acquire()
+    try:
+        with pytest.raises(StorageError):
+            async with opened(settings) as store:
+                await store.find("office")
+    finally:
+        serving.release()
+    assert version(settings) == 1
+
+
+async def test_while_none_serves_the_schema_is_brought_up_to_date(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    of_the_first_version(settings)
+    async with opened(settings) as store:
+        assert await store.find("office") is None
+    assert version(settings) > 1
+    free = LockFile(settings.lock_file)
+    free.acquire()
+    free.release()
