@@ -61,6 +61,8 @@ def _client(name: str, client: Client, settings: Settings) -> list[str]:
         address = own or settings.accounts[client.account].own_address
         when = "always" if client.sender == "force" else "when the app's own is not allowed"
         lines.append(f"  sender is rewritten to {address} {when}")
+    if client.redirect_to:
+        lines.append(f"  all of it goes to {client.redirect_to} instead of to its recipients")
     return lines
 
 

@@ -104,6 +104,10 @@ class Client(Table):
     sender: Annotated[SenderRule, forms.one_of(SenderRule)] = "keep"
     from_name: Annotated[str, forms.text(empty=True)] | None = None
     reply_to: Annotated[str, forms.text(addresses.reply_to, empty=True)] | None = None
+    default_charset: Annotated[str, forms.text(forms.charset)] | None = None
+    """What 8-bit text is labelled with where the app names no character set."""
+    redirect_to: MailAddress | None = None
+    """All mail goes there instead of to its recipients (staging)."""
     reply: Annotated[Reply, forms.one_of(Reply)] = "queued"
     reply_timeout: Duration = 25.0
     any_login: bool = False

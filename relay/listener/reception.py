@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from relay import log, mime
 from relay.config import Listener
 from relay.database import StorageError
+from relay.listener import repair
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
 from relay.model import Clock, Envelope, Origin, Outcome, Results
@@ -53,7 +54,8 @@ class Reception:
     ) -> None:
         self._parts = parts
         self._client = client
-        self._envelope = envelope
+        self._envelope = repair.readdressed(envelope, client)
+        self._first_recipients = envelope.recipients
         self._origin = origin
         self._limit = limit
         self._extended = extended
@@ -152,6 +154,7 @@ class Reception:
     async def _commit(self, decision: Decision) -> str:
         now = self._parts.clock.time()
         headers = mime.edit_sender(self._headers, decision.edit) if decision.edit else self._headers
+        headers = repair.repaired(headers, self._client, self._first_recipients, eight_bit=self._reader.eight_bit)
         envelope = replace(
             self._envelope,
             sender=decision.sender,

@@ -29,6 +29,8 @@ class ClientPolicy:
     from_address: str
     from_name: str | None
     reply_to: str | None
+    default_charset: str | None
+    redirect_to: str | None
     networks: tuple[Network, ...]
     any_login: bool
     password: Secret | None
@@ -72,6 +74,8 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
         from_address=from_address,
         from_name=client.from_name,
         reply_to=client.reply_to,
+        default_charset=client.default_charset,
+        redirect_to=client.redirect_to,
         networks=client.networks,
         any_login=client.any_login,
         password=client.password,
