@@ -4,7 +4,7 @@ Work is handed in as a function of a `Connection`; what it does is one transacti
 write is on the disk. Nothing above this package knows which database it is, or imports a driver.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
@@ -42,17 +42,21 @@ class Database(Protocol):
     now: str
     """The database's own clock in seconds since the epoch, as SQL: the one that all who share it go by."""
 
-    async def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
-        """Run `work` in a transaction; return once it is durable. Raises StorageError, or what `work` raised.
+    def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> Awaitable[T]:
+        """Run `work` in a transaction; what is returned ends once it is durable, with the result of `work`.
 
-        With `patience` (seconds) it may wait that long for others to share its commit with.
+        It raises StorageError, or what `work` raised. The work is done even when nobody waits for it any more. With
+        `patience` (seconds) it may wait that long for others to share its commit with.
 
         Work must be safe to run twice: a batch in which one piece failed is rolled back and run again piece by piece.
         """
         ...
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` on a consistent snapshot, beside the writes."""
+    async def read(self, work: Callable[[Connection], T], *, quick: bool = False) -> T:
+        """Run `work` on a consistent snapshot, beside the writes.
+
+        `quick` says that an index answers it in microseconds: then it is not worth a thread.
+        """
         ...
 
     async def tidy(self) -> None:

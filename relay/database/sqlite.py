@@ -2,8 +2,8 @@
 
 What is asked for in one turn of the event loop runs as one transaction, on the loop: statements take microseconds, and
 handing each to a thread costs more than it does. Only the commit, which waits for the disk, has a thread; what arrives
-meanwhile forms the next batch and shares the next fsync, and nothing waits on purpose. Reads that may take longer have
-a thread and a connection of their own and, in WAL mode, never wait for a write.
+meanwhile forms the next batch and shares the next fsync, and nothing waits on purpose. Reads have connections of their
+own and, in WAL mode, never wait for a write; those that may take longer have a thread, too.
 """
 
 import asyncio
@@ -69,6 +69,7 @@ class SqliteDatabase(Database):
             try:
                 _prepare(self._writer, path, migrate=migrate)
                 self._reader = _connect(path)
+                self._glancer = _connect(path)
             except BaseException:
                 self._writer.close()
                 raise
@@ -77,51 +78,63 @@ class SqliteDatabase(Database):
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")
         self._waiting: list[_Job] = []
         self._busy = False
+        self._urgent = False
+        """Somebody who waits has no patience: the end of a batch is the beginning of the next."""
+        self._patience: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._obey, name="database-commit", daemon=True)
         self._thread.start()
 
-    async def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
+    def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> asyncio.Future[T]:
         self._loop = asyncio.get_running_loop()
         job = _Job(work, self._loop.create_future())
         self._waiting.append(job)
-        if patience > 0:
-            self._loop.call_later(patience, self._wake)
-        else:
+        if patience <= 0:
             self._wake()
-        result: T = await job.future
-        return result
+        elif self._patience is None:
+            self._patience = self._loop.call_later(patience, self._lose_patience)
+        return job.future
 
     def _wake(self) -> None:
-        """See that what waits is begun."""
-        if self._waiting and not self._busy and self._loop is not None:
+        """See that what waits is begun, after the batch that is under way."""
+        self._urgent = bool(self._waiting)
+        if self._urgent and not self._busy and self._loop is not None:
             self._busy = True
             self._loop.call_soon(self._begin)
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, work)
+    def _lose_patience(self) -> None:
+        self._patience = None
+        self._wake()
+
+    async def read(self, work: Callable[[Connection], T], *, quick: bool = False) -> T:
+        if quick:
+            return self._read(self._glancer, work)
+        return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, self._reader, work)
 
     async def tidy(self) -> None:
         await self.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall())
 
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""
-        while self._busy:
+        while self._busy or self._waiting:
             await self.write(lambda _connection: None)
+        if self._patience is not None:
+            self._patience.cancel()
         self._orders.put(None)
         await asyncio.to_thread(self._thread.join)
         self._writer.close()
         self._reads.shutdown()
         self._reader.close()
+        self._glancer.close()
 
-    def _read(self, work: Callable[[Connection], T]) -> T:
+    def _read(self, connection: sqlite3.Connection, work: Callable[[Connection], T]) -> T:
         with _told(self._path):
-            self._reader.execute("BEGIN")
+            connection.execute("BEGIN")
             try:
-                return work(self._reader)
+                return work(connection)
             finally:
-                self._reader.execute("COMMIT")
+                connection.execute("COMMIT")
 
     # --- a batch's way: begin (loop), run (loop), commit (thread), settle (loop)
 
@@ -143,6 +156,7 @@ class SqliteDatabase(Database):
 
     def _run(self, obstacle: BaseException | None) -> None:
         batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
+        self._urgent = bool(self._waiting)
         if obstacle is not None or not (self._all_worked(batch) or self._each_worked(batch)):
             self._settle(batch, obstacle)
             return
@@ -221,7 +235,7 @@ class SqliteDatabase(Database):
         for job in batch:
             job.error = job.error or error
             job.settle()
-        if self._waiting:
+        if self._urgent:
             self._begin()
         else:
             self._busy = False

@@ -64,16 +64,19 @@ class Delivery:
         lane = self._lane_of.get(account)
         if lane is None or self._stopping or not lane.idle(self._clock.time()):
             return False
-        lane.active += 1
+        lane.expected += 1
         return True
 
     def forgo(self, account: str) -> None:
         """The place is free again."""
-        self._lane_of[account].active -= 1
+        self._lane_of[account].expected -= 1
 
     def deliver(self, claim: Claim) -> None:
         """Begin the attempt that a place was kept for."""
-        self._begin(self._lane_of[claim.message.account], claim)
+        lane = self._lane_of[claim.message.account]
+        lane.expected -= 1
+        lane.line.append(claim)
+        self._advance(lane)
 
     def status(self) -> list[LaneStatus]:
         return [lane.status() for lane in self._lanes]
@@ -102,6 +105,8 @@ class Delivery:
         self._stopping = True
         self._wake.set()
         await self._idle.wait()
+        for lane in self._lanes:
+            await self._send_home(lane)
         if self._attempts:
             log.delivery.draining(len(self._attempts), drain_timeout)
             await asyncio.wait(self._attempts, timeout=drain_timeout)
@@ -112,12 +117,13 @@ class Delivery:
             await asyncio.wait(cut_off)
             await self._spool.release(list(cut_off.values()))
         for lane in self._lanes:
+            await self._send_home(lane)  # whose commit ended meanwhile
             for upstream in lane.upstreams.values():
                 await upstream.close()
 
     async def _rest(self) -> None:
         """Wait for an arrival, the end of an attempt, the next due time, or a second."""
-        times = [at for lane in self._lanes if lane.free(self._clock.time()) and (at := lane.wake_at()) is not None]
+        times = [at for lane in self._lanes if lane.hungry(self._clock.time()) and (at := lane.wake_at()) is not None]
         wait = min([POLL, *(at - self._clock.time() for at in times)])
         if wait > 0 and not self._wake.is_set():
             with contextlib.suppress(TimeoutError):
@@ -129,27 +135,39 @@ class Delivery:
 
     async def _fill_all(self) -> None:
         now = self._clock.time()
-        ready = [lane for lane in self._lanes if lane.due_at is not None and lane.due_at <= now and lane.free(now)]
+        ready = [lane for lane in self._lanes if lane.due_at is not None and lane.due_at <= now and lane.hungry(now)]
         if len(ready) == 1:
             await self._fill(ready[0])
         elif ready:
             await asyncio.gather(*(self._fill(lane) for lane in ready))
 
     async def _fill(self, lane: Lane) -> None:
-        """Begin as many attempts as the lane has room for."""
-        free = lane.free(self._clock.time())
-        lane.due_at, lane.looking = None, True  # an arrival during the look-up sets due_at again
+        """Lease as many messages as the lane has room for."""
+        room = lane.room(self._clock.time())
+        lane.due_at = None  # an arrival during the look-up sets it again
+        claims = await self._spool.claim(lane.accounts, room)
+        lane.line.extend(claims)
+        self._advance(lane)
+        if len(claims) == room:
+            lane.due_at = 0.0
+        elif lane.due_at is None:
+            lane.due_at = await self._spool.next_due(lane.accounts)
+
+    def _advance(self, lane: Lane) -> None:
+        """Begin the attempts of those who stand in line as far as there are places."""
+        while lane.line and not self._stopping and lane.free(self._clock.time()):
+            lane.active += 1
+            self._begin(lane, lane.line.popleft())
+
+    async def _send_home(self, lane: Lane) -> None:
+        """Give back to the queue who stands in line: nothing was tried."""
+        waiting = list(lane.line)
+        lane.line.clear()
         try:
-            claims = await self._spool.claim(lane.accounts, free)
-            for claim in claims:
-                lane.active += 1
-                self._begin(lane, claim)
-            if len(claims) == free:
-                lane.due_at = 0.0
-            elif lane.due_at is None:
-                lane.due_at = await self._spool.next_due(lane.accounts)
-        finally:
-            lane.looking = False
+            if waiting:
+                await self._spool.release(waiting, tried=False)
+        except StorageError as error:
+            log.delivery.storage_trouble(str(error))  # nobody renews their leases: they are due again in two minutes
 
     def _begin(self, lane: Lane, claim: Claim) -> None:
         task = asyncio.create_task(self._attempt(lane, claim), name=claim.message.id)
@@ -170,6 +188,8 @@ class Delivery:
         finally:
             self._leave(lane)
         await self._save(claim, Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now))
+        if verdict.trouble is not None:
+            await self._send_home(lane)
         again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
         log.delivery.attempt_ended(message.id, message.account, message.attempt, _lines(results), again)
         if verdict.next_at is not None:
@@ -178,6 +198,7 @@ class Delivery:
     def _leave(self, lane: Lane) -> None:
         """The next message may go; the result of this one is written meanwhile."""
         lane.active -= 1
+        self._advance(lane)
         if lane.due_at is not None:
             self._wake.set()
 
@@ -194,7 +215,7 @@ class Delivery:
         """Write the result, again and again while the disk refuses: forgetting it would send the message twice."""
         while True:
             try:
-                await asyncio.shield(self._spool.finish(claim, settled))
+                await self._spool.finish(claim, settled)
             except StorageError as error:
                 log.delivery.storage_trouble(str(error))
                 await self._clock.sleep(_STORAGE_PAUSE)
@@ -217,8 +238,9 @@ class Delivery:
             try:
                 await self._spool.expire()
                 await self._spool.reclaim()
-                if self._attempts:
-                    await self._spool.renew(list(self._attempts.values()))
+                leased = [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
+                if leased:
+                    await self._spool.renew(leased)
             except StorageError as error:
                 log.delivery.storage_trouble(str(error))
             await self._clock.sleep(HOUSEKEEPING)

@@ -1,11 +1,16 @@
 """One identity's lane: how many attempts may run, whether it is paused, and how it is doing."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from relay.delivery.schedule import PAUSES, backoff
 from relay.model import Identity, LaneStatus, Result
+from relay.spool import Claim
 from relay.upstream import Upstream
+
+AHEAD = 64
+"""Messages that stand in line, leased and in memory: without, each would cost a look into the queue and a commit."""
 
 
 @dataclass
@@ -16,10 +21,12 @@ class Lane:
     upstreams: dict[str, Upstream] = field(default_factory=dict)
     concurrency: int = 1
     active: int = 0
+    line: deque[Claim] = field(default_factory=deque)
+    """Leased messages that go as soon as there is a place."""
+    expected: int = 0
+    """Messages being committed that will come to the line without a look into the queue."""
     due_at: float | None = 0.0
     """When the next message is due, as far as is known: 0 = look now, None = none is waiting."""
-    looking: bool = False
-    """The queue is being asked: until it has answered, something older may wait."""
     paused_until: float = 0.0
     failures: int = 0
     trouble: str = ""
@@ -36,10 +43,21 @@ class Lane:
         limit = 1 if self.failures else self.concurrency
         return max(0, limit - self.active)
 
+    def room(self, now: float) -> int:
+        """How many more messages may be leased: those that can go now, and in good times those that stand in line."""
+        if now < self.paused_until:
+            return 0
+        limit = 1 if self.failures else self.concurrency + AHEAD
+        return max(0, limit - self.active - len(self.line) - self.expected)
+
+    def hungry(self, now: float) -> bool:
+        """It is worth a look into the queue: many can be taken together, not one whenever one has gone."""
+        return len(self.line) + self.expected <= AHEAD // 4 and self.room(now) > 0
+
     def idle(self, now: float) -> bool:
-        """Nothing waits that is due, and there is room: a new message may go out at once."""
-        waits = self.looking or (self.due_at is not None and self.due_at <= now)
-        return not waits and self.free(now) > 0
+        """Nothing waits that is due, and there is room: a new message may go out without a look into the queue."""
+        waits = self.due_at is not None and self.due_at <= now
+        return not waits and self.room(now) > 0
 
     def wake_at(self) -> float | None:
         """When this lane next has something to do; None when only an arrival can change that."""

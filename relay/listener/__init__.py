@@ -1,4 +1,8 @@
-"""The SMTP listener: takes mail from old applications, safely."""
+"""The SMTP listener: takes mail from old applications, safely.
+
+`wire` carries a connection's octets, `lines` cuts them into commands, `commands` does those that need no knowledge,
+`submission` those that do, `login` and `authentication` AUTH, `reception` and `data` what follows DATA.
+"""
 
 import asyncio
 import contextlib

@@ -6,12 +6,12 @@ Failures are counted for the address and for the login, and each makes the next 
 """
 
 import asyncio
-import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
+from typing import NamedTuple
 
 import argon2
 from cachetools import TTLCache
@@ -39,6 +39,16 @@ class Verdict(Enum):
     """Too many checks are waiting: the client may try again."""
 
 
+class Attempt(NamedTuple):
+    """A login and what it is compared with: `hashed` and `plain` are both None when nobody has that login."""
+
+    login: str
+    password: bytes
+    address: str
+    hashed: str | None
+    plain: str | None
+
+
 class PasswordChecker:
     """Compares passwords with argon2 hashes or plain secrets; one for the whole process."""
 
@@ -53,20 +63,29 @@ class PasswordChecker:
         self._right: TTLCache[bytes, bool] = TTLCache(10_000, REMEMBERED, timer)
         self._failures: TTLCache[str, int] = TTLCache(100_000, FORGOTTEN, timer)
 
-    async def check(
-        self, *, login: str, password: bytes, address: str, hashed: str | None, plain: str | None
-    ) -> Verdict:
-        """Is `password` right for `login`? `hashed` and `plain` are both None when nobody has that login."""
-        known = self._keyed(login, password, hashed or plain or "")
+    def at_once(self, attempt: Attempt) -> Verdict | None:
+        """The verdict where it costs nothing: proven lately, a plain password that is right, too much going on."""
+        known = self._keyed(attempt)
         if known in self._right:
             return Verdict.RIGHT
-        before = self.failures(login, address)
-        if self._waiting >= _MOST_WAITING or self.is_barred(address):
+        if self._waiting >= _MOST_WAITING or self.is_barred(attempt.address):
             return Verdict.BUSY
-        if await self._compare(password, hashed, plain):
+        if attempt.plain is not None and hmac.compare_digest(attempt.plain.encode(), attempt.password):
             self._right[known] = True
             return Verdict.RIGHT
-        self.note_failure(login, address)
+        return None
+
+    async def check(self, attempt: Attempt) -> Verdict:
+        """Is the password right for the login?"""
+        verdict = self.at_once(attempt)
+        if verdict is not None:
+            return verdict
+        before = self.failures(attempt.login, attempt.address)
+        # A wrong plain password and an unknown login cost a verification too, or the time would tell them apart.
+        if await self._compare(attempt):
+            self._right[self._keyed(attempt)] = True
+            return Verdict.RIGHT
+        self.note_failure(attempt.login, attempt.address)
         await self._slow_down(before)
         return Verdict.WRONG
 
@@ -95,17 +114,14 @@ class PasswordChecker:
     async def _slow_down(self, before: int) -> None:
         await self._clock.sleep(min(LONGEST_DELAY, 0.25 * 2.0 ** min(before, 10)))
 
-    async def _compare(self, password: bytes, hashed: str | None, plain: str | None) -> bool:
-        if plain is not None and hmac.compare_digest(plain.encode(), password):
-            return True
-        # A wrong plain password and an unknown login cost a verification too, or the time would tell them apart.
+    async def _compare(self, attempt: Attempt) -> bool:
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            right = await loop.run_in_executor(self._pool, self._verify, hashed, password)
+            right = await loop.run_in_executor(self._pool, self._verify, attempt.hashed, attempt.password)
         finally:
             self._waiting -= 1
-        return right and hashed is not None
+        return right and attempt.hashed is not None
 
     def _verify(self, hashed: str | None, password: bytes) -> bool:
         if hashed is None:
@@ -116,7 +132,8 @@ class PasswordChecker:
         except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
             return False
 
-    def _keyed(self, login: str, password: bytes, expected: str) -> bytes:
+    def _keyed(self, attempt: Attempt) -> bytes:
         # The expected value is part of it, so that a changed password is not right for five minutes more.
-        text = b"\0".join((login.encode(errors="surrogateescape"), password, expected.encode()))
-        return hmac.new(self._key, text, hashlib.sha256).digest()
+        expected = (attempt.hashed or attempt.plain or "").encode()
+        text = b"\0".join((attempt.login.encode(errors="surrogateescape"), attempt.password, expected))
+        return hmac.digest(self._key, text, "sha256")

@@ -2,40 +2,31 @@
 
 import base64
 import binascii
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
 from relay.listener import mailbox_login
-from relay.listener.authentication import Verdict
-from relay.listener.base import LONGEST_AUTH_LINE
+from relay.listener.authentication import Attempt, Verdict
 from relay.listener.login_reply import accept, refuse
 from relay.listener.reception import Parts
+from relay.listener.wire import LONGEST_AUTH_LINE
+from relay.policy import ClientPolicy
 
 if TYPE_CHECKING:
     from relay.listener.submission import SubmissionSession
 
+Dialogue = Generator[str, bytes, tuple[str, bytes]]
+"""An exchange: gives the prompts, takes the client's lines, ends in login and password."""
 
-class _Refused(Exception):  # noqa: N818 (carries a reply)
+
+class Refused(Exception):  # noqa: N818 (carries a reply)
     """The exchange ends with this reply."""
 
 
-async def exchange(session: "SubmissionSession", parts: Parts, argument: str) -> None:
-    """Lead one AUTH exchange and answer it."""
-    refusal = _not_now(session, parts)
-    if refusal:
-        await session.push(refusal)
-        return
-    mechanism, _, initial = argument.strip().partition(" ")
-    try:
-        name, password = await _credentials(session, mechanism.upper(), initial.strip())
-    except _Refused as refused:
-        await session.push(str(refused))
-        return
-    await _decide(session, parts, name, password)
-
-
-def _not_now(session: "SubmissionSession", parts: Parts) -> str:
+def not_now(session: "SubmissionSession", parts: Parts) -> str:
+    """The reply to an AUTH that cannot be begun here, or ""."""
     if not session.session.host_name:
         return "503 5.5.1 Send HELO or EHLO first"
     if session.client is not None:
@@ -49,27 +40,29 @@ def _not_now(session: "SubmissionSession", parts: Parts) -> str:
     return "538 5.7.11 Encryption required for authentication: issue STARTTLS first"
 
 
-async def _credentials(session: "SubmissionSession", mechanism: str, initial: str) -> tuple[str, bytes]:
+def dialogue(argument: str) -> Dialogue:
+    """One AUTH exchange, from the command's argument on. Raises Refused."""
+    mechanism, _, initial = argument.partition(" ")
+    mechanism, initial = mechanism.upper(), initial.strip()
     if mechanism == "PLAIN":
-        message = _decode(initial) if initial else await _ask(session, "")
+        message = _decode(initial) if initial else (yield from _ask(""))
         parts = message.split(b"\0")
         if len(parts) != 3:
-            raise _Refused("501 5.5.2 PLAIN needs authorisation identity, login and password, with NULs between")
+            raise Refused("501 5.5.2 PLAIN needs authorisation identity, login and password, with NULs between")
         return _text(parts[1]), parts[2]
     if mechanism == "LOGIN":
         # The two prompts in exactly these words: devices compare them.
-        name = _decode(initial) if initial else await _ask(session, "Username:")
-        return _text(name), await _ask(session, "Password:")
-    raise _Refused("504 5.5.4 Only AUTH PLAIN and AUTH LOGIN are offered")
+        name = _decode(initial) if initial else (yield from _ask("Username:"))
+        return _text(name), (yield from _ask("Password:"))
+    raise Refused("504 5.5.4 Only AUTH PLAIN and AUTH LOGIN are offered")
 
 
-async def _ask(session: "SubmissionSession", prompt: str) -> bytes:
-    await session.push(f"334 {base64.b64encode(prompt.encode()).decode()}")
-    line = await session.read_line(LONGEST_AUTH_LINE)
-    if line is None:
-        raise _Refused("500 5.5.6 The authentication line is too long")
+def _ask(prompt: str) -> Generator[str, bytes, bytes]:
+    line = yield f"334 {base64.b64encode(prompt.encode()).decode()}"
+    if len(line) > LONGEST_AUTH_LINE:
+        raise Refused("500 5.5.6 The authentication line is too long")
     if line == b"*":
-        raise _Refused("501 5.7.0 Authentication cancelled")
+        raise Refused("501 5.7.0 Authentication cancelled")
     return _decode(line.decode("ascii", "replace"))
 
 
@@ -79,36 +72,47 @@ def _decode(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
-        raise _Refused("501 5.5.2 This is not base64") from None
+        raise Refused("501 5.5.2 This is not base64") from None
 
 
 def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-async def _decide(session: "SubmissionSession", parts: Parts, name: str, password: bytes) -> None:
+def decide(session: "SubmissionSession", parts: Parts, credentials: tuple[str, bytes]) -> None:
+    """Answer the exchange: at once where the answer is known, else when the password has been checked."""
+    name, password = credentials
     client = parts.policy.client_for_login(parts.name, name, session.peer)
     if client is not None and client.authenticate is not None:
-        await mailbox_login.decide(session, parts, client, name, password)
+        session.wait_for(mailbox_login.decide(session, parts, client, name, password))
         return
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
-        verdict = Verdict.RIGHT
-    else:
-        try:
-            hashed = client.password_hash.read() if client and client.password_hash else None
-            plain = client.password.read() if client and client.password else None
-        except SecretError as error:
-            log.listener.password_unreadable(str(error))
-            await session.push("454 4.7.0 Temporary authentication failure")
-            return
-        verdict = await parts.checker.check(
-            login=name, password=password, address=session.peer, hashed=hashed, plain=plain
-        )
-    if verdict is Verdict.BUSY:
-        await session.push("454 4.7.0 Too many logins, please try again later")
+        accept(session, client, name)
         return
-    if verdict is Verdict.RIGHT and client is not None:
-        await accept(session, client, name)
+    try:
+        hashed = client.password_hash.read() if client and client.password_hash else None
+        plain = client.password.read() if client and client.password else None
+    except SecretError as error:
+        log.listener.password_unreadable(str(error))
+        session.push("454 4.7.0 Temporary authentication failure")
+        return
+    attempt = Attempt(name, password, session.peer, hashed, plain)
+    verdict = parts.checker.at_once(attempt)
+    if verdict is None:
+        session.wait_for(_check(session, parts, client, attempt))
     else:
-        await refuse(session, name)
+        _answer(session, client, name, verdict)
+
+
+async def _check(session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt) -> None:
+    _answer(session, client, attempt.login, await parts.checker.check(attempt))
+
+
+def _answer(session: "SubmissionSession", client: ClientPolicy | None, name: str, verdict: Verdict) -> None:
+    if verdict is Verdict.BUSY:
+        session.push("454 4.7.0 Too many logins, please try again later")
+    elif verdict is Verdict.RIGHT and client is not None:
+        accept(session, client, name)
+    else:
+        refuse(session, name)

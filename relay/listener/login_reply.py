@@ -13,20 +13,20 @@ _MOST_FAILURES = 3
 _LONGEST = 400
 
 
-async def accept(session: "SubmissionSession", client: ClientPolicy, login: str) -> None:
+def accept(session: "SubmissionSession", client: ClientPolicy, login: str) -> None:
     """The session is `client` from now on."""
     session.client, session.login, session.login_refused = client, login, False
     log.listener.logged_in(client.name, login, session.peer)
-    await session.push("235 2.7.0 Authentication successful")
+    session.push("235 2.7.0 Authentication successful")
 
 
-async def refuse(session: "SubmissionSession", login: str, *, reason: str = "", advice: str = "") -> None:
+def refuse(session: "SubmissionSession", login: str, *, reason: str = "", advice: str = "") -> None:
     """The session goes on as nobody. `reason` is for the log, `advice` for the user."""
     session.login_refused = True
     session.failed_logins += 1
     log.listener.login_refused(login, session.peer, reason)
     if session.failed_logins >= _MOST_FAILURES:
-        await session.leave("421 4.7.0 Too many failed logins, closing the connection")
+        session.leave("421 4.7.0 Too many failed logins, closing the connection")
         return
     text = log.clean(advice).encode("ascii", "backslashreplace").decode()[:_LONGEST]
-    await session.push(f"535 5.7.8 {text or 'Authentication credentials invalid'}")
+    session.push(f"535 5.7.8 {text or 'Authentication credentials invalid'}")

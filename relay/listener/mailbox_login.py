@@ -19,14 +19,14 @@ _LATER = "454 4.7.0 Temporary authentication failure, please try again later"
 async def decide(session: "SubmissionSession", parts: Parts, client: ClientPolicy, login: str, password: bytes) -> None:
     """Answer the login of one of the client's users; when it is right, the session is that user's."""
     if not (session.tls or _is_here(session.peer)):
-        await session.push("538 5.7.11 Encryption required for authentication: issue STARTTLS first")
+        session.push("538 5.7.11 Encryption required for authentication: issue STARTTLS first")
         return
     if parts.checker.is_barred(session.peer):
-        await session.push("454 4.7.0 Too many logins, please try again later")
+        session.push("454 4.7.0 Too many logins, please try again later")
         return
     mailbox = _mailbox(login)
     if mailbox is None:
-        await refuse(session, login, reason="the user name is no address of a mailbox")
+        refuse(session, login, reason="the user name is no address of a mailbox")
         return
     session.answering = True
     try:
@@ -34,13 +34,13 @@ async def decide(session: "SubmissionSession", parts: Parts, client: ClientPolic
     finally:
         session.answering = False
     if answer.verdict is Verdict.RIGHT:
-        await accept(session, client.used_by(mailbox), mailbox)
+        accept(session, client.used_by(mailbox), mailbox)
     elif answer.verdict is Verdict.LATER:
         log.listener.login_unchecked(login, session.peer, answer.reason)
-        await session.push(_LATER)
+        session.push(_LATER)
     else:
         await parts.checker.failed(mailbox, session.peer)
-        await refuse(session, login, reason=answer.reason, advice=answer.advice)
+        refuse(session, login, reason=answer.reason, advice=answer.advice)
 
 
 def _mailbox(login: str) -> str | None:

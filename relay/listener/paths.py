@@ -5,7 +5,9 @@ cannot be an address is refused here, so that nothing behind the listener meets 
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
 
 LONGEST_PATH = 1024
 """RFC 5321 4.5.3.1.3 has 256; internationalised addresses are longer in UTF-8."""
@@ -14,6 +16,9 @@ _ATOM = r"[^\x00-\x20\x7f-\x9f()<>\[\]:;@\\,.\"\ud800-\udfff]+"
 _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[\x20-\x7e])*"'
 _ADDRESS = re.compile(rf"(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})@(?:{_ATOM}(?:\.{_ATOM})*|\[[0-9A-Za-z.:-]+\])")
 """A mailbox of RFC 5321 4.1.2, with the UTF-8 of RFC 6531 3.3; no surrogate: that is an octet that is no UTF-8."""
+
+_USUAL = re.compile(rf"[A-Za-z]+:[ ]?<({_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*)>")
+"""What nearly all arguments look like: no parameter, nothing quoted, nothing to be tolerant about."""
 
 _PARAMETER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:=[^\x00-\x20=\x7f-\x9f]+)?")
 
@@ -27,16 +32,18 @@ class BadPath(ValueError):  # noqa: N818 (a finding about input, told to the cli
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Path:
+class Path(NamedTuple):
     """An address ("" for the null reverse-path) and its parameters, their names in upper case."""
 
     address: str
-    parameters: dict[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = MappingProxyType({})
 
 
 def parse(argument: str | None, keyword: str) -> Path:
     """Read `FROM:<a@b> SIZE=10` (`keyword` "FROM") or `TO:<a@b>`. Raises BadPath."""
+    usual = _USUAL.fullmatch(argument or "")
+    if usual and usual[0][: len(keyword) + 1].upper() == f"{keyword}:" and len(usual[1]) <= LONGEST_PATH:
+        return Path(usual[1])
     text = (argument or "").strip()
     if text[: len(keyword) + 1].upper() != f"{keyword}:":
         raise BadPath(f"{keyword}:<address> is missing")
@@ -82,8 +89,7 @@ def _parameters(text: str) -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class MailParameters:
+class MailParameters(NamedTuple):
     """What MAIL says beside the sender: `size` in octets (0 = not said), whether SMTPUTF8 was asked for."""
 
     size: int = 0
@@ -92,6 +98,8 @@ class MailParameters:
 
 def mail_parameters(path: Path) -> MailParameters:
     """SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 5, taken and ignored). Raises BadPath."""
+    if not path.parameters:
+        return MailParameters()
     given = dict(path.parameters)
     size = given.pop("SIZE", "0")
     if not (size.isascii() and size.isdigit() and len(size) <= 20):
@@ -109,6 +117,6 @@ def no_parameters(path: Path) -> None:
     _nothing_left(path.parameters)
 
 
-def _nothing_left(parameters: dict[str, str]) -> None:
+def _nothing_left(parameters: Mapping[str, str]) -> None:
     if parameters:
         raise BadPath(f"the parameter {next(iter(parameters))} is not supported", 555, "5.5.4")

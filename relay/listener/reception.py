@@ -1,8 +1,9 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from relay import log, mime
 from relay.config import Listener
@@ -65,6 +66,9 @@ class Reception:
         self._decision: Decision | None = None
         self._upload: Upload = parts.spool.upload()
         self._refusal: Refusal | None = None
+        self._spilling = False
+        self._handed_over = False
+        """Its commit has begun: the upload is the spool's."""
 
     @property
     def done(self) -> bool:
@@ -75,38 +79,58 @@ class Reception:
         """What the client sent after the end of the data."""
         return self._reader.rest
 
-    async def take(self, data: bytes) -> None:
+    @property
+    def full(self) -> bool:
+        """The disk has to take something before more can come: `spill()`."""
+        return self._upload.full
+
+    def take(self, data: bytes) -> None:
         """Take the next octets."""
         dots = self._reader.dots
         part = self._reader.feed(data)
         if self._reader.size > self._limit:
             self._refuse(Refusal(552, "5.3.4", f"The message is larger than the {self._limit:,} octets allowed here"))
         if self._refusal is None and self._decision is None:
-            await self._take_header(part)
+            self._take_header(part)
         elif self._refusal is None:
-            await self._write(part, self._reader.dots - dots)
+            self._upload.add(part, self._reader.dots - dots)
 
-    async def finish(self) -> str:
-        """Decide, commit and return the reply to the end of the data."""
+    async def spill(self) -> None:
+        """Write to the disk what has come."""
+        self._spilling = True
+        try:
+            await self._upload.spill()
+        except OSError as error:
+            # The rest is read all the same: cut short, it would be taken for commands.
+            self._refuse_for_now(error)
+        except asyncio.CancelledError:
+            self._upload.drop()
+            raise
+        finally:
+            self._spilling = False
+
+    def finish(self) -> Coroutine[Any, Any, str]:
+        """Decide and begin the commit, now; what is returned waits for the reply to the end of the data."""
         if self._refusal is None and self._decision is None:
-            await self._end_of_headers(bytes(self._head), b"")
+            self._end_of_headers(bytes(self._head), b"")
         if self._reader.bare:
             text = "A line of the message ends in a bare LF or CR; lines must end in CRLF (RFC 5321 2.3.8)"
             self._refuse(Refusal(554, "5.6.0", text))
         elif self._reader.nul:
             self._refuse(Refusal(554, "5.6.0", "The message holds a NUL octet; send it base64-encoded (RFC 5321 2.4)"))
-        if self._refusal is None and self._decision is not None:
-            try:
-                return await self._commit(self._decision)
-            except (StorageError, OSError) as error:
-                self._refuse_for_now(error)
-        await self.abandon()
-        log.listener.message_refused(self._origin.client, self._origin.peer, self._envelope.sender, str(self._refusal))
-        return str(self._refusal)
+        if self._refusal is not None or self._decision is None:
+            return self._refused()
+        submission = self._submission(self._decision)
+        spool, message_id = self._parts.spool, self._upload.id
+        outcome = spool.watch(message_id) if self._client.reply == "delivered" else None
+        self._handed_over = True
+        return self._reply(spool.put(self._upload, submission), outcome)
 
-    async def abandon(self) -> None:
-        """Forget the message: it was refused, or the client has gone before its end."""
-        await self._upload.discard()
+    def abandon(self) -> None:
+        """The client has gone: forget the message, unless its commit has begun, and what its reply would have been."""
+        self._parts.spool.unwatch(self._upload.id)
+        if not (self._handed_over or self._spilling):
+            self._upload.drop()
 
     def _refuse(self, refusal: Refusal) -> None:
         """The first reason stays."""
@@ -117,20 +141,20 @@ class Reception:
         log.delivery.storage_trouble(str(error))
         self._refuse(Refusal(452, "4.3.1", "The message cannot be stored now, please try again later"))
 
-    async def _take_header(self, part: bytes) -> None:
+    def _take_header(self, part: bytes) -> None:
         head = self._head
         searched = max(0, len(head) - 3)
         head += part
         if head.startswith(b"\r\n"):
-            await self._end_of_headers(b"", bytes(head[2:]))
+            self._end_of_headers(b"", bytes(head[2:]))
             return
         end = head.find(b"\r\n\r\n", searched)
         if 0 <= end <= LARGEST_HEADER:
-            await self._end_of_headers(bytes(head[: end + 2]), bytes(head[end + 4 :]))
+            self._end_of_headers(bytes(head[: end + 2]), bytes(head[end + 4 :]))
         elif len(head) > LARGEST_HEADER:
             self._refuse(Refusal(552, "5.3.4", f"The header block is larger than {LARGEST_HEADER:,} octets"))
 
-    async def _end_of_headers(self, block: bytes, body: bytes) -> None:
+    def _end_of_headers(self, block: bytes, body: bytes) -> None:
         """Have the policy decide before the body is spooled."""
         self._head.clear()
         headers = mime.split_headers(block)
@@ -142,16 +166,9 @@ class Reception:
             self._refuse(decision)
             return
         self._headers, self._decision = headers, decision
-        await self._write(body, body.count(b"\n.") + body.startswith(b"."))
+        self._upload.add(body, body.count(b"\n.") + body.startswith(b"."))
 
-    async def _write(self, part: bytes, dots: int) -> None:
-        try:
-            await self._upload.write(part, dots)
-        except OSError as error:
-            # The rest is read all the same: cut short, it would be taken for commands.
-            self._refuse_for_now(error)
-
-    async def _commit(self, decision: Decision) -> str:
+    def _submission(self, decision: Decision) -> Submission:
         now = self._parts.clock.time()
         headers = mime.edit_sender(self._headers, decision.edit) if decision.edit else self._headers
         headers = repair.repaired(headers, self._client, self._first_recipients, eight_bit=self._reader.eight_bit)
@@ -162,7 +179,7 @@ class Reception:
             smtputf8=self._envelope.smtputf8 or mime.needs_smtputf8(headers),
         )
         hop = mime.Hop(self._origin, envelope, self._parts.hostname, self._upload.id, now, self._extended)
-        submission = Submission(
+        return Submission(
             account=decision.account,
             envelope=envelope,
             headers=mime.prepare(headers, hop),
@@ -172,27 +189,32 @@ class Reception:
             message_id=mime.message_id(headers),
             subject=mime.subject(headers),
         )
-        if self._client.reply == "delivered":
-            return await self._put_and_wait(submission)
-        await self._parts.spool.put(self._upload, submission)
-        return self._queued()
+
+    async def _refused(self) -> str:
+        await self._upload.discard()
+        log.listener.message_refused(self._origin.client, self._origin.peer, self._envelope.sender, str(self._refusal))
+        return str(self._refusal)
+
+    async def _reply(self, stored: Awaitable[None], outcome: Awaitable[Results] | None) -> str:
+        """What the client hears when the message is safe; with `reply = "delivered"`, what the upstream said."""
+        try:
+            await stored
+            if outcome is None:
+                return self._queued()
+            async with asyncio.timeout(self._client.reply_timeout):
+                results = await outcome
+        except (StorageError, OSError) as error:
+            if isinstance(error, TimeoutError):
+                return self._queued()
+            self._refuse_for_now(error)
+            return await self._refused()
+        finally:
+            if outcome is not None:
+                self._parts.spool.unwatch(self._upload.id)
+        return await self._told(results)
 
     def _queued(self) -> str:
         return f"250 2.0.0 Queued as {self._upload.id}"
-
-    async def _put_and_wait(self, submission: Submission) -> str:
-        """`reply = "delivered"`: the client hears what the upstream said, if that comes in time."""
-        spool, message_id = self._parts.spool, self._upload.id
-        outcome = spool.watch(message_id)
-        try:
-            await spool.put(self._upload, submission)
-            async with asyncio.timeout(self._client.reply_timeout):
-                results = await outcome
-        except TimeoutError:
-            return self._queued()
-        finally:
-            spool.unwatch(message_id)
-        return await self._told(results)
 
     async def _told(self, results: Results) -> str:
         """Never a 4xx: what is left is in the queue, and a client that tries again would send it twice."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import ssl
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 from relay import log
 from relay.listener import login, paths
-from relay.listener.base import CorrectedSMTP
+from relay.listener.commands import CommandSession
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import describe
 from relay.model import Envelope, Origin
@@ -15,46 +17,61 @@ from relay.policy import ClientPolicy, Refusal
 if TYPE_CHECKING:
     from relay.listener import Server
 
-_READ = 1024 * 1024
-"""More than the stream ever holds, so that one read empties it."""
+_HANDSHAKE = 15.0
+"""Seconds for a TLS handshake after STARTTLS."""
 
 
-class SubmissionSession(CorrectedSMTP):
+class SubmissionSession(CommandSession):
     """One client's session. `server` counts it, and ends it when the relay stops."""
 
     def __init__(self, server: "Server", parts: Parts, tls_context: ssl.SSLContext | None) -> None:
-        super().__init__(hostname=parts.hostname, tls_context=tls_context, timeout=parts.settings.timeout)
+        super().__init__(hostname=parts.hostname, timeout=parts.settings.timeout)
         self._server = server
         self._parts = parts
+        self._tls_context = tls_context
         self.client: ClientPolicy | None = None
         """Who has logged in."""
         self.login = ""
         self.login_refused = False
         self.failed_logins = 0
-        self.busy = False
-        """A message is being received or committed: a stop waits for it."""
+        self._dialogue: login.Dialogue | None = None
+        """An AUTH exchange: the next line is not a command."""
+        self._reception: Reception | None = None
         self._size = 0
         self._at_this_address: ClientPolicy | None = None
 
     # --- life
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if self._original_transport is not None:
-            # After STARTTLS everything that was learnt before is forgotten (RFC 3207 4.2), the login too.
-            self.client, self.login = None, ""
-            super().connection_made(transport)
-            return
-        refusal = self._server.admit(self, transport.get_extra_info("peername"))
         super().connection_made(transport)
-        self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
+        peername = transport.get_extra_info("peername")
+        self.session.peer = peername
+        refusal = self._server.admit(self, peername)
         if refusal:
-            self.write(refusal.encode() + b"\r\n")
-            self._gone = True
-            transport.close()
+            self.leave(refusal)
+            return
+        self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
+        self.greet()
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.left(self)
         super().connection_lost(error)
+
+    def vanished(self) -> None:
+        if self._reception is not None:
+            if not self.answering:
+                log.listener.client_vanished(self.peer, self.envelope.mail_from or "")
+            self._reception.abandon()
+            self._reception = None
+
+    def secured(self) -> None:
+        self.client, self.login = None, ""
+        super().secured()
+
+    @property
+    def busy(self) -> bool:
+        """A message is being received or committed: a stop waits for it."""
+        return self._reception is not None
 
     @property
     def _who(self) -> ClientPolicy | None:
@@ -73,59 +90,80 @@ class SubmissionSession(CorrectedSMTP):
         return offered and bool(self.tls or not self._parts.settings.require_tls)
 
     def goodbye(self) -> None:
-        """Say that the relay stops, without waiting for who does not listen."""
-        self.part(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
+        """Say that the relay stops."""
+        self.leave(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
 
     # --- commands
 
-    async def smtp_HELO(self, name: str | None) -> None:
-        await self._greet(name, extended=False)
+    def obey(self, line: bytes) -> None:
+        if self._dialogue is None:
+            super().obey(line)
+        else:
+            self._dialogue_goes_on(line)
 
-    async def smtp_EHLO(self, name: str | None) -> None:
-        await self._greet(name, extended=True)
+    def smtp_HELO(self, name: str) -> None:
+        self._greeted(name, extended=False)
 
-    async def _greet(self, name: str | None, *, extended: bool) -> None:
+    def smtp_EHLO(self, name: str) -> None:
+        self._greeted(name, extended=True)
+
+    def _greeted(self, name: str, *, extended: bool) -> None:
         if not name:
-            await self.push(f"501 5.5.4 {'EHLO' if extended else 'HELO'} needs your name")
+            self.push(f"501 5.5.4 {'EHLO' if extended else 'HELO'} needs your name")
             return
         self.forget_message()
         self.session.host_name = name
         self.session.extended_smtp = extended
         if not extended:
-            await self.push(f"250 {self.hostname}")
+            self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
-        lines = [self.hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
-        if self.tls_context is not None and not self.tls:
-            lines.append("STARTTLS")
-        if self.may_login:
-            lines.append("AUTH PLAIN LOGIN")
-        await self.push("\r\n".join([*(f"250-{line}" for line in lines[:-1]), f"250 {lines[-1]}"]))
+        self.push(_offer(self.hostname, size, self._tls_context is not None and not self.tls, self.may_login))
 
-    async def smtp_STARTTLS(self, arg: str | None) -> None:
-        if self.tls_context is None or self.tls:
-            await self.push(
-                "454 4.7.0 TLS is not available here" if not self.tls else "503 5.5.1 TLS is in use already"
-            )
+    def smtp_STARTTLS(self, arg: str) -> None:
+        if self.tls:
+            self.push("503 5.5.1 TLS is in use already")
+        elif self._tls_context is None:
+            self.push("454 4.7.0 TLS is not available here")
+        elif arg:
+            self.push("501 5.5.4 STARTTLS takes no argument")
+        else:
+            self.upgrade(self._tls_context, _HANDSHAKE)
+
+    def smtp_AUTH(self, arg: str) -> None:
+        refusal = login.not_now(self, self._parts)
+        if refusal:
+            self.push(refusal)
             return
-        await super().smtp_STARTTLS(arg)
+        self._dialogue = login.dialogue(arg)
+        self._dialogue_goes_on(None)
 
-    async def smtp_AUTH(self, arg: str | None) -> None:
-        await login.exchange(self, self._parts, arg or "")
+    def _dialogue_goes_on(self, line: bytes | None) -> None:
+        """Hand the client's line to the AUTH exchange, and its next prompt or its outcome to the client."""
+        dialogue, self._dialogue = self._dialogue, None
+        assert dialogue is not None  # noqa: S101 (obey() asks)
+        try:
+            self.push(next(dialogue) if line is None else dialogue.send(line))
+        except StopIteration as ended:
+            login.decide(self, self._parts, ended.value)
+        except login.Refused as refused:
+            self.push(str(refused))
+        else:
+            self._dialogue = dialogue
 
-    async def smtp_MAIL(self, arg: str | None) -> None:
+    def smtp_MAIL(self, arg: str) -> None:
         if not self.session.host_name:
-            await self.push("503 5.5.1 Send HELO or EHLO first")
+            self.push("503 5.5.1 Send HELO or EHLO first")
             return
         if self.envelope.mail_from is not None:
-            await self.push("503 5.5.1 A message is under way already: RSET first")
+            self.push("503 5.5.1 A message is under way already: RSET first")
             return
         refusal = self._check_mail(arg)
-        if isinstance(refusal, Refusal):
-            log.listener.sender_refused(self.peer, arg or "", str(refusal))
-        await self.push(str(refusal) if refusal else "250 2.1.0 Sender OK")
+        if refusal is not None:
+            log.listener.sender_refused(self.peer, arg, str(refusal))
+        self.push("250 2.1.0 Sender OK" if refusal is None else str(refusal))
 
-    def _check_mail(self, arg: str | None) -> Refusal | None:
+    def _check_mail(self, arg: str) -> Refusal | None:
         """Begin a transaction, or say why not."""
         try:
             path = paths.parse(arg, "FROM")
@@ -150,28 +188,28 @@ class SubmissionSession(CorrectedSMTP):
             return Refusal(530, "5.7.0", "Authentication required: the login was refused")
         if self.may_login:
             return Refusal(530, "5.7.0", "Authentication required")
-        if self._parts.policy.offers_login(self._parts.name) and self.tls_context is not None:
+        if self._parts.policy.offers_login(self._parts.name) and self._tls_context is not None:
             return Refusal(530, "5.7.0", "Must issue a STARTTLS command first, then log in")
         text = f"No client of this relay has the address {self.peer}: add it to clients.NAME.networks"
         return Refusal(550, "5.7.1", text)
 
-    async def smtp_RCPT(self, arg: str | None) -> None:
+    def smtp_RCPT(self, arg: str) -> None:
         if self.envelope.mail_from is None:
-            await self.push("503 5.5.1 Send MAIL first")
+            self.push("503 5.5.1 Send MAIL first")
             return
         try:
             path = paths.parse(arg, "TO")
             paths.no_parameters(path)
         except paths.BadPath as bad:
-            await self.push(f"{bad.code} {bad.status} RCPT: {bad}")
+            self.push(f"{bad.code} {bad.status} RCPT: {bad}")
             return
         if not path.address:
-            await self.push("501 5.1.3 RCPT: the null address cannot receive")
+            self.push("501 5.1.3 RCPT: the null address cannot receive")
             return
         refusal = self._check_recipient(path.address)
         if refusal is not None:
             log.listener.recipient_refused(self.peer, path.address, str(refusal))
-        await self.push(str(refusal) if refusal else "250 2.1.5 Recipient OK")
+        self.push(str(refusal) if refusal else "250 2.1.5 Recipient OK")
 
     def _check_recipient(self, address: str) -> Refusal | None:
         recipients = self.envelope.rcpt_tos
@@ -189,51 +227,65 @@ class SubmissionSession(CorrectedSMTP):
             recipients.append(address)
         return refusal
 
-    async def smtp_DATA(self, arg: str | None) -> None:
+    def smtp_DATA(self, arg: str) -> None:
         client = self._who
         sender = self.envelope.mail_from
         if arg or client is None or sender is None:
-            await self.push("501 5.5.4 DATA takes no argument" if arg else "503 5.5.1 Send MAIL and RCPT first")
+            self.push("501 5.5.4 DATA takes no argument" if arg else "503 5.5.1 Send MAIL and RCPT first")
             return
         if not self.envelope.rcpt_tos:
             # Also the answer to a pipelined DATA after refused recipients (RFC 2920 3.1).
-            await self.push("554 5.5.1 No valid recipients")
+            self.push("554 5.5.1 No valid recipients")
             return
-        await self.push("354 End data with <CR><LF>.<CR><LF>")
-        self.busy = True
-        try:
-            reply = await self._receive(client, sender)
-        finally:
-            self.busy = False
-        self.forget_message()
-        await self.push(reply)
-        if self._server.stopping:
-            self.goodbye()
+        self.push("354 End data with <CR><LF>.<CR><LF>")
+        self._reception = self._begin(client, sender)
+        self.receiving = True
 
-    async def _receive(self, client: ClientPolicy, sender: str) -> str:
+    def _begin(self, client: ClientPolicy, sender: str) -> Reception:
         recipients = tuple(self.envelope.rcpt_tos)
-        international = not all(address.isascii() for address in (sender, *recipients))
+        international = not (sender.isascii() and all(map(str.isascii, recipients)))
         envelope = Envelope(sender, recipients, smtputf8=self.envelope.smtp_utf8 or international)
         greeted_as = self.session.host_name or ""
         origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls)
         extended = self.session.extended_smtp
-        reception = Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended)
+        return Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended)
+
+    def receive(self, data: bytes) -> bytes:
+        reception = self._reception
+        assert reception is not None  # noqa: S101 (smtp_DATA made it)
+        reception.take(data)
+        if reception.done:
+            self.receiving = False
+            self.answering = True
+            try:
+                reply = reception.finish()
+            except BaseException:
+                self._over()
+                raise
+            self.wait_for(self._end(reply))
+            return reception.rest
+        if reception.full:
+            self.wait_for(reception.spill())
+        return b""
+
+    async def _end(self, reply: Coroutine[Any, Any, str]) -> None:
         try:
-            while not reception.done:
-                data = await self._reader.read(_READ)
-                if not data:
-                    log.listener.client_vanished(self.peer, envelope.sender)
-                    raise ConnectionResetError("the client has gone before the end of its message")
-                self._reset_timeout()
-                await reception.take(data)
-        except BaseException:
-            await asyncio.shield(reception.abandon())
-            raise
-        if reception.rest:
-            # One read has emptied the stream, so what is put back is in its place.
-            self._reader.feed_data(reception.rest)
-        self.answering = True
-        try:
-            return await reception.finish()
+            self.push(await reply)
         finally:
-            self.answering = False
+            self._over()
+        if self._server.stopping:
+            self.goodbye()
+
+    def _over(self) -> None:
+        self.answering = False
+        self._reception = None
+        self.forget_message()
+
+
+@lru_cache(maxsize=256)
+def _offer(hostname: str, size: int, tls: bool, login: bool) -> str:
+    """The reply to EHLO."""
+    lines = [hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+    lines += ["STARTTLS"] if tls else []
+    lines += ["AUTH PLAIN LOGIN"] if login else []
+    return "".join([f"250-{line}\r\n" for line in lines[:-1]]) + f"250 {lines[-1]}"

@@ -46,7 +46,7 @@ def prepare(headers: Iterable[Header], hop: Hop) -> bytes:
     present = {header.name for header in kept}
     added = [received(hop)]
     if b"message-id" not in present:
-        added.append(f"Message-ID: <{_name(hop.queue_id)}@{_name(hop.hostname)}>\r\n".encode())
+        added.append(f"Message-ID: <{_NOT_IN_A_NAME.sub('?', hop.queue_id)}@{_name(hop.hostname)}>\r\n".encode())
     if b"date" not in present:
         added.append(f"Date: {_date(hop.now)}\r\n".encode())
     if b"from" not in present and hop.envelope.sender and not _NOT_IN_A_PATH.search(hop.envelope.sender):
@@ -76,7 +76,7 @@ def received(hop: Hop) -> bytes:
     registered = _CIPHER.fullmatch(cipher) is not None
     # The tls clause is for names of the IANA registry (RFC 8314 4.3); OpenSSL's own names can stand in a comment.
     comment = "" if registered or not origin.tls else f" ({_NOT_IN_A_COMMENT.sub('?', origin.tls[:100])})"
-    lines.append(f"by {_name(hop.hostname)} with {_protocol(hop)}{comment} id {_name(hop.queue_id)}")
+    lines.append(f"by {_name(hop.hostname)} with {_protocol(hop)}{comment} id {_NOT_IN_A_NAME.sub('?', hop.queue_id)}")
     if len(envelope.recipients) == 1 and not _NOT_IN_A_PATH.search(envelope.recipients[0]):
         lines.append(f"for <{envelope.recipients[0]}>")
     if registered:
@@ -104,6 +104,7 @@ def _literal(peer: str) -> str:
     return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
 
 
+@lru_cache(maxsize=1024)
 def _name(text: str) -> str:
     return _NOT_IN_A_NAME.sub("?", text[:255])
 

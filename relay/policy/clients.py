@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 from relay import mime
@@ -139,6 +140,7 @@ def _comes_from(networks: tuple[Network, ...], address: Address | None) -> bool:
     return not networks or (address is not None and any(address in network for network in networks))
 
 
+@lru_cache(maxsize=1024)
 def _address(peer: str) -> Address | None:
     """The address that a network is compared with: no zone, and IPv4 as IPv4 even on an IPv6 socket."""
     try:

@@ -81,7 +81,7 @@ class Spool:
         self._clock = clock or Clock()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
         self._waiters: dict[str, asyncio.Future[Results]] = {}
-        self._commits: set[asyncio.Task[None]] = set()
+        self._commits: set[asyncio.Future[Any]] = set()
         self.trouble = ""
         """Why the last write failed; "" once one has gone well."""
         self.courier: Courier = Nobody()
@@ -110,52 +110,71 @@ class Spool:
         """Begin to receive a body; its `id` is the message's."""
         return Upload(new_id(self._clock.time()), self._bodies, self._pool)
 
-    async def put(self, upload: Upload, submission: Submission) -> None:
-        """Commit a message. Once called, it goes through even when the caller is cancelled.
+    def put(self, upload: Upload, submission: Submission) -> asyncio.Future[None]:
+        """Begin to commit a message: it is safe when the future ends, and goes through even when that is cancelled.
 
-        Raises StorageError or OSError: then nothing was kept and the client must hear a 4xx.
+        The future raises StorageError or OSError: then nothing was kept and the client must hear a 4xx.
         """
-        task = asyncio.create_task(self._put(upload, submission), name=f"put {upload.id}")
+        if not upload.in_file:
+            return self._commit(upload, submission)
+        task = asyncio.create_task(self._put_file(upload, submission), name=f"put {upload.id}")
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
-        await asyncio.shield(task)
+        return asyncio.shield(task)
 
-    async def _put(self, upload: Upload, submission: Submission) -> None:
-        direct = self.courier.reserve(submission.account)
+    async def _put_file(self, upload: Upload, submission: Submission) -> None:
         try:
-            claim = await self._insert(upload, submission, direct=direct)
+            await upload.seal()
         except BaseException as error:
-            if isinstance(error, OSError):
-                self.trouble = str(error)
-            if direct:
-                self.courier.forgo(submission.account)
+            self.trouble = str(error)
             await upload.discard()
             raise
+        await self._commit(upload, submission)
+
+    def _commit(self, upload: Upload, submission: Submission) -> asyncio.Future[None]:
+        """Write a message's row; when it goes out at once, its first attempt is in the same commit."""
+        body: MemoryBody | FileBody = (
+            FileBody(upload.path, upload.size, upload.dots) if upload.in_file else MemoryBody(upload.data, upload.dots)
+        )
+        direct = self.courier.reserve(submission.account)
+        now = self._clock.time()
+        lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
+        written = asyncio.ensure_future(
+            self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
+        )
+        safe = asyncio.get_running_loop().create_future()
+
+        def ended(written: asyncio.Future[int]) -> None:
+            self._commits.discard(written)
+            error = written.exception()
+            try:
+                if error is not None:
+                    self._not_committed(upload, submission.account, error, direct=direct)
+                else:
+                    message = _first_message(upload.id, submission, body)
+                    self._committed(Claim(written.result(), 1, message, submission.expires_at), direct=direct)
+            finally:
+                if not safe.done():  # else who waited has gone
+                    safe.set_result(None) if error is None else safe.set_exception(error)
+
+        self._commits.add(written)
+        written.add_done_callback(ended)
+        return safe
+
+    def _committed(self, claim: Claim, *, direct: bool) -> None:
+        self.trouble = ""
         self._tell(claim)
         if direct:
             self.courier.deliver(claim)
         else:
-            self.courier.notice(submission.account)
+            self.courier.notice(claim.message.account)
 
-    async def _insert(self, upload: Upload, submission: Submission, *, direct: bool) -> Claim:
-        """Commit a message; when it goes out at once, its first attempt is in the same commit."""
-        await upload.seal()
-        body: MemoryBody | FileBody = (
-            FileBody(upload.path, upload.size, upload.dots) if upload.in_file else MemoryBody(upload.data, upload.dots)
-        )
-        now = self._clock.time()
-        lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
-        seq = await self._write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
-        message = Message(
-            id=upload.id,
-            account=submission.account,
-            envelope=submission.envelope,
-            headers=submission.headers,
-            body=body,
-            origin=submission.origin,
-            received_at=submission.received_at,
-        )
-        return Claim(seq, 1, message, submission.expires_at)
+    def _not_committed(self, upload: Upload, account: str, error: BaseException, *, direct: bool) -> None:
+        if isinstance(error, StorageError | OSError):
+            self.trouble = str(error)
+        if direct:
+            self.courier.forgo(account)
+        upload.drop()
 
     def _tell(self, claim: Claim) -> None:
         message = claim.message
@@ -220,13 +239,15 @@ class Spool:
             waiter.set_result(settled.results)
         return state
 
-    async def release(self, claims: Sequence[Claim]) -> None:
-        """Give leases back: the attempts were cut off by a stop, and the messages are due at once."""
+    async def release(self, claims: Sequence[Claim], *, tried: bool = True) -> None:
+        """Give leases back, the messages are due at once: their attempts were cut off, or not `tried` and count not."""
         now = self._clock.time()
+        counted = 0 if tried else 1
         await self._write(
             lambda connection: connection.executemany(
-                "UPDATE message SET state = 'queued', next_at = ? WHERE seq = ? AND fence = ? AND state = 'active'",
-                [(now, claim.seq, claim.fence) for claim in claims],
+                """UPDATE message SET state = 'queued', next_at = ?, attempts = attempts - ?
+                   WHERE seq = ? AND fence = ? AND state = 'active'""",
+                [(now, counted, claim.seq, claim.fence) for claim in claims],
             )
         )
 
@@ -242,7 +263,7 @@ class Spool:
 
     async def next_due(self, accounts: Sequence[str]) -> float | None:
         """When the next message of `accounts` is due (seconds since the epoch), or None."""
-        return await self._database.read(lambda connection: history.next_due(connection, accounts))
+        return await self._database.read(lambda connection: history.next_due(connection, accounts), quick=True)
 
     async def expire(self) -> int:
         """Fail what has waited longer than its `max_age`; how many that were."""
@@ -297,6 +318,18 @@ class Spool:
         if names:
             paths = [self._bodies / name for name in names]
             await asyncio.get_running_loop().run_in_executor(self._pool, _remove, paths)
+
+
+def _first_message(message_id: str, submission: Submission, body: MemoryBody | FileBody) -> Message:
+    return Message(
+        id=message_id,
+        account=submission.account,
+        envelope=submission.envelope,
+        headers=submission.headers,
+        body=body,
+        origin=submission.origin,
+        received_at=submission.received_at,
+    )
 
 
 def _remove(paths: Sequence[Path]) -> None:

@@ -9,6 +9,7 @@ from relay.database import Connection
 
 REMOVED = "its account is not in the configuration: put it back, or drop the message"
 _BATCH = 200
+_PRIORITIES = (0, 1, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,13 +104,16 @@ def origin_of(text: str) -> list[str]:
 
 def next_due(connection: Connection, accounts: Sequence[str]) -> float | None:
     """When the next message of these accounts is due, in seconds since the epoch; None: nothing waits."""
-    marks = ", ".join("?" * len(accounts))
-    row = connection.execute(
-        f"SELECT min(next_at) FROM message WHERE state = 'queued' AND account IN ({marks})",  # noqa: S608 (only marks)
-        accounts,
-    ).fetchone()
-    due: float | None = row[0]
-    return due
+    heads: list[float] = []
+    for account in accounts:
+        for priority in _PRIORITIES:  # the index holds each in order: together they would have to be looked through
+            rows = connection.execute(
+                """SELECT next_at FROM message WHERE state = 'queued' AND account = ? AND priority = ?
+                   ORDER BY next_at LIMIT 1""",
+                (account, priority),
+            ).fetchall()
+            heads += [next_at for (next_at,) in rows]
+    return min(heads, default=None)
 
 
 def adopted(connection: Connection, names: Sequence[str]) -> set[str]:

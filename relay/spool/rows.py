@@ -7,6 +7,7 @@ statements serve every kind of database.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,7 @@ def insert(
     return seq
 
 
+@lru_cache(maxsize=256)
 def _origin_text(origin: Origin) -> str:
     return json.dumps([getattr(origin, name) for name in Origin.__slots__])
 

@@ -4,7 +4,7 @@ import asyncio
 import os
 import random
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,12 +16,13 @@ _WRITE = 256 * 1024
 _READ = 256 * 1024
 _random = random.Random()  # noqa: S311 (a name must be new, not secret; the system's source costs a call into it)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no letter that reads like another
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
 def new_id(now: float) -> str:
     """A name for a message: 16 letters and digits that sort by time (milliseconds, then 32 random bits)."""
     number = (int(now * 1000) & 0xFFFFFFFFFFFF) << 32 | _random.getrandbits(32)
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(75, -5, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -10, -10)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +51,22 @@ class Upload:
     when the relay starts. Raises OSError from `write` and `seal` when the disk refuses.
     """
 
-    __slots__ = ("_buffer", "_file", "_pending", "_pool", "dots", "id", "path", "size")
+    __slots__ = ("_buffer", "_file", "_folder", "_pending", "_pool", "dots", "id", "size")
 
     def __init__(self, message_id: str, folder: Path, pool: ThreadPoolExecutor) -> None:
         self.id = message_id
-        self.path = folder / message_id
+        self._folder = folder
         self.size = 0
         self.dots = 0
         self._pool = pool
         self._buffer: list[bytes] = []
         self._pending = 0
         self._file: BinaryIO | None = None
+
+    @property
+    def path(self) -> Path:
+        """The file, when there is one."""
+        return self._folder / self.id
 
     @property
     def in_file(self) -> bool:
@@ -71,29 +77,46 @@ class Upload:
         """The body, when it is small; empty when it is in a file."""
         return b"" if self.in_file else b"".join(self._buffer)
 
-    async def write(self, data: bytes, dots: int) -> None:
-        """Add octets, of which `dots` begin a line with a dot."""
+    @property
+    def full(self) -> bool:
+        """More is in memory than should be: `spill` it before more is added."""
+        return self._pending >= _WRITE or (self._file is None and self._pending > SMALL)
+
+    def add(self, data: bytes, dots: int) -> None:
+        """Add octets, of which `dots` begin a line with a dot, without waiting for the disk."""
         self._buffer.append(data)
         self._pending += len(data)
         self.size += len(data)
         self.dots += dots
-        if self._pending >= _WRITE or (self._file is None and self._pending > SMALL):
-            await self._spill()
+
+    async def write(self, data: bytes, dots: int) -> None:
+        """Add octets, and write them to the disk when they are many."""
+        self.add(data, dots)
+        if self.full:
+            await self.spill()
 
     async def seal(self) -> None:
         """Make a body in a file durable: the file, then the folder that names it (RFC 5321 6.1)."""
         if self._file is not None:
-            await self._spill()
-            await asyncio.get_running_loop().run_in_executor(self._pool, _sync, self._file, self.path.parent)
+            await self.spill()
+            await asyncio.get_running_loop().run_in_executor(self._pool, _sync, self._file, self._folder)
 
     async def discard(self) -> None:
         """Forget what came: the message was refused, or its client has gone."""
-        self._buffer.clear()
-        if self._file is not None:
-            self._file.close()
-            await asyncio.get_running_loop().run_in_executor(self._pool, lambda: self.path.unlink(missing_ok=True))
+        gone = self.drop()
+        if gone is not None:
+            await asyncio.shield(asyncio.wrap_future(gone))
 
-    async def _spill(self) -> None:
+    def drop(self) -> Future[None] | None:
+        """The same without waiting; the future, if there was a file, tells when that has gone."""
+        self._buffer.clear()
+        if self._file is None:
+            return None
+        self._file.close()
+        return self._pool.submit(self.path.unlink, missing_ok=True)
+
+    async def spill(self) -> None:
+        """Write to the file what is in memory."""
         parts, self._buffer, self._pending = self._buffer, [], 0
         loop = asyncio.get_running_loop()
         written = loop.run_in_executor(self._pool, _append, self._file, self.path, parts)

@@ -53,7 +53,7 @@ async def test_one_failing_write_harms_no_other_in_its_batch(database: SqliteDat
 
 
 async def test_a_cancelled_writer_does_not_stop_the_others(database: SqliteDatabase) -> None:
-    cancelled = asyncio.create_task(database.write(add("x")))
+    cancelled = asyncio.ensure_future(database.write(add("x")))
     await asyncio.sleep(0)
     cancelled.cancel()
     await database.write(add("y"))
@@ -125,3 +125,10 @@ async def test_a_copy_made_while_it_runs_opens(database: SqliteDatabase, tmp_pat
     copy = SqliteDatabase(tmp_path / "copy.db")
     assert await copy.read(count) == 1
     await copy.close()
+
+
+async def test_a_quick_read_sees_what_was_committed_and_waits_for_nothing(database: SqliteDatabase) -> None:
+    writing = asyncio.ensure_future(database.write(add("one")))
+    assert await database.read(count, quick=True) == 0
+    await writing
+    assert await database.read(count, quick=True) == 1

@@ -7,7 +7,7 @@ from typing import Literal
 import argon2
 import pytest
 
-from relay.listener.authentication import LONGEST_DELAY, MOST_FAILURES, REMEMBERED, PasswordChecker, Verdict
+from relay.listener.authentication import LONGEST_DELAY, MOST_FAILURES, REMEMBERED, Attempt, PasswordChecker, Verdict
 from tests.support.clock import FakeClock
 
 PASSWORD = 'pässwörd "quoted" <&> % $'
@@ -43,9 +43,7 @@ class Door:
         hashed: str | None = HASH,
         plain: str | None = None,
     ) -> Verdict:
-        task = asyncio.create_task(
-            self.checker.check(login=login, password=password.encode(), address=address, hashed=hashed, plain=plain)
-        )
+        task = asyncio.create_task(self.checker.check(Attempt(login, password.encode(), address, hashed, plain)))
         while not task.done():
             await asyncio.sleep(0.001)
             await self.clock.advance(0.05)

@@ -108,7 +108,7 @@ class Stranger:
         self.peer = peer
         self.heard: list[str] = []
 
-    async def push(self, reply: str) -> None:
+    def push(self, reply: str) -> None:
         self.heard.append(reply)
 
 

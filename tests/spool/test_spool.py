@@ -144,11 +144,11 @@ async def test_a_put_goes_through_when_its_caller_is_cancelled(tmp_path: Path) -
     async with opened(tmp_path) as spool:
         upload = spool.upload()
         await upload.write(b"x" * 200_000, 0)
-        task = asyncio.create_task(spool.put(upload, submission()))
+        stored = spool.put(upload, submission())
         await asyncio.sleep(0)
-        task.cancel()
+        stored.cancel()
         with pytest.raises(asyncio.CancelledError):
-            await task
+            await stored
     async with opened(tmp_path) as spool:
         assert len(await content(await claim_one(spool))) == 200_000
 

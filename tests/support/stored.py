@@ -50,8 +50,8 @@ class Wrapped(Database):
                 raise KilledError
         return result
 
-    async def read(self, work: Callable[[Connection], T]) -> T:
-        return await self.inner.read(work)
+    async def read(self, work: Callable[[Connection], T], *, quick: bool = False) -> T:
+        return await self.inner.read(work, quick=quick)
 
     async def tidy(self) -> None:
         await self.inner.tidy()

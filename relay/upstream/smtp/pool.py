@@ -19,8 +19,9 @@ CLOSE_AFTER = 60.0
 """Seconds of rest after which a connection is closed."""
 MAX_AGE = 600.0
 """Seconds after which a connection is not used again. Exchange closes at 10 minutes."""
-MAX_MESSAGES = 100
-"""Messages after which a connection is not used again."""
+MAX_MESSAGES = 500
+"""Messages after which a connection is not used again: Exim's `connection_max_messages`. A new one costs as much CPU as
+some messages do, and at Exchange's pace ten minutes are over long before."""
 
 
 class Pool:
