@@ -5,6 +5,8 @@
 
 from relay.config.describe import describe
 from relay.config.findings import ConfigError, Problem
+from relay.config.hashes import is_bcrypt
+from relay.config.htpasswd import Htpasswd
 from relay.config.load import load
 from relay.config.network import Bind
 from relay.config.secret import Secret, SecretError, read_together
@@ -17,6 +19,7 @@ __all__ = [
     "Bind",
     "Client",
     "ConfigError",
+    "Htpasswd",
     "Http",
     "Listener",
     "Log",
@@ -31,6 +34,7 @@ __all__ = [
     "Value",
     "Web",
     "describe",
+    "is_bcrypt",
     "load",
     "read_together",
     "values",

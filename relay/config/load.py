@@ -7,7 +7,7 @@ from typing import Any
 
 from relay.config import accounts, clients, environment, files, listeners, network, places, secrets, tls
 from relay.config.files import Files, Tree
-from relay.config.findings import BUILT_IN, ConfigError, Findings, Place
+from relay.config.findings import BUILT_IN, ConfigError, Findings, Place, suggestion
 from relay.config.forms import split_list
 from relay.config.schema import shape, written_keys
 from relay.config.secret import Secret
@@ -74,6 +74,8 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     _warn(written, people, web, made, findings)
     secrets.check(tree, findings)
     top = _top(tree, environ, findings)
+    opened = tls.with_self_signed(opened, top["state_folder"])
+    _check_conversations(parts["log"], [*people, *made], findings)
     if findings.problems:
         return None
     return Settings(
@@ -85,6 +87,12 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
         **top,
         **parts,
     )
+
+
+def _check_conversations(log: Any, names: list[str], findings: Findings) -> None:
+    for name in log.conversations if isinstance(log, Log) else ():
+        if name not in names:
+            findings.problem(("log", "conversations"), f'there is no client "{name}": {suggestion(name, names)}')
 
 
 def _parts(tree: Tree, findings: Findings) -> dict[str, Any]:

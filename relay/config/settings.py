@@ -18,9 +18,11 @@ from relay.config.secret import Secret
 
 Provider = Literal["microsoft", "google", "smtp", "sink", "discard", "fail"]
 Way = Literal["smtp", "graph"]
-ListenerTls = Literal["off", "starttls", "implicit"]
+ListenerTls = Literal["off", "starttls", "implicit", "auto"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
 TlsVersion = Literal["1.2", "1.3"]
+ListenerTlsVersion = Literal["1.0", "1.1", "1.2", "1.3"]
+Profile = Literal["standard", "legacy"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
 Authenticate = Literal["upstream"]
@@ -76,7 +78,17 @@ class Listener(Table):
     certificate: File | None = None
     key: File | None = None
     key_password: Hidden | None = None
-    min_tls: Annotated[TlsVersion, forms.one_of(TlsVersion)] = "1.2"
+    self_signed: bool = False
+    """The relay makes the certificate when it is not there: set while loading, so it has no form."""
+    client_ca: File | None = None
+    """Whose certificates clients may show, to be recognised by `certificate_subject`."""
+    min_tls: Annotated[ListenerTlsVersion, forms.one_of(ListenerTlsVersion)] = "1.2"
+    profile: Annotated[Profile, forms.one_of(Profile)] = "standard"
+    """"legacy": old devices, which end lines with a bare LF and know old TLS only."""
+    proxy_protocol: Annotated[
+        tuple[Network, ...], forms.listing(network.network, empty=True, example='["192.0.2.7"]')
+    ] = ()
+    """Where load balancers are that say in front of each connection who the client is."""
     require_tls: Flag = False
     """AUTH is offered and taken only under TLS."""
     max_message_size: Size = 35 * 1024 * 1024
@@ -92,6 +104,10 @@ class Client(Table):
     login: Text | None = None
     password: Hidden | None = None
     password_hash: Hidden | None = None
+    htpasswd_file: File | None = None
+    """Its users are this client; with `login`, only that one."""
+    certificate_subject: Text | None = None
+    """The name in the TLS certificate by which it is recognised."""
     authenticate: Annotated[Authenticate, forms.one_of(Authenticate)] | None = None
     """"upstream": its users log in with the user names and passwords of their mailboxes."""
     networks: Annotated[tuple[Network, ...], forms.listing(network.network, example='["192.0.2.0/24"]')] = ()
@@ -116,7 +132,13 @@ class Client(Table):
     @property
     def has_login(self) -> bool:
         """Whether it is recognised by a login: its own, or that of one of its users."""
-        return self.password is not None or self.password_hash is not None or self.authenticate is not None
+        ways = (self.password, self.password_hash, self.htpasswd_file, self.authenticate)
+        return any(way is not None for way in ways)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether an address alone is not enough to be this client."""
+        return self.has_login or self.certificate_subject is not None
 
 
 class OAuth(Table):
@@ -264,6 +286,8 @@ class Log(Table):
         forms.one_of(Literal["DEBUG", "INFO", "WARNING", "ERROR"], str.upper),
     ] = "INFO"
     file: File | None = None
+    conversations: Annotated[tuple[str, ...], forms.listing(str, empty=True, example='["printer"]')] = ()
+    """Clients whose SMTP dialogue is written down."""
 
 
 class Store(Table):

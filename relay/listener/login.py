@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
-from relay.listener import mailbox_login
+from relay.listener import credentials, mailbox_login
 from relay.listener.authentication import Attempt, Verdict
 from relay.listener.login_reply import accept, refuse
 from relay.listener.reception import Parts
@@ -79,23 +79,21 @@ def _text(name: bytes) -> str:
     return name.decode("utf-8", "surrogateescape")
 
 
-def decide(session: "SubmissionSession", parts: Parts, credentials: tuple[str, bytes]) -> None:
+def decide(session: "SubmissionSession", parts: Parts, said: tuple[str, bytes]) -> None:
     """Answer the exchange: at once where the answer is known, else when the password has been checked."""
-    name, password = credentials
-    client = parts.policy.client_for_login(parts.name, name, session.peer)
+    name, password = said
+    try:
+        client, hashed, plain = credentials.find(parts, name, session.peer)
+    except SecretError as error:
+        log.listener.password_unreadable(str(error))
+        session.push("454 4.7.0 Temporary authentication failure")
+        return
     if client is not None and client.authenticate is not None:
         session.wait_for(mailbox_login.decide(session, parts, client, name, password))
         return
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
         accept(session, client, name)
-        return
-    try:
-        hashed = client.password_hash.read() if client and client.password_hash else None
-        plain = client.password.read() if client and client.password else None
-    except SecretError as error:
-        log.listener.password_unreadable(str(error))
-        session.push("454 4.7.0 Temporary authentication failure")
         return
     attempt = Attempt(name, password, session.peer, hashed, plain)
     verdict = parts.checker.at_once(attempt)

@@ -1,16 +1,15 @@
 """The commands of a submission session (RFC 5321, RFC 6409) in terms of clients, policy and spool."""
 
 import asyncio
-import ssl
 from collections.abc import Coroutine
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from relay import log
-from relay.listener import login, paths
+from relay.listener import foreign, login, paths
 from relay.listener.commands import CommandSession
 from relay.listener.reception import Parts, Reception
-from relay.listener.tls import describe
+from relay.listener.tls import ServerTls, describe, names_of
 from relay.model import Envelope, Origin
 from relay.policy import ClientPolicy, Refusal
 
@@ -24,11 +23,15 @@ _HANDSHAKE = 15.0
 class SubmissionSession(CommandSession):
     """One client's session. `server` counts it, and ends it when the relay stops."""
 
-    def __init__(self, server: "Server", parts: Parts, tls_context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, server: "Server", parts: Parts, tls: ServerTls | None, peername: tuple[str, int] | None = None
+    ) -> None:
         super().__init__(hostname=parts.hostname, timeout=parts.settings.timeout)
         self._server = server
         self._parts = parts
-        self._tls_context = tls_context
+        self._server_tls = tls
+        self._peername = peername
+        """Where the client is, if a load balancer says so."""
         self.client: ClientPolicy | None = None
         """Who has logged in."""
         self.login = ""
@@ -38,20 +41,36 @@ class SubmissionSession(CommandSession):
         """An AUTH exchange: the next line is not a command."""
         self._reception: Reception | None = None
         self._size = 0
+        self._unheard = True
         self._at_this_address: ClientPolicy | None = None
+        self._by_certificate: ClientPolicy | None = None
 
     # --- life
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
-        peername = transport.get_extra_info("peername")
+        peername: Any = self._peername or transport.get_extra_info("peername")
         self.session.peer = peername
         refusal = self._server.admit(self, peername)
         if refusal:
             self.leave(refusal)
             return
         self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
+        self._look_at_certificate()
         self.greet()
+
+    def data_received(self, data: bytes) -> None:
+        if self._unheard:
+            self._unheard = False
+            if foreign.looks_foreign(data) and not self.tls:
+                self._refuse_foreign(data)
+                return
+        super().data_received(data)
+
+    def _refuse_foreign(self, data: bytes) -> None:
+        """Something that is no mail client speaks another protocol: nothing of it is read as commands."""
+        foreign.tell(data, self.peer, self._parts.name, self._parts.settings)
+        self.leave("421 4.7.0 This port speaks SMTP, closing the connection")
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.left(self)
@@ -67,6 +86,15 @@ class SubmissionSession(CommandSession):
     def secured(self) -> None:
         self.client, self.login = None, ""
         super().secured()
+        self._look_at_certificate()
+
+    def _look_at_certificate(self) -> None:
+        """Whose certificate the client has shown, if it is in TLS and has shown one."""
+        certificate = self.transport.get_extra_info("peercert") if self.transport is not None else None
+        if certificate:
+            names = names_of(certificate)
+            self._by_certificate = self._parts.policy.recognise_certificate(self._parts.name, names, self.peer)
+            log.listener.certificate_shown(self.peer, names, getattr(self._by_certificate, "name", ""))
 
     @property
     def busy(self) -> bool:
@@ -75,8 +103,8 @@ class SubmissionSession(CommandSession):
 
     @property
     def _who(self) -> ClientPolicy | None:
-        """The client that this session is: by login, else by address."""
-        return self.client or self._at_this_address
+        """The client that this session is: by login, else by certificate, else by address."""
+        return self.client or self._by_certificate or self._at_this_address
 
     @property
     def tls(self) -> str:
@@ -118,17 +146,17 @@ class SubmissionSession(CommandSession):
             self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
-        self.push(_offer(self.hostname, size, self._tls_context is not None and not self.tls, self.may_login))
+        self.push(_offer(self.hostname, size, self._server_tls is not None and not self.tls, self.may_login))
 
     def smtp_STARTTLS(self, arg: str) -> None:
         if self.tls:
             self.push("503 5.5.1 TLS is in use already")
-        elif self._tls_context is None:
+        elif self._server_tls is None:
             self.push("454 4.7.0 TLS is not available here")
         elif arg:
             self.push("501 5.5.4 STARTTLS takes no argument")
         else:
-            self.upgrade(self._tls_context, _HANDSHAKE)
+            self.upgrade(self._server_tls.current(), _HANDSHAKE)
 
     def smtp_AUTH(self, arg: str) -> None:
         refusal = login.not_now(self, self._parts)
@@ -188,7 +216,7 @@ class SubmissionSession(CommandSession):
             return Refusal(530, "5.7.0", "Authentication required: the login was refused")
         if self.may_login:
             return Refusal(530, "5.7.0", "Authentication required")
-        if self._parts.policy.offers_login(self._parts.name) and self._tls_context is not None:
+        if self._parts.policy.offers_login(self._parts.name) and self._server_tls is not None:
             return Refusal(530, "5.7.0", "Must issue a STARTTLS command first, then log in")
         text = f"No client of this relay has the address {self.peer}: add it to clients.NAME.networks"
         return Refusal(550, "5.7.1", text)

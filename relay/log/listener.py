@@ -1,7 +1,7 @@
 """What the log says about clients, logins and refusals."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from relay.log.writing import event
 
@@ -61,3 +61,47 @@ def http_refused(peer: str) -> None:
 
 def tls_failed(peer: str, reason: str) -> None:
     event(logging.WARNING, "tls", f"{peer}: the TLS handshake failed: {reason}", peer=peer, reason=reason)
+
+
+def certificate_renewed(file: str) -> None:
+    event(logging.INFO, "certificate", f"certificate {file}: changed; new connections get the new one", file=file)
+
+
+def certificate_refused(file: str, reason: str) -> None:
+    text = f"certificate {file}: changed, and cannot be used ({reason}): the old one stays in use until it is mended"
+    event(logging.ERROR, "certificate", text, file=file, reason=reason)
+
+
+def certificate_made(file: str) -> None:
+    text = f"certificate {file}: made, signed by nobody; tell clients to trust it, or give certificate and key"
+    event(logging.WARNING, "certificate", text, file=file)
+
+
+def certificate_shown(peer: str, names: Iterable[str], client: str) -> None:
+    who = f"is client {client}" if client else "is no client's certificate_subject"
+    text = f"{peer} showed a certificate for {', '.join(sorted(names))}, which {who}"
+    event(logging.INFO if client else logging.WARNING, "certificate", text, peer=peer, client=client)
+
+
+def no_proxy_header(peer: str, reason: str) -> None:
+    text = (
+        f"{peer}: closed: {reason}. Its address is in proxy_protocol, so each connection from there has to begin with "
+        "a PROXY header: turn that on in the load balancer, or take the address out of proxy_protocol"
+    )
+    event(logging.WARNING, "proxy", text, peer=peer, reason=reason)
+
+
+def proxy_refused(peer: str, listener: str) -> None:
+    text = (
+        f"{peer}: sent a PROXY protocol header and is not trusted to; it was refused. If it is your load balancer, add "
+        f'"{peer}" to listeners.{listener}.proxy_protocol; else turn the PROXY protocol off there'
+    )
+    event(logging.WARNING, "proxy", text, peer=peer, listener=listener)
+
+
+def tls_refused(peer: str, listener: str, change: str) -> None:
+    text = (
+        f"{peer}: began with TLS on listener {listener}, which does not: it was refused. Turn TLS off in the client "
+        f"(or choose STARTTLS, where it is offered), or {change}"
+    )
+    event(logging.WARNING, "tls", text, peer=peer, listener=listener)

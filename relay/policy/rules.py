@@ -1,6 +1,6 @@
 """The rules: recognise a client, check what it asks for step by step, decide on the message."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from relay import mime
 from relay.config import Settings
@@ -36,6 +36,14 @@ class Policy:
     def recognise_address(self, listener: str, peer: str) -> ClientPolicy | None:
         """The client that comes from `peer` (an IP address) without a login; None for a stranger."""
         return self._recognition[listener].by_address(peer)
+
+    def recognise_certificate(self, listener: str, names: Iterable[str], peer: str) -> ClientPolicy | None:
+        """The client whose TLS certificate has one of these names, in lower case."""
+        return self._recognition[listener].by_certificate(names, peer)
+
+    def clients_with_users(self, listener: str, peer: str) -> list[ClientPolicy]:
+        """The clients that may come from `peer` and whose users stand in a file."""
+        return self._recognition[listener].with_users(peer)
 
     def client_for_login(self, listener: str, login: str, peer: str) -> ClientPolicy | None:
         """The client with this login, if it may come from `peer`. The caller still has to check the password."""

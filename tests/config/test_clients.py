@@ -77,7 +77,7 @@ def test_any_client_replaces_the_built_in_one(configure: Configure) -> None:
         (
             SINK + '[clients.a]\npassword_hash = "$2b$12$hunter2"',
             "clients.a.password_hash",
-            ("is no Argon2 hash (they begin with $argon2id$)",),
+            ("is no Argon2 hash ($argon2id$...) and no bcrypt hash",),
         ),
         (SINK + '[clients.a]\npassword = ""', "clients.a.password", ("is empty",)),
         (SINK + "[clients.a]\npassword = 31337", "clients.a.password", ("must be text",)),
