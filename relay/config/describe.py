@@ -45,6 +45,7 @@ def _listener(name: str, listener: Listener, settings: Settings) -> list[str]:
     return [
         f"listener {name}: {', '.join(map(_bind, listener.bind))}",
         f"  {encryption}{auth}",
+        *_cram_md5([settings.clients[user] for user in users]),
         f"  messages up to {show_size(listener.max_message_size)}, {listener.max_recipients} recipients",
         f"  may be used by: {', '.join(users) or 'nobody'}",
     ]
@@ -57,6 +58,16 @@ def _auth(listener: Listener) -> str:
         return ", logins with or without TLS"
     here = all(bind.loopback for bind in listener.bind)
     return ", logins stay on this machine" if here else ", logins are readable on the way"
+
+
+def _cram_md5(users: list[Client]) -> list[str]:
+    """Whether CRAM-MD5 is offered, or why not where somebody may expect it."""
+    plain = [user.password is not None for user in users if user.has_login]
+    if not any(plain):
+        return []
+    if all(plain):
+        return ["  CRAM-MD5 is offered too, as every password is stored plain"]
+    return ["  no CRAM-MD5: it needs every password stored plain (password), and some are hashes"]
 
 
 def _bind(bind: object) -> str:

@@ -11,6 +11,7 @@ from relay.database import StorageError
 from relay.listener import repair
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
+from relay.listener.legacy import LegacyReader
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
 from relay.spool import Spool, Submission, Upload
@@ -49,6 +50,7 @@ class Reception:
         client: ClientPolicy,
         envelope: Envelope,
         origin: Origin,
+        reader: DataReader | LegacyReader,
         *,
         limit: int,
         extended: bool,
@@ -60,7 +62,7 @@ class Reception:
         self._origin = origin
         self._limit = limit
         self._extended = extended
-        self._reader = DataReader()
+        self._reader = reader
         self._head = bytearray()
         self._headers: list[mime.Header] = []
         self._decision: Decision | None = None

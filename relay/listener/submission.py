@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from relay import log
 from relay.listener import foreign, login, paths
 from relay.listener.commands import CommandSession
+from relay.listener.data import DataReader
+from relay.listener.legacy import LegacyReader
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import ServerTls, describe, names_of
 from relay.model import Envelope, Origin
@@ -26,7 +28,8 @@ class SubmissionSession(CommandSession):
     def __init__(
         self, server: "Server", parts: Parts, tls: ServerTls | None, peername: tuple[str, int] | None = None
     ) -> None:
-        super().__init__(hostname=parts.hostname, timeout=parts.settings.timeout)
+        legacy = parts.settings.profile == "legacy"
+        super().__init__(hostname=parts.hostname, timeout=parts.settings.timeout, legacy=legacy)
         self._server = server
         self._parts = parts
         self._server_tls = tls
@@ -124,7 +127,10 @@ class SubmissionSession(CommandSession):
     # --- commands
 
     def obey(self, line: bytes) -> None:
-        if self._dialogue is None:
+        if refusal := self.ill_formed(line):
+            self._dialogue = None
+            self.not_understood(refusal)
+        elif self._dialogue is None:
             super().obey(line)
         else:
             self._dialogue_goes_on(line)
@@ -136,6 +142,8 @@ class SubmissionSession(CommandSession):
         self._greeted(name, extended=True)
 
     def _greeted(self, name: str, *, extended: bool) -> None:
+        if not name and self.legacy:
+            name = f"[{self.peer}]"
         if not name:
             self.push(f"501 5.5.4 {'EHLO' if extended else 'HELO'} needs your name")
             return
@@ -146,7 +154,8 @@ class SubmissionSession(CommandSession):
             self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
-        self.push(_offer(self.hostname, size, self._server_tls is not None and not self.tls, self.may_login))
+        mechanisms = self._parts.policy.mechanisms(self._parts.name) if self.may_login else ()
+        self.push(_offer(self.hostname, size, self._server_tls is not None and not self.tls, mechanisms))
 
     def smtp_STARTTLS(self, arg: str) -> None:
         if self.tls:
@@ -163,7 +172,7 @@ class SubmissionSession(CommandSession):
         if refusal:
             self.push(refusal)
             return
-        self._dialogue = login.dialogue(arg)
+        self._dialogue = login.dialogue(arg, self._parts)
         self._dialogue_goes_on(None)
 
     def _dialogue_goes_on(self, line: bytes | None) -> None:
@@ -241,15 +250,16 @@ class SubmissionSession(CommandSession):
 
     def _check_recipient(self, address: str) -> Refusal | None:
         recipients = self.envelope.rcpt_tos
+        client = self._who
+        if client is None:
+            return self._stranger()
+        address = self._parts.policy.qualified(client, address)
         if address in recipients:
             return None  # twice the same is one delivery
         if len(recipients) >= self._parts.settings.max_recipients:
             # 452 makes a client send the rest in a further transaction (RFC 5321 4.5.3.1.10).
             text = f"Too many recipients, {self._parts.settings.max_recipients} at a time (max_recipients)"
             return Refusal(452, "4.5.3", text)
-        client = self._who
-        if client is None:
-            return self._stranger()
         refusal = self._parts.policy.check_recipient(client, address)
         if refusal is None:
             recipients.append(address)
@@ -276,7 +286,8 @@ class SubmissionSession(CommandSession):
         greeted_as = self.session.host_name or ""
         origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls)
         extended = self.session.extended_smtp
-        return Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended)
+        reader = LegacyReader(lf=self.lf_only) if self.legacy else DataReader()
+        return Reception(self._parts, client, envelope, origin, reader, limit=self._size, extended=extended)
 
     def receive(self, data: bytes) -> bytes:
         reception = self._reception
@@ -291,7 +302,7 @@ class SubmissionSession(CommandSession):
                 self._over()
                 raise
             self.wait_for(self._end(reply))
-            return reception.rest
+            return b"" if self.lf_only else reception.rest
         if reception.full:
             self.wait_for(reception.spill())
         return b""
@@ -301,6 +312,9 @@ class SubmissionSession(CommandSession):
             self.push(await reply)
         finally:
             self._over()
+        if self.lf_only:
+            # What came behind an end that only this session knows is never read as a command.
+            self.leave(f"221 2.0.0 {self.hostname} closing the connection: one message a session with bare LFs")
         if self._server.stopping:
             self.goodbye()
 
@@ -311,9 +325,9 @@ class SubmissionSession(CommandSession):
 
 
 @lru_cache(maxsize=256)
-def _offer(hostname: str, size: int, tls: bool, login: bool) -> str:
+def _offer(hostname: str, size: int, tls: bool, mechanisms: tuple[str, ...]) -> str:
     """The reply to EHLO."""
     lines = [hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
     lines += ["STARTTLS"] if tls else []
-    lines += ["AUTH PLAIN LOGIN"] if login else []
+    lines += [f"AUTH {' '.join(mechanisms)}"] if mechanisms else []
     return "".join([f"250-{line}\r\n" for line in lines[:-1]]) + f"250 {lines[-1]}"

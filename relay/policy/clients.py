@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Literal
 
 from relay import mime
@@ -129,10 +130,26 @@ class Recognition:
                 self._any_login.append(clients[name])
             for network in client.networks:
                 self._networks.add(network, clients[name])
+        self.mechanisms = self._offered()
+        """The ways to log in that are offered."""
 
     @property
     def offers_login(self) -> bool:
         return bool(self._logins or self._any_login or self._upstream or self._htpasswd)
+
+    def _offered(self) -> tuple[str, ...]:
+        """PLAIN and LOGIN; what else works with each login there is, since clients take the strongest that is offered.
+
+        CRAM-MD5 needs the password itself, not its hash. A bearer token is for apps that speak to a sink as they would
+        to Microsoft or Google.
+        """
+        if not self.offers_login:
+            return ()
+        found = [*chain.from_iterable(self._logins.values())]
+        others = self._htpasswd or self._upstream or self._any_login
+        plain = bool(found) and not others and all(client.password is not None for client in found)
+        tokens = any(not client.is_real for client in (*found, *self._any_login))
+        return ("PLAIN", "LOGIN", *(("CRAM-MD5",) if plain else ()), *(("XOAUTH2", "OAUTHBEARER") if tokens else ()))
 
     def by_address(self, peer: str) -> ClientPolicy | None:
         """The client without login whose network holds `peer`, the longest prefix first."""

@@ -33,6 +33,10 @@ class Policy:
         """Whether any client of this listener has a login."""
         return self._recognition[listener].offers_login
 
+    def mechanisms(self, listener: str) -> tuple[str, ...]:
+        """The ways to log in that are offered (RFC 4954 3)."""
+        return self._recognition[listener].mechanisms
+
     def recognise_address(self, listener: str, peer: str) -> ClientPolicy | None:
         """The client that comes from `peer` (an IP address) without a login; None for a stranger."""
         return self._recognition[listener].by_address(peer)
@@ -65,6 +69,13 @@ class Policy:
             text = f"The sender <{shown(reverse_path)}> has no domain: send with a whole address"
             return Refusal(553, "5.1.7", f'{text}, or set clients.{client.name}.sender = "force"')
         return senders.envelope_refusal(client, reverse_path)
+
+    def qualified(self, client: ClientPolicy, forward_path: str) -> str:
+        """`postmaster` alone, which RFC 5321 4.1.1.3 knows, as that of the account's own domain."""
+        domain = client.from_address.rpartition("@")[2]
+        if forward_path.lower() == "postmaster" and client.is_real and domain:
+            return f"{forward_path}@{domain}"
+        return forward_path
 
     def check_recipient(self, client: ClientPolicy, forward_path: str) -> Refusal | None:
         """At RCPT: whether the client may not write to this address."""

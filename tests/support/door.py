@@ -64,6 +64,8 @@ class Door:
         self.spool = spool
         self.port = port
         self._lines: list[Line] = []
+        self.seen: list[tuple[bytes, bytes]] = []
+        """Header blocks and bodies that a dialogue has taken from the queue."""
 
     async def knock(self, tls: ssl.SSLContext | None = None) -> Line:
         """Connect and hear the greeting."""
