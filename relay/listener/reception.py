@@ -1,7 +1,7 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping
+from collections.abc import Awaitable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -36,6 +36,8 @@ class Parts:
     clock: Clock
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
+    conversations: Collection[str] = ()
+    """Clients whose dialogue is written to the log."""
 
 
 class Reception:
@@ -75,6 +77,11 @@ class Reception:
     @property
     def done(self) -> bool:
         return self._reader.done
+
+    @property
+    def size(self) -> int:
+        """Octets that have come, counted as SIZE counts them."""
+        return self._reader.size
 
     @property
     def rest(self) -> bytes:

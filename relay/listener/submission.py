@@ -12,6 +12,7 @@ from relay.listener.data import DataReader
 from relay.listener.legacy import LegacyReader
 from relay.listener.reception import Parts, Reception
 from relay.listener.tls import ServerTls, describe, names_of
+from relay.listener.transcript import Transcript
 from relay.model import Envelope, Origin
 from relay.policy import ClientPolicy, Refusal
 
@@ -45,6 +46,7 @@ class SubmissionSession(CommandSession):
         self._reception: Reception | None = None
         self._size = 0
         self._unheard = True
+        self._transcript: Transcript | None = None
         self._at_this_address: ClientPolicy | None = None
         self._by_certificate: ClientPolicy | None = None
 
@@ -58,6 +60,8 @@ class SubmissionSession(CommandSession):
         if refusal:
             self.leave(refusal)
             return
+        if self._parts.conversations:
+            self._transcript = Transcript(self._parts.conversations, self.peer)
         self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
         self._look_at_certificate()
         self.greet()
@@ -124,9 +128,24 @@ class SubmissionSession(CommandSession):
         """Say that the relay stops."""
         self.leave(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
 
+    # --- what is said
+
+    def push(self, reply: str) -> None:
+        super().push(reply)
+        if self._transcript is not None:
+            self._note_client()
+            self._transcript.said(reply)
+
+    def _note_client(self) -> None:
+        who = self._who
+        if who is not None and self._transcript is not None:
+            self._transcript.is_of(who.name)
+
     # --- commands
 
     def obey(self, line: bytes) -> None:
+        if self._transcript is not None:
+            self._transcript.heard(line, in_auth=self._dialogue is not None)
         if refusal := self.ill_formed(line):
             self._dialogue = None
             self.not_understood(refusal)
@@ -296,6 +315,8 @@ class SubmissionSession(CommandSession):
         if reception.done:
             self.receiving = False
             self.answering = True
+            if self._transcript is not None:
+                self._transcript.content(reception.size)
             try:
                 reply = reception.finish()
             except BaseException:

@@ -18,7 +18,8 @@ def logged_in(client: str, login: str, peer: str) -> None:
 
 
 def login_refused(login: str, peer: str, reason: str = "") -> None:
-    text = f"login refused: user <{login}> from [{peer}]{f': {reason}' if reason else ''}"
+    # The address stands last, where no user name and no reason can put another: fail2ban reads it there.
+    text = f"login refused{f' ({reason})' if reason else ''}: user <{login}> from [{peer}]"
     event(logging.WARNING, "login refused", text, login=login, peer=peer, reason=reason)
 
 
@@ -105,3 +106,7 @@ def tls_refused(peer: str, listener: str, change: str) -> None:
         f"(or choose STARTTLS, where it is offered), or {change}"
     )
     event(logging.WARNING, "tls", text, peer=peer, listener=listener)
+
+
+def conversation(client: str, peer: str, line: str) -> None:
+    event(logging.INFO, "conversation", f"{client} ({peer}) {line}", client=client, peer=peer, line=line)

@@ -180,7 +180,9 @@ class Service:
         policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                name, wanted, policy, spool, checker, self.settings.hostname, self.clock, logins=tokens.logins
+                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock),
+                logins=tokens.logins,
+                conversations=self.settings.log.conversations,
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)

@@ -108,7 +108,9 @@ async def door(
     async with opened(folder, clock) as spool:
         wanted = settings.listeners["default"]
         parts = Parts(
-            *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()), logins=logins or {}
+            *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()),
+            logins=logins or {},
+            conversations=settings.log.conversations,
         )
         server = Server(parts)
         listening = bind(wanted.bind[0])
