@@ -29,12 +29,13 @@ COPY --from=build /opt/relay /opt/relay
 # stand in the environment so that a file mounted at /etc/smtp-oauth-relay/relay.toml need not repeat them. AUTH is taken
 # without TLS, as that network ends on this host: publish beyond 127.0.0.1 only with TLS (README, "In a container").
 ENV RELAY_STATE_FOLDER=/var/lib/smtp-oauth-relay \
-    RELAY_LISTENERS__SMTP__BIND=0.0.0.0:2525 \
+    RELAY_LISTENERS__SMTP__BIND=0.0.0.0:2525,0.0.0.0:1025 \
     RELAY_LISTENERS__SMTP__REQUIRE_TLS=false \
     RELAY_WEB__BIND=0.0.0.0:8025
 USER 10001:10001
 VOLUME ["/var/lib/smtp-oauth-relay"]
-EXPOSE 2525 8025
+# 1025 is where test harnesses that know Mailpit send to.
+EXPOSE 2525 8025 1025
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --start-interval=1s \
     CMD ["/opt/relay/bin/python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8025, timeout=4); c.request('GET', '/livez'); raise SystemExit(c.getresponse().status != 200)"]
 ENTRYPOINT ["/opt/relay/bin/relay"]

@@ -29,7 +29,7 @@ help:
 run: $(VENV)/.run
 	@exec $(BIN)/relay serve --sandbox
 
-test: check left-out
+test: check left-out $(VENV)/.mailpit
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.test
@@ -79,6 +79,16 @@ $(VENV)/.run: $(VENV)/.made requirements/run.txt requirements/build.txt pyprojec
 $(VENV)/.test: $(VENV)/.run requirements/test.txt
 	@echo "make: installing what the tests need"
 	@$(PIP) install --require-hashes -r requirements/test.txt
+	@touch $@
+
+# The tests of pytest-mailpit, which run against the sink's API: they are in its source distribution only.
+$(VENV)/.mailpit: $(VENV)/.test
+	@echo "make: fetching the tests of pytest-mailpit"
+	@rm -rf $(VENV)/mailpit && mkdir $(VENV)/mailpit
+	@sed -n '/^pytest-mailpit==/,/[^\\]$$/p' requirements/test.txt > $(VENV)/mailpit/requirements.txt
+	@$(PIP) download --no-deps --no-binary :all: --no-build-isolation --require-hashes \
+		-r $(VENV)/mailpit/requirements.txt --dest $(VENV)/mailpit
+	@tar -xzf $(VENV)/mailpit/pytest_mailpit-*.tar.gz -C $(VENV)/mailpit --strip-components 1
 	@touch $@
 
 $(VENV)/.lock: $(VENV)/.made requirements/lock.txt

@@ -6,8 +6,8 @@ another without either being able to change it behind the other's back.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -52,6 +52,8 @@ class Result:
     scope: Scope = Scope.RECIPIENT
     retry_after: float | None = None
     hint: str = ""
+    passed_on: bool = False
+    """The upstream has taken over what the client asked to be told (RFC 3461 5.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,25 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True)
+class DsnWishes:
+    """What a client asked to be told (RFC 3461 4), each value as it was written, "" or absent where it said nothing.
+
+    `ret` is FULL or HDRS, `envid` in xtext; `notify` and `orcpt` are by recipient. `notify` is NEVER, or some of
+    SUCCESS, FAILURE and DELAY.
+    """
+
+    ret: str = ""
+    envid: str = ""
+    notify: Mapping[str, str] = field(default_factory=dict)
+    orcpt: Mapping[str, str] = field(default_factory=dict)
+
+    def wants(self, recipient: str, event: str) -> bool:
+        """Whether `event` (SUCCESS, FAILURE, DELAY) is to be told; who said nothing hears of failures and delays."""
+        said = self.notify.get(recipient, "")
+        return event in said.split(",") if said else event != "SUCCESS"
+
+
+@dataclass(frozen=True, slots=True)
 class Envelope:
     """The SMTP envelope (RFC 5321 2.3.1): it alone decides who receives.
 
@@ -79,6 +100,7 @@ class Envelope:
     recipients: tuple[str, ...]
     eight_bit: bool = False
     smtputf8: bool = False
+    dsn: DsnWishes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +113,8 @@ class Origin:
     helo: str = ""
     login: str = ""
     tls: str = ""
+    conversation: str = ""
+    """What was said up to the data, a line each ("C: ", "S: "); kept for clients of a sink only."""
 
 
 class Body(Protocol):

@@ -100,6 +100,14 @@ GOOGLE_ISSUER: Final = "https://accounts.google.com"
 GMAIL_SMTP_SCOPE: Final = "https://mail.google.com/"
 
 
+# Yahoo Mail and what Yahoo runs for others. developer.yahoo.com/oauth2/guide (endpoints, Basic as client
+# authentication); senders.yahooinc.com/developer/documentation (XOAUTH2; an application needs the mail scope approved).
+YAHOO_SMTP_HOST: Final = "smtp.mail.yahoo.com"
+YAHOO_AUTHORIZATION_ENDPOINT: Final = "https://api.login.yahoo.com/oauth2/request_auth"
+YAHOO_TOKEN_ENDPOINT: Final = "https://api.login.yahoo.com/oauth2/get_token"  # noqa: S105 (an address)
+YAHOO_SMTP_SCOPE: Final = "mail-w"  # unverified in Yahoo's own pages: what mail programs ask for
+
+
 @dataclass(frozen=True, slots=True)
 class ExchangeLimits:
     """What Exchange Online allows one mailbox that submits by SMTP ("Exchange Online limits")."""
@@ -150,6 +158,7 @@ EXCHANGE_BURST: Final = 5
 EXCHANGE_CONCURRENCY: Final = 2
 GRAPH_CONCURRENCY: Final = 2
 GMAIL_CONCURRENCY: Final = 2  # unverified: Google publishes no number for SMTP
+YAHOO_CONCURRENCY: Final = 2  # unverified: Yahoo publishes no number for SMTP
 SMARTHOST_CONCURRENCY: Final = 20
 
 # RFC 6409 3.1 (submission), RFC 8314 3.3 (implicit TLS), RFC 5321 (relay).

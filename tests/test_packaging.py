@@ -117,7 +117,7 @@ def image_environment() -> dict[str, str]:
 def test_the_image_has_certificates_ports_and_a_state_volume() -> None:
     stage = last_stage()
     assert any(word == "RUN" and "ca-certificates" in rest for word, rest in stage)
-    assert ("EXPOSE", "2525 8025") in stage
+    assert ("EXPOSE", "2525 8025 1025") in stage
     assert ("VOLUME", json.dumps([image_environment()["RELAY_STATE_FOLDER"]])) in stage
 
 
@@ -151,7 +151,7 @@ def test_the_image_with_readme_s_variables_is_a_relay(tmp_path: Path) -> None:
     assert settings.accounts["office"].host == "smtp.office365.com"
     assert settings.clients["app"].login == "app"
     assert settings.clients["app"].senders == ("noreply@contoso.com",)
-    assert [str(bind) for bind in settings.listeners["smtp"].bind] == ["0.0.0.0:2525"]
+    assert [str(bind) for bind in settings.listeners["smtp"].bind] == ["0.0.0.0:2525", "0.0.0.0:1025"]
 
 
 @pytest.mark.parametrize(("status", "ends"), [(200, 0), (503, 1)])

@@ -14,6 +14,7 @@ from relay.cli.queue import queue
 from relay.cli.sandbox import sandbox_command
 from relay.cli.send_test import send_test
 from relay.cli.serve import serve
+from relay.cli.sink import sink
 from relay.cli.token import token
 
 
@@ -27,7 +28,7 @@ def main() -> None:
 
 
 _SERVING = (serve, check, config, hash_password, sandbox_command)
-_LOOKING = (doctor_command, token, send_test, queue, authorize)
+_LOOKING = (doctor_command, token, send_test, queue, sink, authorize)
 
 for command in _SERVING + _LOOKING:
     main.add_command(command)

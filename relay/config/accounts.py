@@ -49,7 +49,7 @@ def _provider_missing(name: str, others: Tree) -> str:
     """Most often a variable or a header with a misspelt name has made a second account."""
     near = nearest(name, (other for other, table in others.items() if other != name and "provider" in table))
     meant = f", or did you mean the account {near}?" if near else ""
-    return f'is missing: add provider = "microsoft", "google", "smtp", "sink", "discard" or "fail"{meant}'
+    return f'is missing: add provider = "microsoft", "google", "yahoo", "smtp", "sink", "discard" or "fail"{meant}'
 
 
 def _preset(table: Tree) -> Tree:
@@ -61,6 +61,8 @@ def _preset(table: Tree) -> Tree:
         return _microsoft(table)
     if provider == "google":
         return _google(table)
+    if provider == "yahoo":
+        return _yahoo(table)
     filled = dict(table)
     if provider in LOCAL_PROVIDERS:
         return {"tls": "off", **filled}
@@ -99,15 +101,32 @@ def _microsoft(table: Tree) -> Tree:
     return filled
 
 
-def _google(table: Tree) -> Tree:
+def _mail_service(table: Tree, host: str, concurrency: int) -> Tree:
+    """`table` with what a service for mailboxes presets."""
     filled = dict(table)
     # RFC 8314 3.3 prefers TLS from the first byte; a port that is written says what is spoken there.
     written = filled.get("port", providers.IMPLICIT_TLS_PORT)
     filled.setdefault("tls", "implicit" if written == providers.IMPLICIT_TLS_PORT else "starttls")
-    filled.setdefault("host", providers.GMAIL_SMTP_HOST)
+    filled.setdefault("host", host)
     filled.setdefault("port", _port(filled["tls"]))
-    filled.setdefault("concurrency", providers.GMAIL_CONCURRENCY)
+    filled.setdefault("concurrency", concurrency)
     _set_username(filled)
+    return filled
+
+
+def _yahoo(table: Tree) -> Tree:
+    filled = _mail_service(table, providers.YAHOO_SMTP_HOST, providers.YAHOO_CONCURRENCY)
+    if isinstance(filled.get("oauth"), dict):
+        inner = filled["oauth"] = dict(filled["oauth"])
+        if oauth.needs_endpoint(table):
+            inner.setdefault("token_endpoint", providers.YAHOO_TOKEN_ENDPOINT)
+            inner.setdefault("authorization_endpoint", providers.YAHOO_AUTHORIZATION_ENDPOINT)
+        inner.setdefault("scopes", [providers.YAHOO_SMTP_SCOPE])
+    return filled
+
+
+def _google(table: Tree) -> Tree:
+    filled = _mail_service(table, providers.GMAIL_SMTP_HOST, providers.GMAIL_CONCURRENCY)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = dict(filled["oauth"])
         if oauth.needs_endpoint(table):
@@ -154,7 +173,7 @@ def _check_keys(table: Tree, path: KeyPath, findings: Findings) -> None:
     if provider in LOCAL_PROVIDERS:
         useless = _CREDENTIALS | _CONNECTION | _MICROSOFT_ONLY | _TIMES | {"via"}
         why = f'has no meaning with provider = "{provider}", which sends nothing: remove it, or change the provider'
-    elif provider in {"smtp", "google"}:
+    elif provider in {"smtp", "google", "yahoo"}:
         useless = _MICROSOFT_ONLY
         why = f'has no meaning with provider = "{provider}": remove it, or write provider = "microsoft"'
         if _uses_graph(table):
@@ -181,20 +200,22 @@ def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
             add = 'add the address that issues the tokens, like "https://login.example.com/oauth2/token", or issuer'
             findings.missing((*path, "oauth"), "token_endpoint", add)
     if provider == "google":
-        _check_google(table, path, findings)
-    if provider in {"smtp", "google", "microsoft"}:
+        _check_mail_service(table, path, findings, "the private_key_file of a service account")
+    if provider == "yahoo":
+        _check_mail_service(table, path, findings, "client_id and client_secret, or write an app password as password")
+    if provider in {"smtp", "google", "yahoo", "microsoft"}:
         _check_logins(table, path, findings)
 
 
-def _check_google(table: Tree, path: KeyPath, findings: Findings) -> None:
-    if "mailbox" not in table and not user_grants.is_user_grant(table.get("oauth")):
+def _check_mail_service(table: Tree, path: KeyPath, findings: Findings, needed: str) -> None:
+    if "mailbox" not in table and not oauth.has_user_grant(table):
         findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@example.com"')
     if "oauth" not in table and not oauth.given(table, "password", path, findings):
-        findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with the private_key_file of a service account")
+        findings.missing(path, "oauth", f"add [{'.'.join(path)}.oauth] with {needed}")
 
 
 def _check_microsoft(table: Tree, path: KeyPath, findings: Findings) -> None:
-    if "mailbox" not in table and not user_grants.is_user_grant(table.get("oauth")):
+    if "mailbox" not in table and not oauth.has_user_grant(table):
         findings.missing(path, "mailbox", 'add the mailbox that sends, like mailbox = "noreply@contoso.com"')
     password = oauth.given(table, "password", path, findings)
     if "oauth" not in table and not password:
@@ -236,7 +257,7 @@ def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
     if token and password and not oauth.is_password_grant(table):
         findings.problem((*path, "password"), f"and [{'.'.join(path)}.oauth] are both given: keep one")
     # Where a user signs in, that says who it is.
-    named = "username" in table or "mailbox" in table or user_grants.is_user_grant(table.get("oauth"))
+    named = "username" in table or "mailbox" in table or oauth.has_user_grant(table)
     if (token or password) and not named:
         findings.missing(path, "username", "add the login at the server, or mailbox when that is the same")
     if "username" in table and not (token or password):

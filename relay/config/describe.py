@@ -3,7 +3,7 @@
 import shlex
 
 from relay.config.secret import Secret
-from relay.config.settings import Account, Client, Listener, OAuth, Settings
+from relay.config.settings import Account, Client, Listener, OAuth, Queue, Settings
 from relay.config.units import show_day, show_duration, show_size
 from relay.log import clean
 
@@ -188,12 +188,39 @@ def _queue(settings: Settings) -> list[str]:
         f"queue: sqlite:///{settings.database_file}",
         f"  tried again after {waits}, then at the last interval; given up after {show_duration(queue.max_age)}",
         f"  kept: sent {show_duration(queue.keep_sent)}, failed {show_duration(queue.keep_failed)}",
+        f"  {_reports(queue)}",
+    ]
+
+
+def _reports(queue: Queue) -> str:
+    """Who hears of mail that was not delivered."""
+    if queue.bounces == "off":
+        return "nobody is told of mail that was not delivered"
+    operator = queue.bounce_to or "nobody (bounce_to is not set)"
+    reader = (
+        operator if queue.bounces == "operator" else f"its sender, where a client may use that address; else {operator}"
+    )
+    late = f", and after {show_duration(queue.delay_warning)} of delays" if queue.delay_warning else ""
+    way = f", through account {queue.bounce_account}" if queue.bounce_account else ""
+    return f"told of mail that was not delivered{late}: {reader}{way}"
+
+
+def _sink(settings: Settings) -> list[str]:
+    kept = settings.sink
+    age = f", for {show_duration(kept.max_age)}" if kept.max_age else ""
+    open_to = "this machine only" if any(one.is_real for one in settings.accounts.values()) else "whoever reaches it"
+    api = "with a password" if settings.web.sink_password_hash else f"open to {open_to}"
+    return [
+        f"sink: keeps the newest {kept.keep} messages, {show_size(kept.max_bytes)} of them{age}; its API is {api}",
+        f"  caught mail may be sent on to {', '.join(kept.release_to) or 'nobody'}",
     ]
 
 
 def _rest(settings: Settings) -> list[str]:
     pages = ", ".join(f"http://{bind}/" for bind in settings.web.bind) or "off"
     lines = [f"page: {pages}"]
+    if any(account.provider == "sink" for account in settings.accounts.values()):
+        lines += _sink(settings)
     if settings.http.proxy:
         lines.append(f"proxy: {_masked(settings.http.proxy)}")
     if settings.store.key:

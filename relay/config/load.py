@@ -71,7 +71,9 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     listeners.check_addresses(opened, web if isinstance(web, Web) else None, findings)
     if isinstance(http, Http) and http.ca_file:
         tls.check_authority(http.ca_file, ("http", "ca_file"), findings)
-    _warn(written, people, web, made, findings)
+    _check_reports(parts["queue"], written, findings)
+    used = {client.account for client in people.values()} | _reporting(parts["queue"])
+    _warn(written, used, web, made, findings)
     secrets.check(tree, findings)
     top = _top(tree, environ, findings)
     opened = tls.with_self_signed(opened, top["state_folder"])
@@ -123,8 +125,17 @@ def _top(tree: Tree, environ: Mapping[str, str], findings: Findings) -> dict[str
     return found
 
 
-def _warn(written: Tree, people: Mapping[str, Any], web: Any, made: Mapping[str, Any], findings: Findings) -> None:
-    used = {client.account for client in people.values()}
+def _check_reports(queue: Table | None, written: Tree, findings: Findings) -> None:
+    """The account that reports leave through has to be there."""
+    for name in _reporting(queue) - written.keys():
+        findings.problem(("queue", "bounce_account"), f'there is no account "{name}": {suggestion(name, written)}')
+
+
+def _reporting(queue: Table | None) -> set[str]:
+    return {queue.bounce_account} if isinstance(queue, Queue) and queue.bounce_account else set()
+
+
+def _warn(written: Tree, used: set[str], web: Any, made: Mapping[str, Any], findings: Findings) -> None:
     for name in written:
         if name not in used and not findings.problems:
             findings.warn(("accounts", name), "no client uses it: name it as account in a [clients.NAME], or remove it")

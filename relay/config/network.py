@@ -18,6 +18,7 @@ _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 # What name servers and compose files hold, underscores included, though RFC 1123 has none.
 _HOST = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?(?:\.[A-Za-z0-9_-]+)*\.?")
+_PATH = re.compile(r"(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 # What the HTTP client writes itself; `authorization` in any other form than Basic is for the provider to say.
 _OWN_HEADERS = {
@@ -212,6 +213,14 @@ def issuer(text: str) -> str:
     if "/.well-known/" in found:
         raise ValueError("is the address of the metadata: write only what stands in front of /.well-known/")
     return found
+
+
+def base_path(text: str) -> str:
+    """`/` or `/mail`: how a proxy's addresses for the page begin, without the final slash. Raises ValueError."""
+    bare = text.rstrip("/")
+    if not text.startswith("/") or not _PATH.fullmatch(bare):
+        raise ValueError(f'"{text}" is no path: write it like "/mail", with letters, digits, ".", "_", "-" and "/"')
+    return bare or "/"
 
 
 def redirect_uri(text: str) -> str:

@@ -22,6 +22,7 @@ _METHODS_OF = {
 _GRANTS_AT: dict[str, tuple[str, ...]] = {
     "microsoft": ("client_credentials", "managed_identity", "authorization_code", "device_code", "password"),
     "google": ("jwt_bearer", "authorization_code", "device_code"),
+    "yahoo": ("authorization_code",),
 }
 """What providers offer, the one that goes without saying first."""
 _CLIENT = (
@@ -79,7 +80,12 @@ def is_password_grant(account: Tree) -> bool:
 
 def is_of_user(account: Tree) -> bool:
     """Whether the token will be that of a user, however it is asked for."""
-    return is_password_grant(account) or user_grants.is_user_grant(account.get("oauth"))
+    return is_password_grant(account) or has_user_grant(account)
+
+
+def has_user_grant(account: Tree) -> bool:
+    """Whether a user signs in for it, once."""
+    return grant_of(account) in user_grants.USER_GRANTS
 
 
 def preset(account: Tree) -> Tree:
@@ -114,7 +120,8 @@ def _method(account: Tree) -> object:
         return "client_secret_header"
     # An application without a secret is a public one, where a user is behind it.
     public = is_of_user(account) and "client_secret" not in table
-    return "none" if public else "client_secret_post"
+    with_secret = "client_secret_basic" if account.get("provider") == "yahoo" else "client_secret_post"
+    return "none" if public else with_secret
 
 
 def check(account: Tree, path: KeyPath, findings: Findings) -> None:
@@ -139,7 +146,7 @@ def check(account: Tree, path: KeyPath, findings: Findings) -> None:
     shows_own = grant == "password" and not mailbox_users.is_of_sender(account)
     if shows_own and not given(account, "password", path, findings):
         findings.missing(path, "password", 'the grant "password" sends the user\'s own: add password_file = "..."')
-    user_grants.check(table, inside, findings, preset=account.get("provider") in {"microsoft", "google"})
+    user_grants.check(table, inside, findings, preset=account.get("provider") in {"microsoft", "google", "yahoo"})
     method = str(_method(account))
     if method in get_args(AuthMethod):
         _check_method(account, method, grant, inside, findings)

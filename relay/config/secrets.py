@@ -46,8 +46,9 @@ def _secrets(tree: Tree, path: KeyPath) -> Iterator[tuple[KeyPath, Secret]]:
 
 
 def _check_value(key: str, value: str, path: KeyPath, findings: Findings) -> None:
-    if key == "password_hash" and (fault := hashes.unusable(value)):
-        findings.problem(path, f"{fault}: make one with `relay hash-password`, or write password")
+    if key in ("password_hash", "sink_password_hash") and (fault := hashes.unusable(value)):
+        instead = ", or write password" if key == "password_hash" else ""
+        findings.problem(path, f"{fault}: make one with `relay hash-password`{instead}")
     if path[:1] == ("store",):
         try:
             octets_of(value)

@@ -16,7 +16,7 @@ from relay.config.addresses import SENDER
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
 
-Provider = Literal["microsoft", "google", "smtp", "sink", "discard", "fail"]
+Provider = Literal["microsoft", "google", "yahoo", "smtp", "sink", "discard", "fail"]
 Way = Literal["smtp", "graph"]
 ListenerTls = Literal["off", "starttls", "implicit", "auto"]
 UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
@@ -25,6 +25,7 @@ ListenerTlsVersion = Literal["1.0", "1.1", "1.2", "1.3"]
 Profile = Literal["standard", "legacy"]
 SenderRule = Literal["keep", "force", "if_not_allowed"]
 Reply = Literal["queued", "delivered"]
+Bounces = Literal["operator", "sender", "off"]
 Authenticate = Literal["upstream"]
 Grant = Literal["client_credentials", "authorization_code", "device_code", "password", "jwt_bearer", "managed_identity"]
 AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
@@ -218,7 +219,7 @@ class Account(Table):
     @property
     def is_real(self) -> bool:
         """Whether mail leaves through it: a sink, discard or fail keeps everything here."""
-        return self.provider in {"microsoft", "google", "smtp"}
+        return self.provider in {"microsoft", "google", "yahoo", "smtp"}
 
     @property
     def own_address(self) -> str | None:
@@ -249,8 +250,16 @@ class Queue(Table):
     retry: Annotated[tuple[float, ...], forms.durations()] = (60.0, 300.0, 900.0, 1800.0, 3600.0, 7200.0, 10800.0)
     """Waits between attempts; the last one repeats until `max_age`."""
     max_age: Duration = 5 * 86400.0
+    delay_warning: Duration | None = None
+    """Who is told of a failure is told after that time too that a message still waits. None: of failures alone."""
+    bounces: Annotated[Bounces, forms.one_of(Bounces)] = "operator"
+    bounce_to: MailAddress | None = None
+    bounce_account: Text | None = None
+    """None: the account of the message that was not delivered."""
     keep_sent: DurationOrZero = 86400.0
     keep_failed: DurationOrZero = 14 * 86400.0
+    max_size: Size = 10 * 1024**3
+    """Of all content in the queue. Kept failed mail makes room first."""
     drain_timeout: DurationOrZero = 20.0
 
 
@@ -258,6 +267,16 @@ class Sink(Table):
     """`[sink]`: what sink accounts do with mail."""
 
     log: Annotated[Literal["summary", "full"], forms.one_of(Literal["summary", "full"])] = "summary"
+    keep: Count = 500
+    """Messages; the oldest goes first."""
+    max_age: Duration | None = None
+    max_bytes: Size = 1024 * 1024 * 1024
+    release_to: Annotated[
+        tuple[str, ...], forms.listing(addresses.pattern, empty=True, example='["@example.com"]')
+    ] = ()
+    """To whom caught mail may be sent on; nobody without it."""
+    chaos: Flag = False
+    """Whether the sink API may have the listener refuse on purpose."""
 
 
 class Web(Table):
@@ -266,6 +285,10 @@ class Web(Table):
     bind: Annotated[tuple[Bind, ...], forms.binds(empty=True)] = (Bind("127.0.0.1", 8025),)
     hosts: Annotated[tuple[str, ...], forms.listing(network.host, empty=True, example='["relay.example.com"]')] = ()
     """Names, besides its addresses and the machine's own, under which a browser may ask for the page."""
+    base_path: Annotated[str, forms.text(network.base_path)] = "/"
+    """The path below which a proxy in front shows page and API."""
+    sink_password_hash: Hidden | None = None
+    """None: the sink API is open, to this machine only where there is a real account."""
 
 
 class Http(Table):

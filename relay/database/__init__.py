@@ -59,8 +59,8 @@ class Database(Protocol):
         """
         ...
 
-    async def tidy(self) -> None:
-        """Give back to the disk some of what deleted rows have left."""
+    async def tidy(self) -> bool:
+        """Give back to the disk some of what deleted rows have left; whether there is more. Other work goes between."""
         ...
 
     async def close(self) -> None: ...

@@ -24,8 +24,12 @@ T = TypeVar("T")
 _LARGEST_BATCH = 500
 _BUSY_SECONDS = 30
 _CHECKPOINT_PAGES = 8000
-_TIDY_PAGES = 2000
-"""8 MiB at a time: more would hold up the mail."""
+_LARGEST_LOG = 64 * 1024 * 1024
+"""Octets of the write-ahead log that stay on the disk between two bursts."""
+_TIDY_PAGES = 500
+"""2 MiB at a time: more would hold up the mail."""
+_SPARE_PAGES = 2000
+"""Free pages that are kept for the mail to come: giving them back and asking for them again costs more."""
 
 
 class _Job:
@@ -112,8 +116,21 @@ class SqliteDatabase(Database):
             return self._read(self._glancer, work)
         return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, self._reader, work)
 
-    async def tidy(self) -> None:
-        await self.write(lambda connection: connection.execute(f"PRAGMA incremental_vacuum({_TIDY_PAGES})").fetchall())
+    async def tidy(self) -> bool:
+        left = await self.write(_vacuum)
+        if left <= _SPARE_PAGES:
+            await asyncio.get_running_loop().run_in_executor(self._reads, self._truncate_log)
+        return left > _SPARE_PAGES
+
+    def _truncate_log(self) -> None:
+        """Write what is in the log into the file, and shorten the log if it has grown beyond its measure.
+
+        That needs a moment without a writer: who wants to write meanwhile waits in its thread, not on the loop.
+        """
+        log = self._path.with_name(f"{self._path.name}-wal")
+        with _told(self._path):
+            if log.exists() and log.stat().st_size > _LARGEST_LOG:
+                self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""
@@ -241,6 +258,18 @@ class SqliteDatabase(Database):
             self._busy = False
 
 
+def _vacuum(connection: Connection) -> int:
+    """Give some free pages back, unless there are few; how many are left."""
+    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+    if free <= _SPARE_PAGES:
+        return free
+    pages = min(_TIDY_PAGES, free - _SPARE_PAGES)
+    # The pragma takes a step for each page, and Python's module makes one step of a statement without columns.
+    for _ in range(pages):
+        connection.execute("PRAGMA incremental_vacuum(1)")
+    return free - pages
+
+
 def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(
         path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
@@ -253,7 +282,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> None:
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heeded before the first table exists
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA journal_size_limit = 67108864")
+    connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
     # A page that many messages change goes from the log into the file once, not every thousand pages.
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     steps = _migrations()

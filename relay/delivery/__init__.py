@@ -48,6 +48,8 @@ class Delivery:
         self._attempts: dict[asyncio.Task[None], Claim] = {}
         self._wake = asyncio.Event()
         self._stopping = False
+        self._looked_at = 0.0
+        """When all lanes were last told to look into the queue."""
         self._idle = asyncio.Event()
         self._idle.set()
         spool.courier = self
@@ -77,6 +79,11 @@ class Delivery:
         lane.expected -= 1
         lane.line.append(claim)
         self._advance(lane)
+
+    def sends(self, account: str) -> bool:
+        """Whether a first attempt can be expected soon: a paused mailbox makes nobody wait for it."""
+        lane = self._lane_of.get(account)
+        return lane is not None and not self._stopping and self._clock.time() >= lane.paused_until
 
     def status(self) -> list[LaneStatus]:
         return [lane.status() for lane in self._lanes]
@@ -129,7 +136,9 @@ class Delivery:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
                     await self._wake.wait()
-        if not self._wake.is_set():
+        # A busy mailbox must not keep the others from noticing what a command has changed.
+        if not self._wake.is_set() or self._clock.time() - self._looked_at >= POLL:
+            self._looked_at = self._clock.time()
             for lane in self._lanes:
                 lane.due_at = 0.0
 
@@ -231,6 +240,7 @@ class Delivery:
     def _pause(self, lane: Lane, trouble: Result, reason: str) -> None:
         wait = lane.pause(trouble, reason, self._clock.time(), self._jitter())
         log.delivery.identity_paused(str(lane.identity), wait, reason)
+        self._spool.nothing_soon(lane.accounts)
 
     async def _keep_house(self) -> None:
         """Now and then: fail what is too old, keep the leases of what runs."""

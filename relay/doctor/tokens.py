@@ -111,8 +111,10 @@ async def sign_ins(settings: Settings, account: Account) -> AsyncIterator[Consen
 def source_of(
     name: str, account: Account, http: HttpClient, clock: Clock, store: ConsentStore | None
 ) -> TokenSource | None:
-    """What the account's tokens come from; None where it needs none."""
-    return oauth.source(name, account.oauth, http, clock, store) if account.oauth is not None else None
+    """What the account's tokens come from; None where it needs none. What others have fetched proves nothing."""
+    if account.oauth is None:
+        return None
+    return oauth.source(name, account.oauth, http, clock, store, share=False)
 
 
 async def facts(

@@ -1,7 +1,8 @@
 """The SMTP listener: takes mail from old applications, safely.
 
 `wire` carries a connection's octets, `lines` cuts them into commands, `commands` does those that need no knowledge,
-`submission` those that do, `login` and `authentication` AUTH, `reception` and `data` what follows DATA.
+`submission` those that need it of `visitor`, who knows the client; `opening` is what comes in front of it, `login` and
+`mechanisms` are AUTH, `reception`, `data` and `legacy` what follows DATA.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from relay.listener.opening import Manner, Opening, Peername
 from relay.listener.reception import Parts
 from relay.listener.submission import SubmissionSession
 from relay.listener.tls import ServerTls, server_tls
+from relay.listener.visitor import VisitorSession
 from relay.policy import comes_from
 
 __all__ = ["Parts", "Server", "bind"]
@@ -63,9 +65,9 @@ class Server:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._sessions: set[SubmissionSession] = set()
+        self._sessions: set[VisitorSession] = set()
         self._by_address: Counter[str] = Counter()
-        self._counted: dict[SubmissionSession, str] = {}
+        self._counted: dict[VisitorSession, str] = {}
         self._servers: list[asyncio.Server] = []
         self._openings: set[Opening] = set()
         """Connections that have not come to their session yet: PROXY header, TLS handshake."""
@@ -108,7 +110,7 @@ class Server:
         self._openings.add(opening)
         return True
 
-    def admit(self, session: SubmissionSession, peername: Any) -> str:
+    def admit(self, session: VisitorSession, peername: Any) -> str:
         """Count a new connection; the reply that turns it away, or ""."""
         address = str(peername[0]) if peername else "unknown"
         limits = self._parts.settings
@@ -125,7 +127,7 @@ class Server:
             return "421 4.7.0 Too many connections from your address, please try again later"
         return ""
 
-    def left(self, session: SubmissionSession) -> None:
+    def left(self, session: VisitorSession) -> None:
         """A connection has ended."""
         self._sessions.discard(session)
         address = self._counted.pop(session, None)

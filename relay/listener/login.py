@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
-from relay.listener import credentials, mailbox_login, mechanisms
+from relay.listener import credentials, mailbox_login, mechanisms, trouble
 from relay.listener.authentication import Attempt, Verdict
+from relay.listener.credentials import Known
 from relay.listener.login_reply import accept, refuse
 from relay.listener.mechanisms import Dialogue, Proof, Refused
 from relay.listener.reception import Parts
@@ -41,11 +42,20 @@ def dialogue(argument: str, parts: Parts) -> Dialogue:
 def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
     """Answer the exchange: at once where the answer is known, else when the password has been checked."""
     try:
-        client, hashed, plain = credentials.find(parts, proof.login, session.peer)
+        known = credentials.find(parts, proof.login, session.peer)
     except SecretError as error:
         log.listener.password_unreadable(str(error))
         session.push("454 4.7.0 Temporary authentication failure")
         return
+    strike = trouble.due(parts, known.client, "auth")
+    if strike is None:
+        _decide(session, parts, known, proof)
+    else:
+        session.meet("auth", strike, lambda: _decide(session, parts, known, proof))
+
+
+def _decide(session: "SubmissionSession", parts: Parts, known: Known, proof: Proof) -> None:
+    client, hashed, plain = known
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
         accept(session, client, proof.login)

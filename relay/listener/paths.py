@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from relay.bounce import decoded
+
+LONGEST_ENVID = 100
 LONGEST_PATH = 1024
 """RFC 5321 4.5.3.1.3 has 256; internationalised addresses are longer in UTF-8."""
 
@@ -82,7 +85,8 @@ def _without_route(address: str) -> str:
 def _parameters(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for word in text.split():
-        name, _, value = word.upper().partition("=")
+        name, _, value = word.partition("=")
+        name = name.upper()
         if not _PARAMETER.fullmatch(word) or name in found:
             raise BadPath(f"the parameter {word[:40]!r} is malformed or stands twice")
         found[name] = value
@@ -90,14 +94,22 @@ def _parameters(text: str) -> dict[str, str]:
 
 
 class MailParameters(NamedTuple):
-    """What MAIL says beside the sender: `size` in octets (0 = not said), whether SMTPUTF8 was asked for."""
+    """What MAIL says beside the sender: `size` in octets (0 = not said), whether SMTPUTF8 was asked for.
+
+    `ret` and `envid` are those of RFC 3461 4.3 and 4.4, as they were written; "" without one.
+    """
 
     size: int = 0
     smtputf8: bool = False
+    ret: str = ""
+    envid: str = ""
 
 
 def mail_parameters(path: Path) -> MailParameters:
-    """SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), AUTH (RFC 4954 5, taken and ignored). Raises BadPath."""
+    """SIZE (RFC 1870), BODY (RFC 6152), SMTPUTF8 (RFC 6531), RET and ENVID (RFC 3461), AUTH (RFC 4954 5, ignored).
+
+    Raises BadPath.
+    """
     if not path.parameters:
         return MailParameters()
     given = dict(path.parameters)
@@ -108,15 +120,17 @@ def mail_parameters(path: Path) -> MailParameters:
         raise BadPath("BODY is 7BIT or 8BITMIME")
     smtputf8 = given.pop("SMTPUTF8", None)
     given.pop("AUTH", None)
-    _nothing_left(given)
-    return MailParameters(int(size), smtputf8 is not None)
+    ret = given.pop("RET", "").upper()
+    if ("RET" in path.parameters) and ret not in ("FULL", "HDRS"):
+        raise BadPath("RET is FULL or HDRS")
+    envid = given.pop("ENVID", "")
+    if "ENVID" in path.parameters and (not envid or len(envid) > LONGEST_ENVID or decoded(envid) is None):
+        raise BadPath(f"ENVID needs xtext (RFC 3461 4.4), at most {LONGEST_ENVID} characters")
+    nothing_left(given)
+    return MailParameters(int(size), smtputf8 is not None, ret, envid)
 
 
-def no_parameters(path: Path) -> None:
-    """RCPT takes none yet. Raises BadPath."""
-    _nothing_left(path.parameters)
-
-
-def _nothing_left(parameters: Mapping[str, str]) -> None:
+def nothing_left(parameters: Mapping[str, str]) -> None:
+    """Refuse what nobody has asked for. Raises BadPath."""
     if parameters:
         raise BadPath(f"the parameter {next(iter(parameters))} is not supported", 555, "5.5.4")

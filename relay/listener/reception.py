@@ -1,7 +1,7 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from collections.abc import Awaitable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from relay.listener.data import DataReader
 from relay.listener.legacy import LegacyReader
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
+from relay.sink.faults import Faults
 from relay.spool import Spool, Submission, Upload
 
 LARGEST_HEADER = 256 * 1024
@@ -34,6 +35,8 @@ class Parts:
     checker: PasswordChecker
     hostname: str
     clock: Clock
+    faults: Faults = field(default_factory=Faults)
+    """Refusals on purpose, for clients of a sink."""
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
     conversations: Collection[str] = ()
@@ -41,7 +44,7 @@ class Parts:
 
 
 class Reception:
-    """Takes what follows DATA, octets as they come, and ends in one reply.
+    """Takes what follows DATA, octets as they come, and ends in one reply; `gone` says that nobody will read it.
 
     A message that is refused is read to its end all the same: a client that is still sending does not hear us.
     """
@@ -56,6 +59,7 @@ class Reception:
         *,
         limit: int,
         extended: bool,
+        gone: Callable[[], bool],
     ) -> None:
         self._parts = parts
         self._client = client
@@ -64,6 +68,7 @@ class Reception:
         self._origin = origin
         self._limit = limit
         self._extended = extended
+        self._gone = gone
         self._reader = reader
         self._head = bytearray()
         self._headers: list[mime.Header] = []
@@ -130,10 +135,12 @@ class Reception:
         if self._refusal is not None or self._decision is None:
             return self._refused()
         submission = self._submission(self._decision)
-        spool, message_id = self._parts.spool, self._upload.id
-        outcome = spool.watch(message_id) if self._client.reply == "delivered" else None
         self._handed_over = True
-        return self._reply(spool.put(self._upload, submission), outcome)
+        spool = self._parts.spool
+        if self._client.reply != "delivered":
+            return self._reply(spool.put(self._upload, submission))
+        outcome = spool.watch(self._upload.id, submission.account)
+        return self._reply_when_delivered(spool.put(self._upload, submission), submission.account, outcome)
 
     def abandon(self) -> None:
         """The client has gone: forget the message, unless its commit has begun, and what its reply would have been."""
@@ -204,32 +211,44 @@ class Reception:
         log.listener.message_refused(self._origin.client, self._origin.peer, self._envelope.sender, str(self._refusal))
         return str(self._refusal)
 
-    async def _reply(self, stored: Awaitable[None], outcome: Awaitable[Results] | None) -> str:
-        """What the client hears when the message is safe; with `reply = "delivered"`, what the upstream said."""
+    async def _reply(self, stored: Awaitable[None]) -> str:
+        """What the client hears when the message is safe, or cannot be."""
         try:
             await stored
-            if outcome is None:
-                return self._queued()
-            async with asyncio.timeout(self._client.reply_timeout):
-                results = await outcome
         except (StorageError, OSError) as error:
-            if isinstance(error, TimeoutError):
-                return self._queued()
             self._refuse_for_now(error)
             return await self._refused()
+        return self._queued()
+
+    async def _reply_when_delivered(
+        self, stored: Awaitable[None], account: str, outcome: asyncio.Future[Results]
+    ) -> str:
+        """`reply = "delivered"`: the client hears what the upstream said, if that comes in time."""
+        spool = self._parts.spool
+        try:
+            reply = await self._reply(stored)
+            if self._refusal is not None or not (outcome.done() or spool.courier.sends(account)):
+                return reply
+            async with asyncio.timeout(self._client.reply_timeout):
+                results = await outcome
+            return await self._told(results)
+        except TimeoutError:
+            return self._queued()
         finally:
-            if outcome is not None:
-                self._parts.spool.unwatch(self._upload.id)
-        return await self._told(results)
+            # Until here a report waits for what the client hears; whoever hangs up gets the report.
+            spool.unwatch(self._upload.id)
 
     def _queued(self) -> str:
         return f"250 2.0.0 Queued as {self._upload.id}"
 
     async def _told(self, results: Results) -> str:
         """Never a 4xx: what is left is in the queue, and a client that tries again would send it twice."""
-        if any(result.outcome is not Outcome.FAILED for result in results.values()):
+        if not results or any(result.outcome is not Outcome.FAILED for result in results.values()) or self._gone():
             return self._queued()
-        await self._parts.spool.mark_reported(self._upload.id)
+        try:
+            await self._parts.spool.mark_reported(self._upload.id)
+        except StorageError:
+            return self._queued()  # what cannot be noted would be told twice: the report tells it
         first = next(iter(results.values()))
         text = log.clean(first.text).encode("ascii", "backslashreplace").decode()
         return f"{first.code} {first.status} {text[:_LONGEST_REPLY]}"

@@ -11,7 +11,8 @@ from relay.policy import ClientPolicy
 
 def readdressed(envelope: Envelope, client: ClientPolicy) -> Envelope:
     """The envelope of what leaves: with `redirect_to`, nobody else is in it."""
-    return replace(envelope, recipients=(client.redirect_to,)) if client.redirect_to else envelope
+    # What was asked to be told of the first recipients has no meaning any more.
+    return replace(envelope, recipients=(client.redirect_to,), dsn=None) if client.redirect_to else envelope
 
 
 def repaired(

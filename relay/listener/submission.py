@@ -1,87 +1,41 @@
 """The commands of a submission session (RFC 5321, RFC 6409) in terms of clients, policy and spool."""
 
-import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from relay import log
-from relay.listener import foreign, login, paths
-from relay.listener.commands import CommandSession
+from relay.listener import login, paths, trouble
 from relay.listener.data import DataReader
+from relay.listener.dsn import RecipientWishes, Wishes, recipient_wishes
 from relay.listener.legacy import LegacyReader
 from relay.listener.reception import Parts, Reception
-from relay.listener.tls import ServerTls, describe, names_of
-from relay.listener.transcript import Transcript
+from relay.listener.tls import ServerTls
+from relay.listener.visitor import VisitorSession
 from relay.model import Envelope, Origin
 from relay.policy import ClientPolicy, Refusal
+from relay.sink.faults import Stage, Strike
 
 if TYPE_CHECKING:
     from relay.listener import Server
 
+_SENDER_OK = "250 2.1.0 Sender OK"
 _HANDSHAKE = 15.0
 """Seconds for a TLS handshake after STARTTLS."""
 
 
-class SubmissionSession(CommandSession):
-    """One client's session. `server` counts it, and ends it when the relay stops."""
+class SubmissionSession(VisitorSession):
+    """The commands that need to know who speaks, and the messages that they bring."""
 
     def __init__(
         self, server: "Server", parts: Parts, tls: ServerTls | None, peername: tuple[str, int] | None = None
     ) -> None:
-        legacy = parts.settings.profile == "legacy"
-        super().__init__(hostname=parts.hostname, timeout=parts.settings.timeout, legacy=legacy)
-        self._server = server
-        self._parts = parts
-        self._server_tls = tls
-        self._peername = peername
-        """Where the client is, if a load balancer says so."""
-        self.client: ClientPolicy | None = None
-        """Who has logged in."""
-        self.login = ""
-        self.login_refused = False
-        self.failed_logins = 0
+        super().__init__(server, parts, tls, peername)
         self._dialogue: login.Dialogue | None = None
         """An AUTH exchange: the next line is not a command."""
         self._reception: Reception | None = None
         self._size = 0
-        self._unheard = True
-        self._transcript: Transcript | None = None
-        self._at_this_address: ClientPolicy | None = None
-        self._by_certificate: ClientPolicy | None = None
-
-    # --- life
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        peername: Any = self._peername or transport.get_extra_info("peername")
-        self.session.peer = peername
-        refusal = self._server.admit(self, peername)
-        if refusal:
-            self.leave(refusal)
-            return
-        if self._parts.conversations:
-            self._transcript = Transcript(self._parts.conversations, self.peer)
-        self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
-        self._look_at_certificate()
-        self.greet()
-
-    def data_received(self, data: bytes) -> None:
-        if self._unheard:
-            self._unheard = False
-            if foreign.looks_foreign(data) and not self.tls:
-                self._refuse_foreign(data)
-                return
-        super().data_received(data)
-
-    def _refuse_foreign(self, data: bytes) -> None:
-        """Something that is no mail client speaks another protocol: nothing of it is read as commands."""
-        foreign.tell(data, self.peer, self._parts.name, self._parts.settings)
-        self.leave("421 4.7.0 This port speaks SMTP, closing the connection")
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._server.left(self)
-        super().connection_lost(error)
+        self._wishes = Wishes()
 
     def vanished(self) -> None:
         if self._reception is not None:
@@ -90,62 +44,16 @@ class SubmissionSession(CommandSession):
             self._reception.abandon()
             self._reception = None
 
-    def secured(self) -> None:
-        self.client, self.login = None, ""
-        super().secured()
-        self._look_at_certificate()
-
-    def _look_at_certificate(self) -> None:
-        """Whose certificate the client has shown, if it is in TLS and has shown one."""
-        certificate = self.transport.get_extra_info("peercert") if self.transport is not None else None
-        if certificate:
-            names = names_of(certificate)
-            self._by_certificate = self._parts.policy.recognise_certificate(self._parts.name, names, self.peer)
-            log.listener.certificate_shown(self.peer, names, getattr(self._by_certificate, "name", ""))
-
     @property
     def busy(self) -> bool:
         """A message is being received or committed: a stop waits for it."""
         return self._reception is not None
 
-    @property
-    def _who(self) -> ClientPolicy | None:
-        """The client that this session is: by login, else by certificate, else by address."""
-        return self.client or self._by_certificate or self._at_this_address
-
-    @property
-    def tls(self) -> str:
-        """Protocol and cipher, "" without TLS. From the transport, so that implicit TLS counts as well."""
-        return describe(self.transport)
-
-    @property
-    def may_login(self) -> bool:
-        """AUTH is offered here and now."""
-        offered = self._parts.policy.offers_login(self._parts.name)
-        return offered and bool(self.tls or not self._parts.settings.require_tls)
-
-    def goodbye(self) -> None:
-        """Say that the relay stops."""
-        self.leave(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
-
-    # --- what is said
-
-    def push(self, reply: str) -> None:
-        super().push(reply)
-        if self._transcript is not None:
-            self._note_client()
-            self._transcript.said(reply)
-
-    def _note_client(self) -> None:
-        who = self._who
-        if who is not None and self._transcript is not None:
-            self._transcript.is_of(who.name)
-
     # --- commands
 
     def obey(self, line: bytes) -> None:
-        if self._transcript is not None:
-            self._transcript.heard(line, in_auth=self._dialogue is not None)
+        if self.conversation is not None or self._transcript is not None:
+            self.note(line, in_auth=self._dialogue is not None)
         if refusal := self.ill_formed(line):
             self._dialogue = None
             self.not_understood(refusal)
@@ -153,6 +61,15 @@ class SubmissionSession(CommandSession):
             super().obey(line)
         else:
             self._dialogue_goes_on(line)
+
+    def meet(self, stage: Stage, strike: Strike, otherwise: Callable[[], None]) -> None:
+        """Let happen what a test wants at this step; `otherwise` goes on where that is no answer."""
+
+        async def meet() -> None:
+            if not await trouble.befall(self, self._parts, stage, strike):
+                otherwise()
+
+        self.wait_for(meet())
 
     def smtp_HELO(self, name: str) -> None:
         self._greeted(name, extended=False)
@@ -217,7 +134,18 @@ class SubmissionSession(CommandSession):
         refusal = self._check_mail(arg)
         if refusal is not None:
             log.listener.sender_refused(self.peer, arg, str(refusal))
-        self.push("250 2.1.0 Sender OK" if refusal is None else str(refusal))
+            self.push(str(refusal))
+        else:
+            self._accept_sender()
+
+    def _accept_sender(self) -> None:
+        strike = trouble.due(self._parts, self._who, "mail", self.envelope.mail_from or "")
+        if strike is None:
+            self.push(_SENDER_OK)
+            return
+        if strike.answers:
+            self.forget_message()
+        self.meet("mail", strike, lambda: self.push(_SENDER_OK))
 
     def _check_mail(self, arg: str) -> Refusal | None:
         """Begin a transaction, or say why not."""
@@ -237,6 +165,7 @@ class SubmissionSession(CommandSession):
         if refusal is None:
             self.envelope.mail_from = path.address
             self.envelope.smtp_utf8 = parameters.smtputf8
+            self._wishes = Wishes(parameters.ret, parameters.envid)
         return refusal
 
     def _stranger(self) -> Refusal:
@@ -255,24 +184,34 @@ class SubmissionSession(CommandSession):
             return
         try:
             path = paths.parse(arg, "TO")
-            paths.no_parameters(path)
+            wishes = recipient_wishes(path.parameters)
         except paths.BadPath as bad:
             self.push(f"{bad.code} {bad.status} RCPT: {bad}")
             return
         if not path.address:
             self.push("501 5.1.3 RCPT: the null address cannot receive")
             return
-        refusal = self._check_recipient(path.address)
+        strike = trouble.due(self._parts, self._who, "rcpt", self.envelope.mail_from, path.address)
+        if strike is not None:
+            self.meet("rcpt", strike, lambda: self._add_recipient(path.address, wishes))
+        else:
+            self._add_recipient(path.address, wishes)
+
+    def _add_recipient(self, address: str, wishes: RecipientWishes) -> None:
+        if self._who is not None:
+            address = self._parts.policy.qualified(self._who, address)
+        refusal = self._check_recipient(address)
         if refusal is not None:
-            log.listener.recipient_refused(self.peer, path.address, str(refusal))
-        self.push(str(refusal) if refusal else "250 2.1.5 Recipient OK")
+            log.listener.recipient_refused(self.peer, address, str(refusal))
+        else:
+            self._wishes.add(address, wishes)
+        self.push("250 2.1.5 Recipient OK" if refusal is None else str(refusal))
 
     def _check_recipient(self, address: str) -> Refusal | None:
         recipients = self.envelope.rcpt_tos
         client = self._who
         if client is None:
             return self._stranger()
-        address = self._parts.policy.qualified(client, address)
         if address in recipients:
             return None  # twice the same is one delivery
         if len(recipients) >= self._parts.settings.max_recipients:
@@ -301,12 +240,18 @@ class SubmissionSession(CommandSession):
     def _begin(self, client: ClientPolicy, sender: str) -> Reception:
         recipients = tuple(self.envelope.rcpt_tos)
         international = not (sender.isascii() and all(map(str.isascii, recipients)))
-        envelope = Envelope(sender, recipients, smtputf8=self.envelope.smtp_utf8 or international)
+        smtputf8 = self.envelope.smtp_utf8 or international
+        envelope = Envelope(sender, recipients, smtputf8=smtputf8, dsn=self._wishes.asked)
         greeted_as = self.session.host_name or ""
-        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls)
-        extended = self.session.extended_smtp
+        said = "" if self.conversation is None else self.conversation.text
+        origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
+        extended, gone = self.session.extended_smtp, self._client_has_left
         reader = LegacyReader(lf=self.lf_only) if self.legacy else DataReader()
-        return Reception(self._parts, client, envelope, origin, reader, limit=self._size, extended=extended)
+        return Reception(self._parts, client, envelope, origin, reader, limit=self._size, extended=extended, gone=gone)
+
+    def _client_has_left(self) -> bool:
+        """The client has closed the connection: what is written now, nobody reads."""
+        return self._gone or self._ended or self.transport is None or self.transport.is_closing()
 
     def receive(self, data: bytes) -> bytes:
         reception = self._reception
@@ -317,16 +262,31 @@ class SubmissionSession(CommandSession):
             self.answering = True
             if self._transcript is not None:
                 self._transcript.content(reception.size)
-            try:
-                reply = reception.finish()
-            except BaseException:
-                self._over()
-                raise
-            self.wait_for(self._end(reply))
+            self._finish(reception)
             return b"" if self.lf_only else reception.rest
         if reception.full:
             self.wait_for(reception.spill())
         return b""
+
+    def _finish(self, reception: Reception) -> None:
+        """Begin the commit, or what a test wants in its place."""
+        strike = trouble.due(self._parts, self._who, "data", self.envelope.mail_from or "", *self.envelope.rcpt_tos)
+        if strike is not None:
+            self.wait_for(self._struck(reception, strike))
+            return
+        try:
+            reply = reception.finish()
+        except BaseException:
+            self._over()
+            raise
+        self.wait_for(self._end(reply))
+
+    async def _struck(self, reception: Reception, strike: Strike) -> None:
+        if not await trouble.befall(self, self._parts, "data", strike):
+            await self._end(reception.finish())
+            return
+        reception.abandon()
+        self._over()
 
     async def _end(self, reply: Coroutine[Any, Any, str]) -> None:
         try:
@@ -342,13 +302,15 @@ class SubmissionSession(CommandSession):
     def _over(self) -> None:
         self.answering = False
         self._reception = None
+        if self.conversation is not None:
+            self.conversation.next_message()
         self.forget_message()
 
 
 @lru_cache(maxsize=256)
 def _offer(hostname: str, size: int, tls: bool, mechanisms: tuple[str, ...]) -> str:
     """The reply to EHLO."""
-    lines = [hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES"]
+    lines = [hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]
     lines += ["STARTTLS"] if tls else []
     lines += [f"AUTH {' '.join(mechanisms)}"] if mechanisms else []
     return "".join([f"250-{line}\r\n" for line in lines[:-1]]) + f"250 {lines[-1]}"

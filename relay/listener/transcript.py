@@ -30,7 +30,7 @@ class Transcript:
 
     def is_of(self, client: str) -> None:
         """Say who the client is, each time that this may have changed."""
-        if client in self._wanted:
+        if client in self._wanted and client != self._client:
             self._client = client
             for line in self._held:
                 log.listener.conversation(self._client, self._peer, line)

@@ -175,8 +175,9 @@ class Wire(asyncio.Protocol):
             await work
         except Exception as error:  # noqa: BLE001 (as in _do)
             self._failed(error)
-        self._step = None
-        self._go_on()
+        if self._step is asyncio.current_task():  # else the work has begun a step of its own
+            self._step = None
+            self._go_on()
 
     # --- replies
 
@@ -201,6 +202,14 @@ class Wire(asyncio.Protocol):
         self.flush()
         self._gone = True
         self._close_soon(self.transport)
+
+    def hang_up(self, reply: str = "") -> None:
+        """Close, after a last reply if there is one."""
+        if reply:
+            self.leave(reply)
+        elif self.transport is not None:
+            self._gone = True
+            self.transport.close()
 
     def _close_soon(self, transport: asyncio.Transport) -> None:
         transport.close()

@@ -4,7 +4,7 @@ The wording of every line that an administrator greps for has its home here, and
 carries a secret: what comes in are addresses, ids and replies, cleaned of control characters on the way out.
 """
 
-from relay.log import alerts, delivery, listener, oauth, sandbox, service, spool, upstream
+from relay.log import alerts, delivery, listener, oauth, reports, sandbox, service, spool, upstream, web
 from relay.log.writing import clean, configure, duration, event, internal_error, logger, only_mistakes, people
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "oauth",
     "only_mistakes",
     "people",
+    "reports",
     "sandbox",
     "service",
     "spool",
     "upstream",
+    "web",
 ]

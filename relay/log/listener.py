@@ -110,3 +110,12 @@ def tls_refused(peer: str, listener: str, change: str) -> None:
 
 def conversation(client: str, peer: str, line: str) -> None:
     event(logging.INFO, "conversation", f"{client} ({peer}) {line}", client=client, peer=peer, line=line)
+
+
+def struck(peer: str, stage: str, reply: str, delay: float, *, disconnect: bool) -> None:
+    """A fault that a test asked for."""
+    what = [f"waits {delay:g}s"] if delay else []
+    what += [f"says {reply}"] if reply else []
+    what += ["hangs up"] if disconnect else []
+    text = f"{peer}: a fault rule at {stage}: {', '.join(what)}"
+    event(logging.INFO, "fault", text, peer=peer, stage=stage, reply=reply, delay=delay, disconnect=disconnect)

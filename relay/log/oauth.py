@@ -47,3 +47,8 @@ def secret_changed(account: str, *, refused: str, used: str) -> None:
 def consent_replaced(account: str) -> None:
     text = f"{account}: a newer sign-in was found and is kept"
     event(logging.INFO, "consent replaced", text, account=account)
+
+
+def not_shared(account: str, reason: str) -> None:
+    text = f"{account}: its token cannot be shared with other processes: {reason}"
+    event(logging.WARNING, "token not shared", text, account=account, reason=reason)

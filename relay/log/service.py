@@ -23,7 +23,9 @@ def sandbox_about(lines: Sequence[str]) -> None:
 
 
 def page(addresses: Sequence[str]) -> None:
-    event(logging.INFO, "page", f"page: {', '.join(addresses)}", addresses=list(addresses))
+    """Where the page is. Test harnesses that start containers wait for "[http] accessible via", which Mailpit says."""
+    text = f"page: [http] accessible via {', '.join(addresses)}"
+    event(logging.INFO, "page", text, addresses=list(addresses))
 
 
 def held(messages: int) -> None:

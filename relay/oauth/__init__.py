@@ -4,6 +4,7 @@ One `TokenSource` for each account keeps its token and renews it. What a token i
 from a grant and a client authentication; `claims` reads what a token says about itself.
 """
 
+import functools
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from relay.oauth import choices
 from relay.oauth.access_token import Granted, Token
 from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
+from relay.oauth.fingerprint import fingerprint
 from relay.oauth.gate import Gate
 from relay.oauth.jwt import claims
 from relay.oauth.logins import MailboxLogins
@@ -25,6 +27,7 @@ from relay.oauth.proofs import Proofs
 from relay.oauth.refresh import SignedIn
 from relay.oauth.request import Address, ClientAuthentication, Grant, TokenEndpoint
 from relay.oauth.settings import OAuthSettings
+from relay.oauth.shared import Shared
 from relay.oauth.store import ConsentStore
 from relay.oauth.token_source import TokenSource
 
@@ -56,10 +59,12 @@ def source(
     store: ConsentStore | None = None,
     *,
     environ: Mapping[str, str] | None = None,
+    share: bool = True,
 ) -> TokenSource:
     """The tokens of account `name`; `store` has the sign-ins of users, for the grants that begin with one.
 
-    `environ`, the process's own when nothing is given, tells where a managed identity is found. Raises ValueError for
+    Without `share` nothing is used that another process has fetched: a diagnosis asks for itself. `environ`, the
+    process's own when nothing is given, tells where a managed identity is found. Raises ValueError for
     settings that a checked configuration cannot have.
     """
     if oauth.grant == "managed_identity":
@@ -72,7 +77,24 @@ def source(
         async def fetch() -> Granted:
             return await ask(grant)
 
+    # A managed identity is the machine's: another one that shares the database may have another.
+    if share and store is not None and oauth.grant != "managed_identity":
+        fetch = _shared(name, oauth, fetch, clock, store)
     return TokenSource(name, fetch, clock, refresh_margin=oauth.refresh_margin)
+
+
+def _shared(
+    name: str, oauth: OAuthSettings, fetch: Fetch, clock: Clock, store: ConsentStore, mailbox: str = ""
+) -> Fetch:
+    """`fetch` for all processes that share the database of `store`."""
+
+    async def asked_with() -> str:
+        signed_in = await store.find(name, mailbox)
+        return fingerprint(oauth, str(signed_in.obtained_at) if signed_in is not None else "")
+
+    return Shared(
+        name, store.tokens, fetch, asked_with, clock, mailbox=mailbox, refresh_margin=oauth.refresh_margin
+    ).fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,17 +105,24 @@ class Mailboxes:
     logins: MailboxLogins | None = None
 
 
-def mailboxes(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store: ConsentStore) -> Mailboxes:
+def mailboxes(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store: ConsentStore | None) -> Mailboxes:
     """The tokens of account `name`, whose mailbox is that of whoever sends. Raises ValueError as `source` does."""
     if oauth.grant == "password":
+        if store is None:
+            raise ValueError(f"accounts.{name}.oauth.grant: password needs the store of sign-ins")
         return _with_logins(name, oauth, http, clock, store)
     if oauth.grant == "jwt_bearer":
 
         def of_user(mailbox: str) -> TokenSource:
-            return source(name, oauth.model_copy(update={"subject": mailbox}), http, clock)
+            own = oauth.model_copy(update={"subject": mailbox})
+            ask, grant = asker(name, own, http, clock), _grant(name, own, clock)
+            fetch: Fetch = functools.partial(ask, grant)
+            if store is not None:
+                fetch = _shared(name, own, fetch, clock, store, mailbox)
+            return TokenSource(f"{name} ({mailbox})", fetch, clock, refresh_margin=oauth.refresh_margin)
 
         return Mailboxes(MailboxTokens(of_user))
-    shared = source(name, oauth, http, clock)
+    shared = source(name, oauth, http, clock, store)
     return Mailboxes(MailboxTokens(lambda _: shared))
 
 
@@ -113,7 +142,8 @@ def _with_logins(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store:
             clock=clock,
             mailbox=mailbox,
         )
-        return TokenSource(f"{name} ({mailbox})", signed_in.fetch, clock, refresh_margin=oauth.refresh_margin)
+        fetch = _shared(name, oauth, signed_in.fetch, clock, store, mailbox)
+        return TokenSource(f"{name} ({mailbox})", fetch, clock, refresh_margin=oauth.refresh_margin)
 
     tokens = MailboxTokens(of_user)
     logins = MailboxLogins(

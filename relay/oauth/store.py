@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.database import Connection, Database
+from relay.oauth.token_store import TokenStore
 from relay.seal import Sealer
 
 OK = "ok"
@@ -65,6 +66,11 @@ class ConsentStore:
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database
         self._sealer = sealer
+
+    @property
+    def tokens(self) -> TokenStore:
+        """The access tokens in the same database."""
+        return TokenStore(self._database, self._sealer)
 
     async def keep(self, given: SignIn) -> None:
         """Keep a new sign-in in place of an older one. Raises SealError."""

@@ -21,15 +21,21 @@ from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery
+from relay.delivery.reports import Reporter
 from relay.http import HttpClient
 from relay.listener.authentication import PasswordChecker
 from relay.model import Clock
 from relay.policy import Policy
+from relay.policy.reports import ReportRules
 from relay.seal import Sealer
 from relay.service.http_server import serve_http
+from relay.service.sink_plane import names_of, sink_plane
 from relay.service.tokens import Tokens, tokens_of
+from relay.sink import Limits, SinkStore
+from relay.sink.faults import Faults
 from relay.spool import Spool
-from relay.upstream import Upstream
+from relay.spool.reporting import Reports
+from relay.upstream import Keeper, Upstream
 
 ROLES = frozenset({"listener", "delivery", "web"})
 _PRUNE_EVERY = 3600.0
@@ -64,8 +70,10 @@ def _raise_file_limit() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def upstreams_of(settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock) -> dict[str, Upstream]:
-    """The way out of each account."""
+def upstreams_of(
+    settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock, keeper: Keeper | None = None
+) -> dict[str, Upstream]:
+    """The way out of each account; `keeper` keeps the mail of sinks."""
     return {
         name: upstream.build(
             name,
@@ -75,6 +83,7 @@ def upstreams_of(settings: Settings, tokens: Tokens, http: HttpClient, clock: Cl
             http=http,
             hostname=settings.hostname,
             sink_log=settings.sink.log,
+            keeper=keeper,
             clock=clock,
         )
         for name, account in settings.accounts.items()
@@ -92,10 +101,15 @@ class Service:
 
     def __post_init__(self) -> None:
         self.clock = Clock()
+        self.faults = Faults(enabled=self.settings.sink.chaos)
         self.stop_requested = asyncio.Event()
         self.ready = asyncio.Event()
         self.failed = False
-        self._listening: list[str] = []
+        self.listening: list[str] = []
+        """Where mail is taken, HOST:PORT."""
+        self.pages: list[str] = []
+        """The addresses of the page."""
+        self.sink: SinkStore | None = None
 
     async def run(self) -> None:
         """Start, serve, stop. Raises StartError when something is in the way."""
@@ -104,7 +118,7 @@ class Service:
                 await self._start(stack)
             except (OSError, StorageError, ssl.SSLError) as error:
                 raise StartError(str(error)) from error
-            log.service.started(self._listening, list(self.settings.accounts))
+            log.service.started(self.listening, list(self.settings.accounts))
             self.ready.set()
             await self.stop_requested.wait()
             log.service.stopping()
@@ -127,22 +141,30 @@ class Service:
         held = await spool.hold_unknown(list(settings.accounts))
         if held:
             log.service.held(held)
-        self._watch(stack, self._prune(spool), "prune")
+        kept = self.settings.sink
+        sink = SinkStore(database, file.parent, Limits(kept.keep, kept.max_bytes, kept.max_age), self.clock)
+        stack.push_async_callback(sink.close)
+        await sink.open()
+        self.sink = sink
+        self._watch(stack, self._prune(spool, sink), "prune")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
         tokens = tokens_of(settings, http, self.clock, store)
         stack.push_async_callback(tokens.close)
-        upstreams = upstreams_of(settings, tokens, http, self.clock)
+        upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
         delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
+        reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
-            await self._start_web(stack, spool, delivery)
+            await self._start_web(stack, spool, delivery, reports, sink)
         if "delivery" in self.roles:
             radar = Radar(
                 settings, sources=tokens.sources, store=store, lanes=delivery.status, http=http, clock=self.clock
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
+            rules = ReportRules(settings, Policy(settings))
+            self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
             await self._start_listeners(stack, spool, tokens)
 
@@ -180,7 +202,7 @@ class Service:
         policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock),
+                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults),
                 logins=tokens.logins,
                 conversations=self.settings.log.conversations,
             )
@@ -192,10 +214,17 @@ class Service:
                 raise StartError(f"listeners.{name}: certificate {wanted.certificate}: {error}") from error
             stack.push_async_callback(server.stop)
             places = [_place(each) for each in sockets]
-            self._listening += places
+            self.listening += places
             log.listener.listening(name, places, wanted.tls)
 
-    async def _start_web(self, stack: contextlib.AsyncExitStack, spool: Spool, delivery: Delivery) -> None:
+    async def _start_web(
+        self,
+        stack: contextlib.AsyncExitStack,
+        spool: Spool,
+        delivery: Delivery,
+        reports: Reports,
+        sink: SinkStore,
+    ) -> None:
         sockets = _bound(self.settings.web.bind)
         if not sockets:
             return
@@ -205,22 +234,22 @@ class Service:
             paused = [f"{lane.identity}: {lane.trouble}" for lane in delivery.status() if lane.paused_until > now]
             return [*([spool.trouble] if spool.trouble else []), *paused]
 
-        view = web.View(spool, delivery.status, self._listening, time.time(), troubles, self.sandbox)
-        hosts = {
-            "localhost",
-            "127.0.0.1",
-            "::1",
-            self.settings.hostname,
-            *(each.host for each in self.settings.web.bind),
-        }
-        await stack.enter_async_context(serve_http(web.build(view, sorted(hosts)), sockets))
-        log.service.page([f"http://{_place(each)}/" for each in sockets])
+        view = web.View(spool, delivery.status, self.listening, time.time(), troubles, reports.troubles, self.sandbox)
+        checker = PasswordChecker(self.clock)
+        stack.callback(checker.close)
+        plane = sink_plane(self.settings, sink, spool, self.faults, self.clock, checker)
+        app = web.build(view, names_of(self.settings), plane)
+        await stack.enter_async_context(serve_http(app, sockets))
+        stack.callback(sink.feed.close)  # before the server waits for the streams to end
+        self.pages += [f"http://{_place(each)}{plane.base_path}/" for each in sockets]
+        log.service.page(self.pages)
 
-    async def _prune(self, spool: Spool) -> None:
+    async def _prune(self, spool: Spool, sink: SinkStore) -> None:
         queue = self.settings.queue
         while True:
             with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
-                await spool.prune(queue.keep_sent, queue.keep_failed)
+                await spool.prune(queue.keep_sent, queue.keep_failed, queue.max_size)
+                await sink.prune()
             await self.clock.sleep(_PRUNE_EVERY)
 
 

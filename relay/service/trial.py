@@ -60,7 +60,7 @@ ca_file = {json.dumps(sandbox.ca_file.as_posix())}
     # Whatever sender the newcomer's first message has, it is to arrive.
     rules = {"account": "sandbox", "senders": ("*",), "reply": "queued"}
     clients = {name: client.model_copy(update=rules) for name, client in base.clients.items()}
-    queue = base.queue.model_copy(update={"database": None})
+    queue = base.queue.model_copy(update={"database": None, "bounce_account": None})
     changed = {"accounts": loaded.accounts, "http": loaded.http, "clients": clients, "queue": queue}
     return base.model_copy(update=changed | {"state_folder": folder})
 

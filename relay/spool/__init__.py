@@ -5,28 +5,33 @@ What `put` has returned from survives `kill -9`; what was claimed by a process t
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from relay import log
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
-from relay.spool import history, rows
+from relay.spool import debts, dsn, history, pruning, rows
 from relay.spool.history import Overview, Summary
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
 from relay.spool.upload import FileBody, Upload, new_id
 
 T = TypeVar("T")
 
-__all__ = ["Claim", "Overview", "Settled", "Spool", "Submission", "Summary", "Upload"]
+__all__ = ["Claim", "Nobody", "Overview", "Settled", "Spool", "Submission", "Summary", "Upload"]
 
 LEASE = 120.0
 """Seconds that a claim is good for unless it is renewed."""
 
 _RESULTS_WAIT = 0.01
 """Seconds: a crash within them sends again what had just been sent, as one a moment earlier would have."""
+
+
+_BREATH = 0.05
+"""Seconds between two steps of tidying up: the mail that waits goes first."""
 
 
 class Courier(Protocol):
@@ -48,6 +53,10 @@ class Courier(Protocol):
         """A message was queued."""
         ...
 
+    def sends(self, account: str) -> bool:
+        """Whether a first attempt can be expected within seconds: the account is there and not paused."""
+        ...
+
 
 class Nobody:
     """No delivery in this process: everything waits in the queue."""
@@ -63,6 +72,9 @@ class Nobody:
 
     def notice(self, _account: str) -> None:
         """Whoever delivers looks by himself."""
+
+    def sends(self, _account: str) -> bool:
+        return False
 
 
 class Spool:
@@ -80,10 +92,12 @@ class Spool:
         self._crash_delay = crash_delay
         self._clock = clock or Clock()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
-        self._waiters: dict[str, asyncio.Future[Results]] = {}
+        self._waiters: dict[str, tuple[str, asyncio.Future[Results]]] = {}
         self._commits: set[asyncio.Future[Any]] = set()
         self.trouble = ""
         """Why the last write failed; "" once one has gone well."""
+        self.owed = asyncio.Event()
+        """Set when a report may have become due."""
         self.courier: Courier = Nobody()
         """Delivery, when it runs in this process."""
 
@@ -188,18 +202,30 @@ class Spool:
             account=message.account,
         )
 
-    def watch(self, message_id: str) -> Awaitable[Results]:
-        """A future for the results of the message's first attempt; ask before `put`, and `unwatch` in the end."""
-        return self._waiters.setdefault(message_id, asyncio.get_running_loop().create_future())
+    def watch(self, message_id: str, account: str) -> asyncio.Future[Results]:
+        """A future for the results of the message's first attempt; ask before `put`, and `unwatch` in the end.
+
+        It gets no results, but an empty dict, once none can be expected soon. Until the end no report is made.
+        """
+        return self._waiters.setdefault(message_id, (account, asyncio.get_running_loop().create_future()))[1]
 
     def unwatch(self, message_id: str) -> None:
+        """The client has been told what there was to tell, or has gone: what is left is a report's business."""
         self._waiters.pop(message_id, None)
+        self.owed.set()
+
+    def is_watched(self, message_id: str) -> bool:
+        return message_id in self._waiters
+
+    def nothing_soon(self, accounts: Sequence[str]) -> None:
+        """These accounts send nothing for a while: who waits for a result of theirs need not."""
+        for account, future in self._waiters.values():
+            if account in accounts and not future.done():
+                future.set_result({})
 
     async def mark_reported(self, message_id: str) -> None:
-        """Note that the client itself is being told of the failure: nobody else needs to be."""
-        await self._write(
-            lambda connection: connection.execute("UPDATE message SET reported = 1 WHERE id = ?", (message_id,))
-        )
+        """Note that the client itself is being told of the failure: nobody else needs to be. Raises StorageError."""
+        await self._write(lambda connection: debts.heard(connection, message_id))
 
     # --- delivery's side
 
@@ -226,7 +252,7 @@ class Spool:
 
     async def finish(self, claim: Claim, settled: Settled) -> str | None:
         """Write what became of an attempt; return the message's state, None when another process had taken it over."""
-        waiter = self._waiters.get(claim.message.id)
+        _, waiter = self._waiters.get(claim.message.id, ("", None))
         # Nobody waits for most results: they share the commit of the next message that comes.
         patience = 0.0 if waiter is not None else _RESULTS_WAIT
         try:
@@ -237,6 +263,8 @@ class Spool:
             await self._unlink([claim.message.id])
         if waiter is not None and not waiter.done():
             waiter.set_result(settled.results)
+        elif dsn.is_news(claim.message.envelope, settled.results):
+            self.owed.set()
         return state
 
     async def release(self, claims: Sequence[Claim], *, tried: bool = True) -> None:
@@ -271,6 +299,7 @@ class Spool:
         expired = await self._write(lambda connection: rows.expire(connection, now))
         for message_id, account, reason in expired:
             log.spool.message_expired(message_id, account, reason)
+            self.owed.set()
         return len(expired)
 
     async def reclaim(self) -> None:
@@ -284,16 +313,26 @@ class Spool:
         """Hold the mail of accounts that the configuration no longer has, and let go what has its account again."""
         return await self._write(lambda connection: history.hold_unknown(connection, accounts))
 
-    async def prune(self, keep_sent: float, keep_failed: float) -> None:
-        """Forget the history of messages that were done longer ago than these seconds."""
+    async def prune(self, keep_sent: float, keep_failed: float, max_size: int | None = None) -> None:
+        """Forget messages that were done longer ago than these seconds; then failed ones, the oldest first, while all
+        content takes more than `max_size` octets. Mail goes on between the steps.
+        """
         now = self._clock.time()
+        await self._forget(lambda connection: pruning.by_age(connection, now - keep_sent, now - keep_failed))
+        if max_size is not None:
+            excess = await self._database.read(pruning.size) - max_size
+            while excess > 0:
+                freed, files = await self._write(partial(pruning.by_size, excess=excess))
+                await self._unlink(files)
+                excess = excess - freed if freed else 0
+        while await self._database.tidy():
+            await self._clock.sleep(_BREATH)
+
+    async def _forget(self, step: Callable[[Connection], tuple[bool, list[str]]]) -> None:
         more = True
         while more:
-            more, files = await self._write(
-                lambda connection: history.prune(connection, now - keep_sent, now - keep_failed)
-            )
+            more, files = await self._write(step)
             await self._unlink(files)
-        await self._database.tidy()
 
     async def _write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
         try:

@@ -104,11 +104,14 @@ def _queue(connection: Connection, row: _Row, now: float) -> None:
         row.expires_at if row.state == "queued" else max(row.expires_at, now + row.expires_at - row.received_at)
     )
     connection.execute(
-        """UPDATE message SET state = 'queued', reason = '', next_at = ?, expires_at = ?, done_at = NULL, reported = 0
+        """UPDATE message SET state = 'queued', reason = '', next_at = ?, expires_at = ?, done_at = NULL, reported = 0,
+               delay_told = 0, owed = iif(owed = 2, 0, owed)
            WHERE seq = ?""",
         (now, expires_at, row.seq),
     )
-    connection.execute("UPDATE recipient SET state = 'pending' WHERE message = ? AND state = 'failed'", (row.seq,))
+    connection.execute(
+        "UPDATE recipient SET state = 'pending', told = 0 WHERE message = ? AND state = 'failed'", (row.seq,)
+    )
 
 
 def _sorted_out(

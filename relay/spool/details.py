@@ -57,7 +57,7 @@ def details(connection: Connection, seq: int) -> Details | None:
     origin, expires_at, done_at, attempts = connection.execute(
         "SELECT origin, expires_at, done_at, attempts FROM message WHERE seq = ?", (seq,)
     ).fetchone()
-    _, listener, peer, helo, login, tls = origin_of(origin)
+    source = origin_of(origin)
     recipients = tuple(
         RecipientState(*row)
         for row in connection.execute(
@@ -69,7 +69,8 @@ def details(connection: Connection, seq: int) -> Details | None:
     untold = tuple(one for one in recipients if one.state == "sent" and one.address not in told)
     if untold and done_at is not None:
         made.append(PastAttempt(attempts, None, done_at, untold))
-    return Details(summary, listener, peer, helo, login, tls, expires_at, done_at, recipients, tuple(made))
+    session = (source.listener, source.peer, source.helo, source.login, source.tls)
+    return Details(summary, *session, expires_at, done_at, recipients, tuple(made))
 
 
 def _attempts(connection: Connection, seq: int) -> list[PastAttempt]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.database import Connection
+from relay.model import Origin
 
 REMOVED = "its account is not in the configuration: put it back, or drop the message"
 _BATCH = 200
@@ -80,7 +81,7 @@ def _summary(connection: Connection, row: Sequence[Any]) -> Summary:
         state=state,
         reason=reason,
         account=account,
-        client=origin_of(origin)[0],
+        client=origin_of(origin).client,
         sender=sender,
         recipients=tuple(address for address, *_ in people),
         message_id=message_id,
@@ -93,13 +94,12 @@ def _summary(connection: Connection, row: Sequence[Any]) -> Summary:
     )
 
 
-def origin_of(text: str) -> list[str]:
-    """The six texts of an origin; empty ones where the row is damaged."""
+def origin_of(text: str) -> Origin:
+    """An origin as a row has it; an empty one where the row is damaged."""
     try:
-        parts = json.loads(text)
-    except ValueError:
-        parts = None
-    return [str(part) for part in parts] if isinstance(parts, list) and len(parts) == 6 else [""] * 6
+        return Origin(*map(str, json.loads(text)))
+    except (TypeError, ValueError):
+        return Origin("", "", "")
 
 
 def next_due(connection: Connection, accounts: Sequence[str]) -> float | None:
@@ -141,14 +141,3 @@ def hold_unknown(connection: Connection, accounts: Sequence[str]) -> int:
         f"UPDATE message SET state = 'held', reason = ? WHERE state = 'queued' AND account NOT IN ({marks})",  # noqa: S608
         (REMOVED, *accounts),
     ).rowcount
-
-
-def prune(connection: Connection, sent_before: float, failed_before: float) -> tuple[bool, list[str]]:
-    """Delete some done messages: (whether there may be more, the names of body files that nobody needs now)."""
-    rows = connection.execute(
-        """SELECT seq, id, body_file FROM message WHERE done_at IS NOT NULL
-           AND ((state = 'sent' AND done_at < ?) OR (state = 'failed' AND done_at < ?)) LIMIT ?""",
-        (sent_before, failed_before, _BATCH),
-    ).fetchall()
-    connection.executemany("DELETE FROM message WHERE seq = ?", [(seq,) for seq, _, _ in rows])
-    return len(rows) == _BATCH, [identifier for _, identifier, in_file in rows if in_file]

@@ -13,13 +13,14 @@ from typing import Any
 
 from relay.database import Connection, Cursor
 from relay.model import Body, Envelope, MemoryBody, Message, Origin, Outcome, Result, Results
+from relay.spool import debts, dsn
 from relay.spool.upload import FileBody
 
 EXPIRED = "5.4.7"
 """Delivery time expired (RFC 3463 3.5)."""
 
 _COLUMNS = """seq, id, account, sender, eight_bit, smtputf8, origin, headers, body, body_file, body_size, body_dots,
-    received_at, expires_at, attempts, fence"""
+    received_at, expires_at, attempts, fence, dsn"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,8 @@ def insert(
     cursor = connection.execute(
         """INSERT INTO message (id, kind, state, account, sender, eight_bit, smtputf8, origin, message_id, subject,
                size, headers, body, body_file, body_size, body_dots, received_at, expires_at, next_at, attempts, fence,
-               lease_until)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+               lease_until, dsn)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             identifier,
             submission.kind,
@@ -115,6 +116,7 @@ def insert(
             1 if lease else 0,
             1 if lease else 0,
             lease.until if lease else 0.0,
+            dsn.written(envelope.dsn),
         ),
     )
     seq = cursor.lastrowid or 0
@@ -179,19 +181,20 @@ def content(connection: Connection, seq: int, bodies: Path) -> Message:
 def to_claim(row: Sequence[Any], recipients: tuple[str, ...], bodies: Path) -> Claim:
     """Raises DamagedRow for what no message can look like."""
     (seq, identifier, account, sender, eight_bit, smtputf8, origin, headers, body, body_file, size, dots) = row[:12]
-    received_at, expires_at, attempts, fence = row[12:]
+    received_at, expires_at, attempts, fence, wishes = row[12:]
     if not recipients:
         raise DamagedRow("it has no recipient that is still to be served")
     if not isinstance(headers, bytes):
         raise DamagedRow("its header block is missing")
     try:
         source = Origin(*json.loads(origin))
+        asked = dsn.read(wishes)
     except (TypeError, ValueError) as error:
         raise DamagedRow(f"its origin cannot be read: {error}") from error
     message = Message(
         id=identifier,
         account=account,
-        envelope=Envelope(sender, recipients, eight_bit=bool(eight_bit), smtputf8=bool(smtputf8)),
+        envelope=Envelope(sender, recipients, eight_bit=bool(eight_bit), smtputf8=bool(smtputf8), dsn=asked),
         headers=headers,
         body=_body(body, bodies / identifier if body_file else None, size, dots),
         origin=source,
@@ -220,7 +223,8 @@ def set_aside(connection: Connection, seq: int, reason: str, now: float) -> None
 
 def save_results(connection: Connection, seq: int, results: Mapping[str, Result]) -> None:
     connection.executemany(
-        "UPDATE recipient SET state = ?, code = ?, status = ?, text = ?, hint = ? WHERE message = ? AND address = ?",
+        """UPDATE recipient SET state = ?, code = ?, status = ?, text = ?, hint = ?, told = ?
+           WHERE message = ? AND address = ?""",
         [
             (
                 "pending" if result.outcome is Outcome.DEFERRED else result.outcome.value,
@@ -228,6 +232,7 @@ def save_results(connection: Connection, seq: int, results: Mapping[str, Result]
                 result.status,
                 result.text,
                 result.hint,
+                int(result.passed_on),
                 seq,
                 address,
             )
@@ -251,6 +256,8 @@ def save_attempt(connection: Connection, claimed: Claim, settled: Settled) -> No
 def finish(connection: Connection, claimed: Claim, settled: Settled) -> str | None:
     """Write what became of an attempt and return the message's state; None when the lease had been lost."""
     save_results(connection, claimed.seq, settled.results)
+    if dsn.is_news(claimed.message.envelope, settled.results):
+        debts.owe(connection, claimed.seq)
     if settled.next_at is not None:
         cursor = connection.execute(
             """UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ?
@@ -275,7 +282,7 @@ def close(connection: Connection, seq: int, now: float, reason: str, fence: int 
     held = "" if fence is None else " AND fence = ? AND state = 'active'"
     return connection.execute(
         f"""UPDATE message SET done_at = ?, state = iif({failed}, 'failed', 'sent'), reason = iif({failed}, ?, ''),
-               headers = iif({failed}, headers, NULL), body = iif({failed}, body, NULL)
+               headers = iif({failed} OR owed = 1, headers, NULL), body = iif({failed}, body, NULL)
             WHERE seq = ?{held}""",  # noqa: S608 (only constants)
         (now, reason, seq) if fence is None else (now, reason, seq, fence),
     )
@@ -296,5 +303,6 @@ def expire(connection: Connection, now: float) -> list[tuple[str, str, str]]:
             " WHERE message = ? AND state = 'pending'",
             (EXPIRED, text, seq),
         )
+        debts.owe(connection, seq)
         close(connection, seq, now, text)
     return [(identifier, account, reason) for _, identifier, account, reason in rows]

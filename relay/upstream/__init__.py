@@ -14,10 +14,10 @@ from relay.oauth import MailboxTokens, TokenSource
 from relay.upstream.by_mailbox import ByMailbox
 from relay.upstream.graph import GraphUpstream
 from relay.upstream.probe import probe
-from relay.upstream.sink import Discard, Fail, Sink
+from relay.upstream.sink import Discard, Fail, Keeper, Sink
 from relay.upstream.smtp import SmtpUpstream
 
-__all__ = ["ByMailbox", "Upstream", "build", "identity", "probe"]
+__all__ = ["ByMailbox", "Keeper", "Upstream", "build", "identity", "probe"]
 
 
 class Upstream(Protocol):
@@ -53,10 +53,12 @@ def build(
     http: HttpClient,
     hostname: str,
     sink_log: str = "summary",
+    keeper: Keeper | None = None,
     clock: Clock | None = None,
     mailboxes: MailboxTokens | None = None,
 ) -> Upstream:
-    """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full".
+    """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full";
+    `keeper` is where the mail of a sink is kept.
 
     `mailboxes` gives the tokens of an account that acts as whoever sends. Raises ValueError for Graph without `tokens`,
     or such an account without `mailboxes`, which a checked configuration cannot have.
@@ -66,7 +68,7 @@ def build(
         return _by_mailbox(name, account, who, mailboxes, http=http, hostname=hostname, clock=clock or Clock())
     match account.provider:
         case "sink":
-            return Sink(name, who, full=sink_log == "full")
+            return Sink(name, who, full=sink_log == "full", keeper=keeper)
         case "discard":
             return Discard(name, who)
         case "fail":
@@ -109,8 +111,8 @@ def identity(name: str, account: Account) -> Identity:
     mailbox = (account.mailbox or account.username or unknown).lower()
     if account.provider == "microsoft":
         return Identity("microsoft", account.cloud, (account.tenant or "").lower(), mailbox)
-    if account.provider == "google":
-        return Identity("google", "", "", mailbox)
+    if account.provider in ("google", "yahoo"):
+        return Identity(account.provider, "", "", mailbox)
     if account.provider == "smtp":
         return Identity("smtp", "", f"{account.host}:{account.port}".lower(), mailbox)
     return Identity(account.provider, "", "", name)

@@ -1,11 +1,13 @@
-"""Accounts that send nothing: `sink` tells what it got, `discard` forgets it, `fail` refuses it."""
+"""Accounts that send nothing: `sink` keeps what it got and tells of it, `discard` forgets it, `fail` refuses it."""
 
 import email.parser
 import html
 from collections.abc import Iterator
 from email.message import Message as Parsed
+from typing import Protocol
 
 from relay import log, mime
+from relay.database import StorageError
 from relay.model import Identity, Message, Outcome, Result, Results, Scope
 from relay.upstream.body import ContentError, chunks
 from relay.upstream.trouble import Trace
@@ -17,6 +19,14 @@ _MOST_MULTIPARTS = 20
 """A message with more, parts within parts, is shown as it came: the parser's work grows with their square."""
 _SILENT = ("style", "script")
 _CONCURRENCY = 20
+
+
+class Keeper(Protocol):
+    """Where a sink's mail is kept."""
+
+    async def keep(self, message: Message) -> None:
+        """Keep `message`, durably. Raises StorageError or OSError: then it was not kept."""
+        ...
 
 
 class _LocalUpstream:
@@ -33,14 +43,26 @@ class _LocalUpstream:
 
 
 class Sink(_LocalUpstream):
-    """Takes everything and says so; `full` writes the text of each message to the log too."""
+    """Takes everything, has `keeper` keep it and says so; `full` writes the text of each message to the log too."""
 
-    def __init__(self, name: str, identity: Identity, *, full: bool) -> None:
+    def __init__(self, name: str, identity: Identity, *, full: bool, keeper: Keeper | None = None) -> None:
         super().__init__(name, identity)
         self._full = full
+        self._keeper = keeper
 
     async def send(self, message: Message, trace: Trace | None = None) -> Results:
-        """Log the message: always sent."""
+        """Keep and log the message: sent, or deferred while the disk refuses."""
+        try:
+            if self._keeper is not None:
+                await self._keeper.keep(message)
+        except (StorageError, OSError) as error:
+            reason = f"the sink cannot keep it now: {error}"
+            return _all(message, Result(Outcome.DEFERRED, 452, "4.3.1", reason, Scope.ACCOUNT), trace)
+        await self._tell(message)
+        kept = "kept by the sink, not delivered" if self._keeper else "logged by the sink, not delivered"
+        return _all(message, Result(Outcome.SENT, 250, "2.0.0", kept), trace)
+
+    async def _tell(self, message: Message) -> None:
         envelope, client = message.envelope, message.origin.client
         subject = mime.subject(mime.split_headers(message.headers))
         log.upstream.sink_took(
@@ -49,7 +71,6 @@ class Sink(_LocalUpstream):
         if self._full:
             for line in (await text(message)).splitlines():
                 log.upstream.sink_text(message.id, line)
-        return _all(message, Result(Outcome.SENT, 250, "2.0.0", "kept by the sink, not delivered"), trace)
 
 
 class Discard(_LocalUpstream):

@@ -18,7 +18,11 @@ from relay import __version__, metrics
 from relay.log import duration
 from relay.model import LaneStatus
 from relay.spool import Spool
-from relay.web.security import HostCheck, SafeHeaders
+from relay.web import sink
+from relay.web.security import BasePath, HostCheck, Names, SafeHeaders, SameSite
+from relay.web.sink import Plane
+
+__all__ = ["Names", "Plane", "View", "build"]
 
 _FOLDER = Path(str(resources.files(__name__)))
 
@@ -33,12 +37,14 @@ class View:
     started_at: float
     troubles: Callable[[], Awaitable[Sequence[str]]]
     """Why the relay is not ready to take or send mail; empty when all is well."""
+    unreported: Callable[[], Awaitable[tuple[int, int]]]
+    """(messages of whose failure nobody could be told, reports that could not be sent)."""
     sandbox: Sequence[str] = field(default_factory=tuple)
     """What to tell about the stand-in provider, when there is one."""
 
 
-def build(view: View, hosts: Sequence[str]) -> Starlette:
-    """The application; `hosts` are the names under which a browser may ask for it."""
+def build(view: View, names: Names, plane: Plane) -> Starlette:
+    """The application, under these names; `plane` is what the sink's API works with."""
     environment = Environment(loader=FileSystemLoader(_FOLDER / "templates"), autoescape=select_autoescape())
     environment.filters["duration"] = duration
     environment.filters["moment"] = _moment
@@ -53,6 +59,7 @@ def build(view: View, hosts: Sequence[str]) -> Starlette:
             overview=await view.spool.overview(),
             messages=await view.spool.recent(),
             troubles=await view.troubles(),
+            unreported=await view.unreported(),
         )
         return HTMLResponse(page)
 
@@ -67,16 +74,26 @@ def build(view: View, hosts: Sequence[str]) -> Starlette:
     async def measured(_request: Request) -> Response:
         return Response(metrics.page(), media_type=metrics.CONTENT_TYPE)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             Route("/", status),
             Route("/metrics", measured),
             Route("/livez", alive),
             Route("/readyz", ready),
             Mount("/static", StaticFiles(directory=_FOLDER / "static")),
+            *sink.routes(plane),
         ],
-        middleware=[Middleware(SafeHeaders), Middleware(HostCheck, hosts=frozenset(hosts))],
+        middleware=[
+            Middleware(SafeHeaders),
+            Middleware(HostCheck, names=names),
+            Middleware(BasePath, path=names.base_path),
+            Middleware(SameSite),
+            Middleware(sink.Access, plane=plane),
+        ],
     )
+    # A client that follows a redirect of its DELETE would send it without its body, which means: everything.
+    app.router.redirect_slashes = False
+    return app
 
 
 def _moment(stamp: float) -> str:

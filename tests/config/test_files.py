@@ -228,7 +228,7 @@ def test_an_unusable_include(problems: Problems, text: str, hint: str) -> None:
             "accounts.a.hostname",
             "hostname belongs to the top of the file, above the first [table]",
         ),
-        ("[sink]\nxyzzy = 1", "sink.xyzzy", "the keys are log"),
+        ("[sink]\nxyzzy = 1", "sink.xyzzy", "the keys are chaos, keep, log"),
         ("[clients.a]\nany_login = true", "clients.a.any_login", "did you mean"),
         ("source = 1", "source", "is not a key here"),
         ('[accounts.a.oauth]\nclient_secrt = "hunter2"', "accounts.a.oauth.client_secrt", "did you mean client_secret"),

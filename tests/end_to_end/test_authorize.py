@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from relay.sandbox import Fault
+from tests.support import stored
 from tests.support.consent import Browser
 from tests.support.process import RelayProcess, relay, run
 from tests.support.way import Way, message, send, way
@@ -45,6 +46,7 @@ def test_mail_waits_for_a_sign_in_and_then_goes(tmp_path: Path) -> None:
             one.wait_received(1)
             one.stand_in.sandbox.entra.sign_ins.revoke(mailbox)
             assert process.stop() == 0
+        stored.forget_tokens(tmp_path / "state")  # their time is over
         with relay(tmp_path, "serve", "--config", str(config(one))) as process:
             process.wait_for("started")
             send(process, bytes(message("waits")))

@@ -39,12 +39,9 @@ class Desk:
         self.at.stand_in.sandbox.faults.add(Fault(kind="reply", at="end_of_data", reply="451 4.3.0 busy", times=1))
         made = message(subject, text)
         made["Message-ID"] = f"<{subject}@app>"
+        before = len([each for each in self.process.events if each.get("event") == "queued"])
         send(self.process, made.as_bytes(), *recipients)
-        count = len([each for each in self.process.events if each.get("event") == "deferred"])
-        identifier: str = self.process.wait_for("deferred", max(1, count))["id"]
-        for event in self.process.events:
-            if event.get("event") == "queued":
-                identifier = event["id"]
+        identifier: str = self.process.wait_for("queued", before + 1)["id"]
         self.process.wait_for("deferred", id=identifier)
         return identifier
 

@@ -230,3 +230,18 @@ def test_send_test_goes_the_whole_way(tmp_path: Path) -> None:
         code, output = run(tmp_path, "send-test", "office", "--config", str(at.config()))
         assert code == 1
         assert "Set-CASMailbox" in output
+
+
+def test_a_token_is_asked_for_once_for_the_relay_its_successor_and_the_commands(tmp_path: Path) -> None:
+    with way(tmp_path) as at:
+        for _ in range(2):
+            with at.relay() as process:
+                send(process, message().as_bytes())
+                process.wait_for("sent")
+                code, output = run(tmp_path, "send-test", "office", "--config", str(at.folder / "relay.toml"))
+                assert code == 0, output
+                assert process.stop() == 0
+        assert len(at.received) == 4
+        assert at.stand_in.sandbox.entra.requests == 1
+        for path in (tmp_path / "state").rglob("relay.db*"):
+            assert b"eyJ" not in path.read_bytes(), "sealed"

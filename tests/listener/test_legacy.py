@@ -1,6 +1,6 @@
 """Content with any line ends: one end of data for a session, and nothing but CRLF behind it."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relay.listener.legacy import LegacyReader
@@ -40,6 +40,7 @@ def test_an_empty_message() -> None:
     assert read(b".\r\n", [], lf=False)[0] == b""
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.sampled_from([b"", b".", b"..", b"a", b"\xff", b"a.b", b"\r"]), ENDS), max_size=9))
 def test_however_it_is_cut_the_result_is_the_same(lines: list[tuple[bytes, bytes]]) -> None:
     data = b"".join(line + end for line, end in lines)
@@ -51,6 +52,7 @@ def test_however_it_is_cut_the_result_is_the_same(lines: list[tuple[bytes, bytes
         assert facts[0] == facts[1]
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=60), st.lists(st.integers(0, 100), max_size=4), st.booleans())
 def test_what_comes_out_has_line_ends_of_one_kind_and_counted_dots(data: bytes, cuts: list[int], lf: bool) -> None:
     out, reader = read(data, cuts, lf=lf)

@@ -70,7 +70,13 @@ def test_parameters() -> None:
 
 @pytest.mark.parametrize(
     ("parameter", "code"),
-    [("SIZE=x", 501), ("SIZE=-1", 501), ("BODY=BINARYMIME", 501), ("FOO=bar", 555), ("RET=FULL", 555)],
+    [
+        ("SIZE=x", 501),
+        ("SIZE=-1", 501),
+        ("BODY=BINARYMIME", 501),
+        ("FOO=bar", 555),
+        ("RET=ALL", 501),
+    ],
 )
 def test_a_parameter_that_we_do_not_have_is_refused(parameter: str, code: int) -> None:
     with pytest.raises(BadPath) as refused:

@@ -46,6 +46,7 @@ async def test_ehlo_offers_what_there_is(tmp_path: Path) -> None:
             "250-PIPELINING",
             "250-8BITMIME",
             "250-SMTPUTF8",
+            "250-DSN",
             "250 ENHANCEDSTATUSCODES",
         ]
         assert await line.say("HELO me") == "250 relay.test"

@@ -98,6 +98,9 @@ async def test_a_fault_of_ours_at_the_end_of_the_data_is_temporary_and_none_of_i
 
 
 class _BrokenCourier:
+    def sends(self, _account: str) -> bool:
+        return True
+
     """A part behind the listener that fails in a way nobody has thought of."""
 
     def reserve(self, _account: str) -> bool:

@@ -70,6 +70,21 @@ class TestGranted:
     def test_token_types(self, token_type: object) -> None:
         granted(token(token_type=token_type))
 
+    def test_of_two_keys_the_last_counts(self) -> None:
+        """JSON leaves it open; what matters is that both cannot be believed at once."""
+        result = granted(b'{"access_token": "a", "expires_in": 1, "access_token": "b", "expires_in": "60"}')
+        assert (result.value, result.lifetime) == ("b", 60.0)
+
+    @pytest.mark.parametrize("field", ["refresh_token", "id_token"])
+    @pytest.mark.parametrize("value", ["a b", "a\r\nb", "tök", "", 5, ["x"], None, "x" * 70_000])
+    def test_what_cannot_be_used_beside_a_good_token(self, field: str, value: object) -> None:
+        result = granted(token(**{field: value}))
+        assert (result.refresh_token, result.id_token) == ("", "")
+
+    @pytest.mark.parametrize("number", [b"NaN", b"Infinity", b"1e999", b"null", b'"Infinity"', b"-Infinity", b"-0x1"])
+    def test_numbers_that_json_does_not_have(self, number: bytes) -> None:
+        check(answer(b'{"access_token": "a", "expires_in": ' + number + b"}"))
+
     def test_a_byte_order_mark(self) -> None:
         granted(b"\xef\xbb\xbf" + json.dumps(token()).encode())
 
@@ -122,6 +137,7 @@ class TestStrange:
             b'{"access_token": "abc", "expires_in": ' + b"9" * 5000 + b"}",
             b"[" * 100_000,
             b'{"a":' * 100_000,
+            b'{"access_token": "abc", "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
             b"\xff\xfe\x00",
             b'{"access_token": "\xff"}',
         ],
@@ -225,7 +241,7 @@ hostile = st.recursive(
     max_leaves=6,
 )
 KEYS = ["access_token", "token_type", "expires_in", "expires_on", "refresh_in", "scope", "error", "error_description"]
-KEYS += ["error_codes", "trace_id", "correlation_id", "message", "statusCode"]
+KEYS += ["refresh_token", "id_token", "error_codes", "trace_id", "correlation_id", "message", "statusCode"]
 documents = st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS, hostile | st.just("Bearer") | st.just("abc")))
 
 
@@ -238,6 +254,7 @@ def check(result: Granted | Refused) -> None:
         assert 1 <= result.lifetime <= 30 * 86400
         assert result.refresh_in is None or result.refresh_in > 0
         result.scope.encode()
+        assert all(each.isascii() and " " not in each for each in (result.refresh_token, result.id_token))
     else:
         assert result.error
         assert len(result.error) <= 100

@@ -99,8 +99,9 @@ class World:
             self.ripe = now + min(plan.refresh_in * (1 + self.chance / 10), plan.lifetime - margin)
         return Granted(self.last, plan.lifetime, plan.refresh_in)
 
-    async def watched(self, call: Awaitable[Token], *, replacing: bool) -> Token | None:
-        """One caller. What it is given is checked at the very moment it is given."""
+    async def watched(self, call: Awaitable[Token], *, replacing: str = "") -> Token | None:
+        """One caller, who has rejected the token `replacing`. What it gets is checked at the moment it gets it."""
+        renewing = self.running > 0
         good = self.moments()["to the end"] > self.clock.now and not self.jumped
         try:
             token = await call
@@ -108,8 +109,10 @@ class World:
             refusal = error
         else:
             self.expect(self.expires[token.value] > self.clock.now, "an expired token was handed out")
+            new = not renewing or token.value != replacing
+            self.expect(new, "the rejected token was handed out while a new one was on its way")
             return token
-        self.expect(replacing or not good, "turned away though a good token is at hand")
+        self.expect(bool(replacing) or not good, "turned away though a good token is at hand")
         left = self.ask_at - self.clock.now
         self.expect(
             refusal.retry_after is not None and abs(refusal.retry_after - left) < 1e-3, "told to wait otherwise"
@@ -134,6 +137,7 @@ acts = st.one_of(
     st.tuples(st.sampled_from(["to the end", "to the renewal", "to the next request"]), beside),
     st.tuples(st.just("get"), st.integers(1, 4)),
     st.tuples(st.just("replace"), st.integers(1, 3)),
+    st.tuples(st.just("replace an older one"), st.integers(1, 3)),
     st.tuples(st.just("cancel"), st.integers(0, 5)),
 )
 jumps = st.tuples(st.just("set the clock"), st.sampled_from([-1e8, -7200.0, -5.0, 5.0, 7200.0, 1e8]))
@@ -145,6 +149,7 @@ async def play(script: list[tuple[str, float]], scripted: list[Plan], chance: fl
     source = TokenSource("x", world.fetch, clock, chance=lambda: chance)
     callers: list[asyncio.Task[Token | None]] = []
     seen: Token | None = None
+    older: Token | None = None
     for act, number in script:
         if act == "wait":
             await clock.advance(number)
@@ -156,17 +161,22 @@ async def play(script: list[tuple[str, float]], scripted: list[Plan], chance: fl
         elif act == "cancel" and int(number) < len(callers):
             callers.pop(int(number)).cancel()
         elif act == "get":
-            new = [world.watched(source.get(), replacing=False) for _ in range(int(number))]
+            new = [world.watched(source.get()) for _ in range(int(number))]
             callers += [asyncio.create_task(each) for each in new]
         elif act == "replace" and seen is not None:
             world.rejected.add(seen.value)
-            new = [world.watched(source.replace(seen), replacing=True) for _ in range(int(number))]
+            new = [world.watched(source.replace(seen), replacing=seen.value) for _ in range(int(number))]
+            callers += [asyncio.create_task(each) for each in new]
+        elif act == "replace an older one" and older is not None and world.running == 0:
+            # Somebody was slow to be refused: there is another token by now, and none is asked for.
+            new = [world.watched(source.replace(older)) for _ in range(int(number))]
             callers += [asyncio.create_task(each) for each in new]
         await clock.settle()
         for caller in callers:
             if caller.done():
                 # Who was cancelled by the script is no longer in the list: any other ends with an answer.
-                seen = caller.result() or seen
+                given = caller.result() or seen
+                older, seen = (seen, given) if seen and given and seen.value != given.value else (older, given)
         callers = [caller for caller in callers if not caller.done()]
     # Everything that was begun comes to an end, and afterwards there is a token for who asks.
     world.plans.clear()
@@ -174,7 +184,7 @@ async def play(script: list[tuple[str, float]], scripted: list[Plan], chance: fl
         await clock.advance(700)
     assert all(caller.done() for caller in callers), "a caller waits for ever"
     await asyncio.gather(*callers)
-    assert await world.watched(source.get(), replacing=False) is not None
+    assert await world.watched(source.get()) is not None
     await source.close()
     assert world.complaints == []
 

@@ -239,6 +239,9 @@ async def test_history_is_pruned_by_age_and_state(tmp_path: Path) -> None:
         await spool.prune(keep_sent=500, keep_failed=5000)
         assert [summary.state for summary in await spool.recent()] == ["failed"]
         await spool.prune(keep_sent=500, keep_failed=500)
+        assert len(await spool.recent()) == 1, "a report about it is due"
+        await clock.advance(3600)
+        await spool.prune(keep_sent=500, keep_failed=500)
         assert await spool.recent() == []
         assert list((tmp_path / "bodies").iterdir()) == []
 

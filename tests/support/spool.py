@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from relay.database.sqlite import SqliteDatabase
-from relay.model import Clock, Envelope, Origin
+from relay.model import Clock, DsnWishes, Envelope, Origin
 from relay.spool import Spool, Submission
 
 HEADERS = b"From: app@example.com\r\nTo: a@example.org\r\nSubject: Test\r\n"
@@ -31,10 +31,11 @@ def submission(
     now: float = 0.0,
     max_age: float = 432_000.0,
     sender: str = "app@example.com",
+    dsn: DsnWishes | None = None,
 ) -> Submission:
     return Submission(
         account=account,
-        envelope=Envelope("app@example.com", recipients or ("a@example.org",)),
+        envelope=Envelope(sender, recipients or ("a@example.org",), dsn=dsn),
         headers=HEADERS,
         origin=ORIGIN,
         received_at=now,

@@ -1,6 +1,7 @@
 """A store of sign-ins on a real SQLite file, and databases that fail at a chosen moment."""
 
 import contextlib
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -53,8 +54,8 @@ class Wrapped(Database):
     async def read(self, work: Callable[[Connection], T], *, quick: bool = False) -> T:
         return await self.inner.read(work, quick=quick)
 
-    async def tidy(self) -> None:
-        await self.inner.tidy()
+    async def tidy(self) -> bool:
+        return await self.inner.tidy()
 
     async def close(self) -> None:
         await self.inner.close()
@@ -75,3 +76,10 @@ async def database(folder: Path) -> AsyncIterator[Wrapped]:
 
 def store(database: Database, folder: Path) -> ConsentStore:
     return ConsentStore(database, Sealer(Store(), folder / "store.key"))
+
+
+def forget_tokens(folder: Path) -> None:
+    """Take away the access tokens that all sources have in common: the next one asks anew."""
+    with contextlib.closing(sqlite3.connect(folder / "relay.db")) as connection:
+        connection.execute("DELETE FROM access_token")
+        connection.commit()

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from relay.database import StorageError
 from relay.model import Envelope, Identity, MemoryBody, Message, Origin, Outcome, Result, Scope
 from relay.upstream.sink import Discard, Fail, Sink, text
 from tests.upstream.parts import message, only
@@ -20,7 +21,7 @@ async def test_sink_tells_what_it_got(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "relay")
     subject = "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?= =?utf-8?b?4oKs?=\n from Ann\n"
     got = await Sink("sink", WHO, full=False).send(mail(subject, b"Secret text\r\n", "a@x", "b@x"))
-    assert got == dict.fromkeys(("a@x", "b@x"), Result(Outcome.SENT, 250, "2.0.0", "kept by the sink, not delivered"))
+    assert got == dict.fromkeys(("a@x", "b@x"), Result(Outcome.SENT, 250, "2.0.0", "logged by the sink, not delivered"))
     (record,) = caplog.records
     line = record.getMessage()
     for part in ('"Grüße€ from Ann"', "<office@contoso.com>", "<a@x>, <b@x>", "octets", "by erp", "m1"):
@@ -123,6 +124,38 @@ async def test_a_body_that_cannot_be_read_is_still_taken() -> None:
     )
     assert "stored body" in await text(lost)
     assert only(await Sink("sink", WHO, full=True).send(lost)).outcome is Outcome.SENT
+
+
+class Keeping:
+    """A store that a test looks into; `trouble` is what it meets."""
+
+    def __init__(self, trouble: Exception | None = None) -> None:
+        self.kept: list[Message] = []
+        self._trouble = trouble
+
+    async def keep(self, message: Message) -> None:
+        if self._trouble is not None:
+            raise self._trouble
+        self.kept.append(message)
+
+
+async def test_what_is_taken_has_been_kept(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "relay")
+    keeper = Keeping()
+    given = mail("Subject: x\n")
+    result = only(await Sink("sink", WHO, full=False, keeper=keeper).send(given))
+    assert (keeper.kept, result.text) == ([given], "kept by the sink, not delivered")
+
+
+@pytest.mark.parametrize("trouble", [StorageError("no room left"), OSError(28, "no room left")])
+async def test_what_cannot_be_kept_waits_and_is_not_told_as_taken(
+    trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "relay")
+    result = only(await Sink("sink", WHO, full=False, keeper=Keeping(trouble)).send(mail("Subject: x\n")))
+    assert (result.outcome, result.code, result.scope) == (Outcome.DEFERRED, 452, Scope.ACCOUNT)
+    assert "no room left" in result.text
+    assert caplog.records == []
 
 
 async def test_discard_says_little(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from relay.model import Outcome, Scope
 from relay.upstream.smtp import SmtpUpstream
+from relay.upstream.smtp.pool import MAX_MESSAGES
 from tests.support.certificates import Authority
 from tests.support.clock import FakeClock
 from tests.support.smtp_script import QUIT, ScriptedServer, mail, session
@@ -130,12 +131,14 @@ async def test_old_connections_are_not_used_again(authority: Authority) -> None:
     assert server.connections == 2
 
 
-async def test_a_hundred_messages_are_enough(authority: Authority) -> None:
+async def test_a_connection_is_not_used_for_ever(authority: Authority) -> None:
     async with (
-        ScriptedServer(session(*mail() * 100, *QUIT), session(*mail(), *QUIT), tls=authority.server()) as server,
+        ScriptedServer(
+            session(*mail() * MAX_MESSAGES, *QUIT), session(*mail(), *QUIT), tls=authority.server()
+        ) as server,
         sending(account(authority, server.port)) as upstream,
     ):
-        for _ in range(101):
+        for _ in range(MAX_MESSAGES + 1):
             await send(upstream)
 
 

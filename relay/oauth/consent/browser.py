@@ -44,7 +44,7 @@ class BrowserSignIn:
             "code_challenge_method": "S256",
         }
         if hint:
-            query["login_hint"] = hint
+            query.setdefault("login_hint", hint)
         if is_google(oauth):
             # Without both, a second consent brings no refresh token.
             query |= {"access_type": "offline", "prompt": "consent"}

@@ -7,11 +7,12 @@ been accepted, after it nobody knows.
 
 import contextlib
 from collections.abc import Callable
+from dataclasses import replace
 
-from relay.model import Message, Result, Results
+from relay.model import Message, Outcome, Result, Results
 from relay.upstream.body import ContentError, chunks
 from relay.upstream.replies import Stage
-from relay.upstream.smtp import content, limits
+from relay.upstream.smtp import content, dsn, limits
 from relay.upstream.smtp.connection import Connection
 from relay.upstream.smtp.reply import Reply
 from relay.upstream.smtp.wire import BrokenError
@@ -47,13 +48,14 @@ class Transaction:
         self._write_timeout = write_timeout
         self._trace = trace
         self._pipelining = connection.offers("PIPELINING")
+        self._dsn = message.envelope.dsn if connection.offers("DSN") else None
         self.farewell: Reply | None = None
         """A 421 that came before the content."""
 
     async def run(self) -> Results:
         """Send the message. Raises BrokenError, with `stage` telling where, and ContentError."""
         self._connection.tidy = False
-        commands = [self._mail_line(), *map(_rcpt_line, self._recipients), b"DATA"]
+        commands = [self._mail_line(), *map(self._rcpt_line, self._recipients), b"DATA"]
         if self._pipelining:
             self._said(*commands)
             self._wire.write(b"\r\n".join([*commands, b""]), replies=len(commands))
@@ -75,6 +77,8 @@ class Transaction:
             reply = await self._send_content()
         result = self._judged(self.stage, reply)
         self._connection.tidy = self.stage is Stage.END
+        if self._dsn is not None and result.outcome is Outcome.SENT:
+            result = replace(result, passed_on=True)
         return self.refused | dict.fromkeys(accepted, result)
 
     async def _ask_recipients(self, commands: list[bytes]) -> list[str]:
@@ -185,7 +189,13 @@ class Transaction:
             parts.append("BODY=8BITMIME")
         if limits.needs_smtputf8(message):
             parts.append("SMTPUTF8")
+        if self._dsn is not None:
+            parts += dsn.mail_parameters(self._dsn)
         return " ".join(parts).encode()
+
+    def _rcpt_line(self, recipient: str) -> bytes:
+        wishes = dsn.rcpt_parameters(self._dsn, recipient) if self._dsn is not None else []
+        return " ".join([f"RCPT TO:<{recipient}>", *wishes]).encode()
 
     def _said(self, *commands: bytes) -> None:
         if self._trace is not None:
@@ -195,7 +205,3 @@ class Transaction:
     def _heard(self, reply: Reply) -> None:
         if self._trace is not None:
             self._trace(f"< {reply}")
-
-
-def _rcpt_line(recipient: str) -> bytes:
-    return f"RCPT TO:<{recipient}>".encode()

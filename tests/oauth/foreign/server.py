@@ -38,20 +38,23 @@ class _Quiet(WSGIRequestHandler):
 
 
 class Foreign:
-    """The server for the length of a `with` block, at `issuer`; `ca_file` is what a client must trust."""
+    """The server for the length of a `with` block, at `issuer`; `ca_file` is what a client must trust.
 
-    def __init__(self, folder: Path, mint: Mint | None = None) -> None:
+    `mint` makes its access tokens; `host` is the name that it gives itself.
+    """
+
+    def __init__(self, folder: Path, mint: Mint | None = None, host: str = "localhost") -> None:
         self.records = Records()
         self.key = jwk.RSAKey.generate_key(2048, {"kid": "foreign", "use": "sig"})
         self.ca_file = folder / "foreign-ca.pem"
         self._mint = mint
         authority, tls = trustme.CA(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost", "127.0.0.1").configure_cert(tls)
+        authority.issue_cert(host, "127.0.0.1").configure_cert(tls)
         authority.cert_pem.write_to_path(self.ca_file)
         app = Flask(__name__)
         self._http = make_server("127.0.0.1", 0, app, threaded=True, request_handler=_Quiet, ssl_context=tls)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,))
-        self.issuer = f"https://localhost:{self._http.server_port}"
+        self.issuer = f"https://{host}:{self._http.server_port}"
         self._server = self._authorization_server(app)
         self._add_pages(app)
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -32,6 +33,7 @@ class Person:
     def __init__(self, browser: Browser | None) -> None:
         self.browser = browser
         self.said: list[str] = []
+        self.link = ""
         self._visit: asyncio.Task[object] | None = None
 
     def say(self, text: str) -> None:
@@ -45,6 +47,7 @@ class Person:
 
     async def open(self, link: str) -> bool:
         assert self.browser is not None
+        self.link = link
         self._visit = asyncio.create_task(asyncio.to_thread(self._go, self.browser, link))
         return True
 
@@ -149,13 +152,27 @@ async def test_who_declines_in_the_browser(case: Case) -> None:
     assert case.foreign.records.asked == []
 
 
-async def test_refresh_tokens_are_rotated(case: Case) -> None:
+@pytest.mark.parametrize("grant", ["authorization_code", "device_code"])
+async def test_extra_parameters_go_with_every_request(case: Case, grant: str) -> None:
+    """`audience` and `resource` are wanted by some servers at each step; a written `login_hint` wins."""
+    extra = {"audience": "mail", "login_hint": "somebody@example.com"}
+    settings = case.settings("public", grant, extra_parameters=extra)
+    _, person = await case.sign_in(settings)
+    if grant == "authorization_code":
+        query = parse_qs(urlsplit(person.link).query)
+        assert (query["audience"], query["login_hint"]) == (["mail"], ["somebody@example.com"])
+    await case.tokens(settings).get()
+    assert [each["audience"] for each in case.foreign.records.asked] == ["mail"] * len(case.foreign.records.asked)
+
+
+async def test_refresh_tokens_are_rotated(case: Case, tmp_path: Path) -> None:
     """Each refresh token is good for one use: the chain holds only if each new one is kept."""
     settings = case.settings("public", "authorization_code")
     await case.sign_in(settings)
     seen = set()
     for _ in range(4):
         seen.add((await case.tokens(settings).get()).value)
+        stored.forget_tokens(tmp_path)
     assert len(seen) == 4
     asked = [each["refresh_token"] for each in case.foreign.records.asked if each["grant_type"] == "refresh_token"]
     assert len(set(asked)) == 4

@@ -1,0 +1,74 @@
+"""Large bodies of caught mail, as files. A body that the queue has on disk is not copied: it gets a second name."""
+
+import os
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from relay.model import Body
+
+SMALL = 64 * 1024
+"""Octets up to which a body is a column."""
+
+
+@runtime_checkable
+class OnDisk(Protocol):
+    """A body that is a file already."""
+
+    @property
+    def path(self) -> Path: ...
+
+    def chunks(self) -> AsyncIterator[bytes]: ...
+
+
+async def whole(body: Body) -> bytes:
+    """All octets of a body."""
+    return b"".join([chunk async for chunk in body.chunks()])
+
+
+def adopt(found: Path, target: Path) -> None:
+    """Give the file `found` the name `target` as well, durably. Raises OSError."""
+    try:
+        os.link(found, target)
+    except FileExistsError:
+        pass  # kept before a crash, and not told
+    except OSError:
+        # A file system without links, or one more than it allows.
+        with found.open("rb") as origin:
+            _write(target, iter(lambda: origin.read(1024 * 1024), b""))
+    _sync_folder(target.parent)
+
+
+def write(target: Path, data: bytes) -> None:
+    """Write a body, durably. Raises OSError."""
+    _write(target, [data])
+    _sync_folder(target.parent)
+
+
+def _write(target: Path, pieces: Iterable[bytes]) -> None:
+    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        for piece in pieces:
+            file.write(piece)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def make_folder(folder: Path) -> list[str]:
+    """The folder, and the names of what is in it. Raises OSError."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return [path.name for path in folder.iterdir() if path.is_file()]
+
+
+def remove(folder: Path, names: Iterable[str]) -> None:
+    """Delete those files of the folder that are there."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
