@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from relay.listener import Server
 
 _SENDER_OK = "250 2.1.0 Sender OK"
+_MOST_TOLD = 100
+"""Refused senders and recipients of one session that get a line in the log."""
 _HANDSHAKE = 15.0
 """Seconds for a TLS handshake after STARTTLS."""
 
@@ -35,6 +37,7 @@ class SubmissionSession(VisitorSession):
         """An AUTH exchange: the next line is not a command."""
         self._reception: Reception | None = None
         self._size = 0
+        self._refusals = 0
         self._wishes = Wishes()
 
     def vanished(self) -> None:
@@ -133,7 +136,8 @@ class SubmissionSession(VisitorSession):
             return
         refusal = self._check_mail(arg)
         if refusal is not None:
-            log.listener.sender_refused(self.peer, arg, str(refusal))
+            if self._is_told():
+                log.listener.sender_refused(self.peer, arg, str(refusal))
             self.push(str(refusal))
         else:
             self._accept_sender()
@@ -178,6 +182,13 @@ class SubmissionSession(VisitorSession):
         text = f"No client of this relay has the address {self.peer}: add it to clients.NAME.networks"
         return Refusal(550, "5.7.1", text)
 
+    def _is_told(self) -> bool:
+        """Whether the log tells of this refusal: a client that tries a hundred thousand addresses does not fill it."""
+        self._refusals += 1
+        if self._refusals == _MOST_TOLD:
+            log.listener.refusals_untold(self.peer, _MOST_TOLD)
+        return self._refusals < _MOST_TOLD
+
     def smtp_RCPT(self, arg: str) -> None:
         if self.envelope.mail_from is None:
             self.push("503 5.5.1 Send MAIL first")
@@ -202,7 +213,8 @@ class SubmissionSession(VisitorSession):
             address = self._parts.policy.qualified(self._who, address)
         refusal = self._check_recipient(address)
         if refusal is not None:
-            log.listener.recipient_refused(self.peer, address, str(refusal))
+            if self._is_told():
+                log.listener.recipient_refused(self.peer, address, str(refusal))
         else:
             self._wishes.add(address, wishes)
         self.push("250 2.1.5 Recipient OK" if refusal is None else str(refusal))

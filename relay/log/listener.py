@@ -119,3 +119,8 @@ def struck(peer: str, stage: str, reply: str, delay: float, *, disconnect: bool)
     what += ["hangs up"] if disconnect else []
     text = f"{peer}: a fault rule at {stage}: {', '.join(what)}"
     event(logging.INFO, "fault", text, peer=peer, stage=stage, reply=reply, delay=delay, disconnect=disconnect)
+
+
+def refusals_untold(peer: str, count: int) -> None:
+    text = f"{peer}: refused {count} times in one session; what is refused further is not told"
+    event(logging.WARNING, "refused", text, peer=peer, count=count)
