@@ -24,7 +24,7 @@ bind = ["127.0.0.1:0"]
 max_connections = 2000
 max_connections_per_client = 2000
 timeout = "5s"
-tls = "auto"
+tls = "starttls"
 certificate = "{certificate}"
 key = "{key}"
 require_tls = false
@@ -192,7 +192,7 @@ def test_a_line_without_end(victim: Victim, start: bytes) -> None:
         heard(sock)
 
 
-@pytest.mark.parametrize("part", [b"X-Y: " + b"z" * 70 + b"\r\n", b"no field at all ", b"\r\n ", b"a:\r\n"])
+@pytest.mark.parametrize("part", [b"X-Y: " + b"z" * 70 + b"\r\n", b"no field at all ", b" \r\n", b"a:\r\n"])
 def test_a_header_block_without_end(victim: Victim, part: bytes) -> None:
     with victim.connect() as sock:
         begin(sock)
@@ -303,7 +303,7 @@ def test_anything_is_answered_or_ended(victim: Victim, said: list[bytes], old: b
 
 
 def test_five_hundred_idle_connections_cost_little(victim: Victim) -> None:
-    socks = [victim.connect(victim.old_port) for _ in range(5)]
+    socks = [victim.connect() for _ in range(5)]
     before = victim.size()
     more = [victim.connect() for _ in range(500)]
     for sock in more:
