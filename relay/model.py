@@ -5,11 +5,12 @@ another without either being able to change it behind the other's back.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Protocol
+from typing import Literal, Protocol
 
 
 class Outcome(StrEnum):
@@ -54,6 +55,8 @@ class Result:
     hint: str = ""
     passed_on: bool = False
     """The upstream has taken over what the client asked to be told (RFC 3461 5.2.1)."""
+    uncertain: bool = False
+    """The message may have been taken all the same: no other way or account may send it too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,29 @@ class Message:
         return len(self.headers) + 2 + self.body.size
 
 
+Priority = Literal["high", "normal", "low"]
+"""Whose mail goes first. What waits longest has a share of the places whatever its priority."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` of `unit` in any `seconds`.
+
+    With a `burst` they are spread: so many at once, then one each `seconds / count`, which makes at most
+    `count + burst` in any `seconds`.
+    """
+
+    count: int
+    unit: Literal["messages", "recipients"]
+    seconds: float
+    burst: int | None = None
+
+    @property
+    def most(self) -> int:
+        """The most in any `seconds`."""
+        return self.count + (self.burst or 0)
+
+
 Results = dict[str, Result]
 """The result of one attempt, by recipient: each recipient of the message's envelope is a key."""
 
@@ -195,6 +221,12 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """Wait until `event` is set, at most `seconds`."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await event.wait()
 
 
 @dataclass(frozen=True, slots=True)

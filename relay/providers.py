@@ -98,6 +98,9 @@ GOOGLE_AUTHORIZATION_ENDPOINT: Final = "https://accounts.google.com/o/oauth2/v2/
 GOOGLE_DEVICE_ENDPOINT: Final = "https://oauth2.googleapis.com/device/code"  # unverified that mail scopes are allowed
 GOOGLE_ISSUER: Final = "https://accounts.google.com"
 GMAIL_SMTP_SCOPE: Final = "https://mail.google.com/"
+# developers.google.com/workspace/gmail/api/auth/scopes: sending and nothing else.
+GMAIL_API_SCOPE: Final = "https://www.googleapis.com/auth/gmail.send"
+GMAIL_API_ROOT: Final = "https://gmail.googleapis.com"
 
 
 # Yahoo Mail and what Yahoo runs for others. developer.yahoo.com/oauth2/guide (endpoints, Basic as client
@@ -130,6 +133,12 @@ class GraphLimits:
     request_size: int = 4 * 1024 * 1024
     mime_size: int = 3_145_728
     """The largest message whose base64 form, unwrapped, fits into a request."""
+    attachment_size: int = 150 * 1024 * 1024
+    """The largest attachment that an upload session takes; what the mailbox may send is usually less."""
+    session_size: int = 3_000_000
+    """Smaller attachments go in one request, larger ones in an upload session; "3 MB" is all that is said."""
+    chunk_size: int = 10 * 320 * 1024
+    """Octets of one request of an upload session: below 4 MB, and a multiple of 320 KiB as other sessions want it."""
     requests_per_app: int = 4
     """At a time. Older text says for each mailbox, newer text says in all: the stricter is used."""
 
@@ -146,17 +155,37 @@ class GmailLimits:
     recipients_per_message: int = 100
     advertised_size: int = 35_882_577
     """What EHLO says."""
+    api_size: int = 36_700_160
+    """What messages.send takes, by its own description."""
+    multipart_size: int = 5 * 1024 * 1024
+    """Up to here Google advises one request, above it an upload that can be resumed."""
+    chunk_size: int = 16 * 256 * 1024
+    """Octets of one request of such an upload: a multiple of 256 KiB."""
 
 
 EXCHANGE: Final = ExchangeLimits()
 GMAIL: Final = GmailLimits()
 GRAPH: Final = GraphLimits()
 
-# The default pace stays below the limits: other programs use the same mailbox.
-EXCHANGE_MESSAGES_PER_MINUTE: Final = 25
-EXCHANGE_BURST: Final = 5
+
+@dataclass(frozen=True, slots=True)
+class HighVolumeLimits:
+    """What High Volume Email of Microsoft 365 allows one account: no rate, internal recipients only (unverified)."""
+
+    recipients_per_message: int = 50
+    message_size: int = 10 * 1024 * 1024
+
+
+HIGH_VOLUME: Final = HighVolumeLimits()
+HIGH_VOLUME_HOSTS: Final = frozenset({"smtp.hve.mx.microsoft", "smtp-hve.office365.com"})
+
+# The default pace stays below the limits: other programs use the same mailbox. Written as in an account's `rate`.
+EXCHANGE_RATE: Final = ("25 messages/1m burst 5", "10000 recipients/24h")
 EXCHANGE_CONCURRENCY: Final = 2
+# Exchange's daily limit holds for Graph too; whether its messages a minute do is not documented.
+GRAPH_RATE: Final = ("10000 recipients/24h",)
 GRAPH_CONCURRENCY: Final = 2
+GMAIL_RATE: Final = ("2000 messages/24h", "10000 recipients/24h")
 GMAIL_CONCURRENCY: Final = 2  # unverified: Google publishes no number for SMTP
 YAHOO_CONCURRENCY: Final = 2  # unverified: Yahoo publishes no number for SMTP
 SMARTHOST_CONCURRENCY: Final = 20

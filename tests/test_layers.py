@@ -59,7 +59,8 @@ PURE = {
     "relay.mime",
     "relay.policy",
     "relay.providers",
-    "relay.upstream.graph_replies",
+    "relay.upstream.graph.replies",
+    "relay.upstream.recipients",
     "relay.upstream.replies",
 }
 IMPURE_MODULES = {"asyncio", "random", "secrets", "socket", "subprocess", "threading", "time"}
@@ -233,7 +234,7 @@ def test_right_imports_pass(tmp_path: Path) -> None:
         ("policy.py", "import datetime\nx = datetime.datetime.now(datetime.UTC)", "calls datetime.datetime.now"),
         ("policy.py", "from datetime import date\nx = date.today()", "calls date.today"),
         ("upstream/replies.py", "import uuid\nx = uuid.uuid4()", "calls uuid.uuid4"),
-        ("upstream/graph_replies.py", "import socket", "imports socket"),
+        ("upstream/graph/replies.py", "import socket", "imports socket"),
         ("advice/smtp.py", "import secrets", "imports secrets"),
     ],
 )

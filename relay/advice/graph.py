@@ -2,7 +2,10 @@
 
 from relay.advice.smtp import filled
 
-_LARGE = 'Graph takes messages up to about 3 MiB: send larger ones by SMTP, with accounts.NAME.via = ["smtp"]'
+_LARGE = (
+    "The mailbox does not take messages of this size: raise its limit (`Set-Mailbox MAILBOX -MaxSendSize 150MB`), "
+    'or send large mail another way, with accounts.NAME.via = ["graph", "smtp"]'
+)
 
 _BY_CODE = {
     "InvalidAuthenticationToken": (
@@ -52,6 +55,18 @@ _BY_STATUS = {
     404: _BY_CODE["ErrorInvalidUser"],
     413: _LARGE,
 }
+
+
+_READ_WRITE = (
+    "Messages above 3 MB go to Graph as a draft with its attachments, which needs the permission Mail.ReadWrite "
+    "besides Mail.Send: grant it with admin consent (or the role Application Mail.ReadWrite), or give large mail "
+    'another way: accounts.NAME.via = ["graph", "smtp"]'
+)
+
+
+def needs_read_write(account: str) -> str:
+    """What to do when a draft may not be made."""
+    return filled(_READ_WRITE, "", account)
 
 
 def hint(http_status: int, code: str, *, mailbox: str = "", account: str = "") -> str:

@@ -9,6 +9,7 @@ from relay.config.hashes import is_bcrypt
 from relay.config.htpasswd import Htpasswd
 from relay.config.load import load
 from relay.config.network import Bind
+from relay.config.rates import show_rate
 from relay.config.secret import Secret, SecretError, read_together
 from relay.config.settings import Account, Alerts, Client, Http, Listener, Log, OAuth, Queue, Settings, Sink, Store, Web
 from relay.config.show import Value, values
@@ -37,5 +38,6 @@ __all__ = [
     "is_bcrypt",
     "load",
     "read_together",
+    "show_rate",
     "values",
 ]

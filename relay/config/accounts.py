@@ -1,37 +1,49 @@
 """Accounts: what each provider presets, and what makes sense for it."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from relay import providers
-from relay.config import mailbox_users, network, oauth, oauth_files, tls, user_grants
+from relay.config import mailbox_users, network, oauth, oauth_files, tls, user_grants, ways
 from relay.config.files import Tree
-from relay.config.findings import Findings, KeyPath, nearest
+from relay.config.findings import Findings, KeyPath, nearest, suggestion
 from relay.config.settings import Account
 from relay.config.tables import make
 
-LOCAL_PROVIDERS = frozenset({"sink", "discard", "fail"})
 BUILT_IN: Tree = {"sink": {"provider": "sink"}}
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-
-_CREDENTIALS = {"username", "password", "oauth"}
-_CONNECTION = {"host", "port", "tls", "min_tls", "server_name", "ca_file", "certificate", "key"}
-_MICROSOFT_ONLY = {"tenant", "cloud", "mail_endpoint"}
-_TIMES = {"connect_timeout", "timeout", "write_timeout"}
 
 
 def accounts(raw: Tree, findings: Findings) -> dict[str, Account]:
     """The accounts that can be made of the `accounts` table, defaults filled in."""
     found = {name: _account(name, table, raw, findings) for name, table in raw.items()}
-    return {name: one for name, one in found.items() if one is not None}
+    made = {name: one for name, one in found.items() if one is not None}
+    for name in made:
+        _check_fallback(name, made, raw, findings)
+    return made
+
+
+def _check_fallback(name: str, made: dict[str, Account], raw: Tree, findings: Findings) -> None:
+    """It leads to another account, and never back: a message tries each once."""
+    path, way, here = ("accounts", name, "fallback"), [name], made[name].fallback
+    if here is not None and here not in raw:
+        findings.problem(path, f'there is no account "{here}": {suggestion(here, raw)}')
+    while here is not None and here in made:
+        way.append(here)
+        if here in way[:-1]:
+            if here == name:
+                findings.problem(path, f"leads back to {name} ({' > '.join(way)}): leave out one of them")
+            return
+        here = made[here].fallback
 
 
 def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Account | None:
     path = ("accounts", name)
     if "provider" not in table and not findings.has_problem((*path, "provider")):
         findings.problem((*path, "provider"), _provider_missing(name, others))
-    _check_keys(table, path, findings)
+    ways.check(table, path, findings)
     _check_needs(table, path, findings)
     made = make(Account, _preset(table), path, findings)
     if made is not None:
@@ -64,7 +76,7 @@ def _preset(table: Tree) -> Tree:
     if provider == "yahoo":
         return _yahoo(table)
     filled = dict(table)
-    if provider in LOCAL_PROVIDERS:
+    if provider in ways.LOCAL_PROVIDERS:
         return {"tls": "off", **filled}
     filled.setdefault("port", _port(filled.get("tls", "starttls")))
     if "password" in filled or "oauth" in filled:
@@ -82,26 +94,30 @@ def _microsoft(table: Tree) -> Tree:
     filled = dict(table)
     cloud = next((facts for name, facts in providers.CLOUDS.items() if name == table.get("cloud")), None)
     cloud = cloud or providers.CLOUDS["global"]
-    graph = _uses_graph(table)
-    if graph:
+    used = ways.of(table)
+    if "graph" in used:
         filled.setdefault("mail_endpoint", cloud.graph_root)
         filled.setdefault("concurrency", providers.GRAPH_CONCURRENCY)
-    else:
+    if "smtp" in used:
         filled.setdefault("host", cloud.smtp_host)
+        high_volume = _word(filled, "host").lower() in providers.HIGH_VOLUME_HOSTS
+        filled.setdefault("rate", [] if high_volume else list(providers.EXCHANGE_RATE))
         filled.setdefault("port", _port(filled.get("tls", "starttls")))
         filled.setdefault("concurrency", providers.EXCHANGE_CONCURRENCY)
         _set_username(filled)
+    elif "graph" in used:
+        filled.setdefault("rate", list(providers.GRAPH_RATE))
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
         tenant = filled.get("tenant") or "TENANT"
         if oauth.needs_endpoint(table):
             inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
         inner |= user_grants.neighbours(inner)
-        inner.setdefault("scopes", [_scope(cloud, graph=graph, user=oauth.is_of_user(table))])
+        ways.preset_scopes(inner, used, ways.microsoft_scopes(cloud, user=oauth.is_of_user(table)))
     return filled
 
 
-def _mail_service(table: Tree, host: str, concurrency: int) -> Tree:
+def _mail_service(table: Tree, host: str, concurrency: int, rate: Sequence[str] = ()) -> Tree:
     """`table` with what a service for mailboxes presets."""
     filled = dict(table)
     # RFC 8314 3.3 prefers TLS from the first byte; a port that is written says what is spoken there.
@@ -110,6 +126,8 @@ def _mail_service(table: Tree, host: str, concurrency: int) -> Tree:
     filled.setdefault("host", host)
     filled.setdefault("port", _port(filled["tls"]))
     filled.setdefault("concurrency", concurrency)
+    if rate:
+        filled.setdefault("rate", list(rate))
     _set_username(filled)
     return filled
 
@@ -126,7 +144,10 @@ def _yahoo(table: Tree) -> Tree:
 
 
 def _google(table: Tree) -> Tree:
-    filled = _mail_service(table, providers.GMAIL_SMTP_HOST, providers.GMAIL_CONCURRENCY)
+    filled = _mail_service(table, providers.GMAIL_SMTP_HOST, providers.GMAIL_CONCURRENCY, providers.GMAIL_RATE)
+    used = ways.of(table)
+    if "gmail-api" in used:
+        filled.setdefault("mail_endpoint", providers.GMAIL_API_ROOT)
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = dict(filled["oauth"])
         if oauth.needs_endpoint(table):
@@ -135,15 +156,8 @@ def _google(table: Tree) -> Tree:
             inner.setdefault("authorization_endpoint", providers.GOOGLE_AUTHORIZATION_ENDPOINT)
             inner.setdefault("device_authorization_endpoint", providers.GOOGLE_DEVICE_ENDPOINT)
             inner.setdefault("issuer", providers.GOOGLE_ISSUER)
-        inner.setdefault("scopes", [providers.GMAIL_SMTP_SCOPE])
+        ways.preset_scopes(inner, used, ways.google_scopes(used))
     return filled
-
-
-def _scope(cloud: providers.Cloud, *, graph: bool, user: bool) -> str:
-    """What a token is asked for: all that the application may do, or the one thing that a user allows it."""
-    if not user:
-        return cloud.graph_scope if graph else cloud.smtp_scope
-    return cloud.graph_user_scope if graph else cloud.smtp_user_scope
 
 
 def _word(table: Tree, key: str) -> str:
@@ -161,32 +175,6 @@ def _set_username(table: Tree) -> None:
     """The login is the mailbox, unless that is another one for each message."""
     if not mailbox_users.is_of_sender(table):
         _set_default(table, "username", table.get("mailbox"))
-
-
-def _uses_graph(table: Tree) -> bool:
-    return table.get("via") == ["graph"]
-
-
-def _check_keys(table: Tree, path: KeyPath, findings: Findings) -> None:
-    """A key that the provider or the way has no use for is a mistake, not a decoration."""
-    provider = _word(table, "provider")
-    if provider in LOCAL_PROVIDERS:
-        useless = _CREDENTIALS | _CONNECTION | _MICROSOFT_ONLY | _TIMES | {"via"}
-        why = f'has no meaning with provider = "{provider}", which sends nothing: remove it, or change the provider'
-    elif provider in {"smtp", "google", "yahoo"}:
-        useless = _MICROSOFT_ONLY
-        why = f'has no meaning with provider = "{provider}": remove it, or write provider = "microsoft"'
-        if _uses_graph(table):
-            findings.problem((*path, "via"), '["graph"] needs provider = "microsoft"')
-    elif provider == "microsoft" and _uses_graph(table):
-        useless = _CONNECTION | (set() if oauth.is_password_grant(table) else {"username", "password"})
-        why = 'has no meaning with via = ["graph"], which sends by HTTPS with a token: remove it'
-    else:
-        useless = {"mail_endpoint"} if provider == "microsoft" else set()
-        why = 'is used only with via = ["graph"]: remove it, or add that'
-    for key in table:
-        if key in useless:
-            findings.problem((*path, key), why)
 
 
 def _check_needs(table: Tree, path: KeyPath, findings: Findings) -> None:
@@ -268,7 +256,7 @@ def _check_logins(table: Tree, path: KeyPath, findings: Findings) -> None:
 
 
 def _check_credentials(made: Account, path: KeyPath, findings: Findings) -> None:
-    if (made.password or made.oauth) and made.via == ("smtp",) and made.tls in {"off", "opportunistic"}:
+    if (made.password or made.oauth) and "smtp" in made.via and made.tls in {"off", "opportunistic"}:
         findings.problem(
             (*path, "tls"),
             f'"{made.tls}" could send the password or token readable: write "starttls" or "implicit", '

@@ -33,6 +33,7 @@ def clients(raw: Tree, known: Known, findings: Findings) -> dict[str, Client]:
         recognition.check(table, path, findings)
         _check_listeners(table, known.listeners, path, findings)
         filled = {"listeners": known.listeners, **table, "account": _account(table, known.accounts, path, findings)}
+        _check_accounts(table, known.accounts, path, findings)
         if "password" in table or "password_hash" in table:
             filled.setdefault("login", name)
         if client := _made(filled, known, path, findings):
@@ -77,20 +78,22 @@ def _made(filled: Tree, known: Known, path: KeyPath, findings: Findings) -> Clie
         # Its account has problems of its own; these let the rest of the client be checked.
         stand_in = {"senders": ["*"], **filled, "account": name or next(iter(known.accounts))}
         return make(Client, stand_in, path, findings)
-    own = account.own_mailbox
-    if "senders" not in filled and account.is_real and not own and "authenticate" not in filled:
+    served = [known.made[one] for one in filled.get("accounts", [name]) if one in known.made]
+    mailboxes = list(dict.fromkeys(one.own_mailbox for one in served if one.is_real and one.own_mailbox))
+    real = any(one.is_real for one in served)
+    if "senders" not in filled and real and not mailboxes and "authenticate" not in filled:
         instead = "" if account.acts_as_sender else f", or mailbox in [accounts.{name}]"
         findings.problem(
             (*path, "senders"),
             f"is missing, and the account {name} has no mailbox to take for it: add the addresses that may send, "
             f'like senders = ["noreply@example.com"]{instead}',
         )
-    defaults: Tree = {"senders": [own] if account.is_real and own else ["*"]}
+    defaults: Tree = {"senders": mailboxes if real and mailboxes else ["*"]}
     if "authenticate" in filled and "senders" not in filled:
         made = make(Client, {**defaults, **filled}, path, findings)
         # Nobody until somebody has logged in: then it is that user's own mailbox.
         return made.model_copy(update={"senders": ()}) if made else None
-    if not account.is_real:
+    if not real:
         defaults["reply"] = "delivered"
     return make(Client, {**defaults, **filled}, path, findings)
 
@@ -98,6 +101,9 @@ def _made(filled: Tree, known: Known, path: KeyPath, findings: Findings) -> Clie
 def _account(table: Tree, accounts: Tree, path: KeyPath, findings: Findings) -> Any:
     """The account's name; None after a problem."""
     written = table.get("account")
+    several = table.get("accounts")
+    if isinstance(several, list) and several and isinstance(several[0], str):
+        return several[0] if several[0] in accounts else None
     if written is None:
         if len(accounts) == 1:
             return next(iter(accounts))
@@ -110,6 +116,19 @@ def _account(table: Tree, accounts: Tree, path: KeyPath, findings: Findings) -> 
     return written
 
 
+def _check_accounts(table: Tree, accounts: Tree, path: KeyPath, findings: Findings) -> None:
+    written = table.get("accounts")
+    if written is not None and "account" in table:
+        findings.problem((*path, "accounts"), "and account are both given: keep one")
+    if written is not None and "authenticate" in table:
+        findings.problem(
+            (*path, "accounts"), "has no meaning with authenticate: write account, the one that checks logins"
+        )
+    for name in written if isinstance(written, list) else ():
+        if isinstance(name, str) and name not in accounts:
+            findings.problem((*path, "accounts"), f'there is no account "{name}": {suggestion(name, accounts)}')
+
+
 def _check_listeners(table: Tree, names: list[str], path: KeyPath, findings: Findings) -> None:
     written = table.get("listeners")
     for name in written if isinstance(written, list) else ():
@@ -118,14 +137,15 @@ def _check_listeners(table: Tree, names: list[str], path: KeyPath, findings: Fin
 
 
 def _check_sender(client: Client, made: dict[str, Account], path: KeyPath, findings: Findings) -> None:
-    account = made.get(client.account)
     if client.authenticate is not None:
         return  # The user's own is there when it is needed.
-    if client.sender != "keep" and account is not None and account.own_address is None:
-        findings.problem(
-            (*path, "sender"),
-            f'"{client.sender}" needs an address to write: add from_address or mailbox to [accounts.{client.account}]',
-        )
+    for name in client.uses:
+        account = made.get(name)
+        if client.sender != "keep" and account is not None and account.own_address is None:
+            findings.problem(
+                (*path, "sender"),
+                f'"{client.sender}" needs an address to write: add from_address or mailbox to [accounts.{name}]',
+            )
 
 
 def _check_ambiguous(found: dict[str, Client], findings: Findings) -> None:

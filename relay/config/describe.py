@@ -2,6 +2,7 @@
 
 import shlex
 
+from relay.config.rates import show_rate
 from relay.config.secret import Secret
 from relay.config.settings import Account, Client, Listener, OAuth, Queue, Settings
 from relay.config.units import show_day, show_duration, show_size
@@ -78,17 +79,29 @@ def _client(name: str, client: Client, settings: Settings) -> list[str]:
     built_in = " (built in)" if client.any_login else ""
     lines = [
         f"client {name}{built_in}: {_recognised(client)}",
-        f"  sends through account {client.account}, as {_senders(client)}, to {_patterns(client.recipients)}",
+        f"  sends through {_ways(client)}, as {_senders(client)}, to {_patterns(client.recipients)}",
         f"  hears 250 when the message is {client.reply}",
     ]
+    if client.priority != "normal":
+        lines.append(f"  {client.priority} priority")
+    if client.rate or client.recipient_rate:
+        each = [f"{show_rate(rate)} to each recipient" for rate in client.recipient_rate]
+        above = "waits" if client.over_rate == "hold" else "is refused"
+        lines.append(f"  {', '.join([*map(show_rate, client.rate), *each])}; what is above {above}")
     if client.sender != "keep":
-        own = "the user's mailbox" if client.authenticate is not None else ""
-        address = own or settings.accounts[client.account].own_address
+        own = [settings.accounts[name].own_address or "" for name in client.uses]
+        address = "the user's mailbox" if client.authenticate is not None else " or ".join(filter(None, own))
         when = "always" if client.sender == "force" else "when the app's own is not allowed"
         lines.append(f"  sender is rewritten to {address} {when}")
     if client.redirect_to:
         lines.append(f"  all of it goes to {client.redirect_to} instead of to its recipients")
     return lines
+
+
+def _ways(client: Client) -> str:
+    if not client.accounts:
+        return f"account {client.account}"
+    return f"the first of {', '.join(client.accounts)} that is for it"
 
 
 def _recognised(client: Client) -> str:
@@ -120,21 +133,37 @@ def _patterns(patterns: tuple[str, ...]) -> str:
 
 
 def _account(name: str, account: Account, settings: Settings) -> list[str]:
-    users = [user for user, client in settings.clients.items() if client.account == name]
+    users = [user for user, client in settings.clients.items() if name in client.uses]
+    users += [f"{other} (fallback)" for other, one in settings.accounts.items() if one.fallback == name]
     lines = [f"account {name}: {_way(account)}"]
     if account.mailbox:
         lines.append("  as the mailbox of whoever sends" if account.acts_as_sender else f"  mailbox {account.mailbox}")
     if account.oauth:
         oauth = account.oauth
-        lines.append(f"  token from {oauth.origin} for {' '.join(oauth.scopes) or 'no scope'} ({oauth.grant})")
+        lines.append(f"  token from {oauth.origin} for {_scopes(account, oauth)} ({oauth.grant})")
         lines.append(f"  {_proof(oauth)}")
         if account.password:
             lines.append(f"  as the user {account.username}, password {_masked(account.password)}")
     elif account.password:
         lines.append(f"  login {account.username}, password {_masked(account.password)}")
-    if account.is_real:
-        lines.append(f"  {account.concurrency} at a time")
+    if account.senders or account.recipients:
+        parts = [
+            f"from {_patterns(account.senders)}" if account.senders else "",
+            f"to {_patterns(account.recipients)}" if account.recipients else "",
+        ]
+        lines.append(f"  for mail {' '.join(filter(None, parts))}, where a client has several accounts")
+    if account.fallback:
+        lines.append(f"  while it is in trouble, its mail goes through {account.fallback}")
+    pace = [f"{account.concurrency} at a time"] if account.is_real else []
+    if pace := [*pace, *map(show_rate, account.rate)]:
+        lines.append(f"  {', '.join(pace)}")
     return [*lines, f"  used by: {', '.join(users) or 'nobody'}"]
+
+
+def _scopes(account: Account, oauth: OAuth) -> str:
+    """What tokens are asked for: once for all ways, or for each."""
+    asked = dict.fromkeys(" ".join(oauth.for_way(way).scopes) or "no scope" for way in account.via)
+    return " or ".join(asked)
 
 
 def _proof(oauth: OAuth) -> str:
@@ -166,15 +195,23 @@ def _way(account: Account) -> str:
         return "discard: accepts mail and throws it away"
     if account.provider == "fail":
         return "fail: refuses every message"
-    if account.via == ("graph",):
-        return f"{account.provider}, by Microsoft Graph at {account.mail_endpoint}"
+    ways = ", else ".join(_one_way(way, account) for way in account.via)
+    return f"{account.provider}, {ways}"
+
+
+def _one_way(way: str, account: Account) -> str:
+    if way == "graph":
+        copies = "" if account.save_to_sent else " (keeping no copy)"
+        return f"by Microsoft Graph at {account.mail_endpoint}{copies}"
+    if way == "gmail-api":
+        return f"by the Gmail API at {account.mail_endpoint}"
     encryption = {
         "starttls": f"STARTTLS, TLS {account.min_tls} or newer",
         "implicit": f"TLS {account.min_tls} or newer from the first byte",
         "opportunistic": "TLS where the server offers it, unverified",
         "off": "no TLS",
     }[account.tls]
-    return f"{account.provider}, by SMTP to {account.host}:{account.port} ({encryption})"
+    return f"by SMTP to {account.host}:{account.port} ({encryption})"
 
 
 def _masked(secret: Secret | None) -> str:

@@ -9,7 +9,7 @@ import itertools
 import json
 import shlex
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, get_args
@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from relay.config import network, units
 from relay.config.findings import UnusableError, suggestion
+from relay.config.rates import show_rate
 
 WRITTEN = {"written": True}
 """The validation context for values as a file or variable holds them."""
@@ -117,6 +118,11 @@ def _texts(values: Iterable[Any]) -> list[str]:
     return [str(value) for value in values]
 
 
+def rates(item: Callable[[str], Any], *, example: str) -> Form:
+    """A list of rates; an empty one is no limit."""
+    return replace(listing(item, empty=True, example=example), show=lambda found: [*map(show_rate, found)])
+
+
 def binds(*, empty: bool = False) -> Form:
     """A list of addresses to listen on."""
     entries = listing(network.bind, empty=empty, example='["127.0.0.1:2525", "[::1]:2525"]')
@@ -132,17 +138,8 @@ def binds(*, empty: bool = False) -> Form:
 
 
 def ways(choices: Any) -> Form:
-    """The ways of an account: exactly one for now."""
-    word = one_of(choices)
-    entries = listing(word.parse, example='["smtp"]')
-
-    def parse(value: Any) -> tuple[str, ...]:
-        found = entries.parse(value)
-        if len(found) != 1:
-            raise UnusableError('must hold exactly one way: write ["smtp"] or ["graph"]')
-        return tuple(found)
-
-    return Form(parse, environment=split_list, show=_texts)
+    """The ways of an account, in the order in which they are tried."""
+    return listing(one_of(choices).parse, example='["smtp", "graph"]')
 
 
 def split_list(value: str) -> list[Any]:

@@ -37,7 +37,11 @@ def complete(
     found: dict[str, Listener] = {}
     for name, listener in made.items():
         users = {key: client for key, client in clients.items() if name in client.listeners}
-        real = {key for key, client in users.items() if client.account in accounts and accounts[client.account].is_real}
+        real = {
+            key
+            for key, client in users.items()
+            if any(one in accounts and accounts[one].is_real for one in client.uses)
+        }
         # Whoever is behind a load balancer on this machine is not on this machine.
         off_loopback = not is_loopback(listener.bind) or bool(listener.proxy_protocol)
         if off_loopback:

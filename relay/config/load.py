@@ -72,7 +72,8 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     if isinstance(http, Http) and http.ca_file:
         tls.check_authority(http.ca_file, ("http", "ca_file"), findings)
     _check_reports(parts["queue"], written, findings)
-    used = {client.account for client in people.values()} | _reporting(parts["queue"])
+    used = {name for client in people.values() for name in client.uses} | _reporting(parts["queue"])
+    used |= {account.fallback for account in made.values() if account.fallback}
     _warn(written, used, web, made, findings)
     secrets.check(tree, findings)
     top = _top(tree, environ, findings)

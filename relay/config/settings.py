@@ -11,26 +11,29 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from relay import providers
-from relay.config import addresses, forms, network, places
+from relay.config import addresses, forms, network, places, rates
 from relay.config.addresses import SENDER
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
-
-Provider = Literal["microsoft", "google", "yahoo", "smtp", "sink", "discard", "fail"]
-Way = Literal["smtp", "graph"]
-ListenerTls = Literal["off", "starttls", "implicit", "auto"]
-UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
-TlsVersion = Literal["1.2", "1.3"]
-ListenerTlsVersion = Literal["1.0", "1.1", "1.2", "1.3"]
-Profile = Literal["standard", "legacy"]
-SenderRule = Literal["keep", "force", "if_not_allowed"]
-Reply = Literal["queued", "delivered"]
-Bounces = Literal["operator", "sender", "off"]
-Authenticate = Literal["upstream"]
-Grant = Literal["client_credentials", "authorization_code", "device_code", "password", "jwt_bearer", "managed_identity"]
-AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
-
-RequestMethod = Literal["POST", "GET"]
+from relay.config.words import (
+    RESERVED_PARAMETERS,
+    Authenticate,
+    AuthMethod,
+    Bounces,
+    Grant,
+    ListenerTls,
+    ListenerTlsVersion,
+    OverRate,
+    Profile,
+    Provider,
+    Reply,
+    RequestMethod,
+    SenderRule,
+    TlsVersion,
+    UpstreamTls,
+    Way,
+)
+from relay.model import Priority, Rate
 
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
@@ -47,20 +50,9 @@ Day = Annotated[float, forms.day()]
 Flag = Annotated[bool, forms.flag()]
 Port = Annotated[int, forms.count(1, 65535)]
 Count = Annotated[int, forms.count(1, 1_000_000)]
+Rates = Annotated[tuple[Rate, ...], forms.rates(rates.rate, example='["25 messages/1m"]')]
+RecipientRates = Annotated[tuple[Rate, ...], forms.rates(rates.message_rate, example='["5 messages/1m"]')]
 Patterns = Annotated[tuple[str, ...], forms.listing(addresses.pattern, example='["noreply@example.com"]')]
-
-# What the relay itself sends to the token endpoint, with the key that sets it.
-_RESERVED_PARAMETERS = {
-    "grant_type": "grant",
-    "client_id": "client_id",
-    "client_secret": "client_secret",
-    "username": "accounts.NAME.username",
-    "password": "accounts.NAME.password",
-    "assertion": "private_key_file",
-    "client_assertion": "private_key_file",
-    "client_assertion_type": "private_key_file",
-    "scope": "scopes",
-}
 
 
 class Table(BaseModel):
@@ -114,10 +106,17 @@ class Client(Table):
     networks: Annotated[tuple[Network, ...], forms.listing(network.network, example='["192.0.2.0/24"]')] = ()
     listeners: Annotated[tuple[str, ...], forms.listing(str, example='["default"]')]
     account: Text
+    """The only one, or the first of `accounts`."""
+    accounts: Annotated[tuple[str, ...], forms.listing(str, example='["internal", "office"]')] = ()
+    """The first whose mailbox, senders or recipients fit is used."""
     senders: Patterns
     recipients: Patterns = ("*",)
     max_message_size: Size | None = None
     max_age: Duration | None = None
+    priority: Annotated[Priority, forms.one_of(Priority)] = "normal"
+    rate: Rates = ()
+    recipient_rate: RecipientRates = ()
+    over_rate: Annotated[OverRate, forms.one_of(OverRate)] = "refuse"
     sender: Annotated[SenderRule, forms.one_of(SenderRule)] = "keep"
     from_name: Annotated[str, forms.text(empty=True)] | None = None
     reply_to: Annotated[str, forms.text(addresses.reply_to, empty=True)] | None = None
@@ -129,6 +128,11 @@ class Client(Table):
     reply_timeout: Duration = 25.0
     any_login: bool = False
     """AUTH is accepted with any user and password: only for the built-in `local`, so it has no form."""
+
+    @property
+    def uses(self) -> tuple[str, ...]:
+        """All its accounts."""
+        return self.accounts or (self.account,)
 
     @property
     def has_login(self) -> bool:
@@ -170,7 +174,7 @@ class OAuth(Table):
     """Whose id_token says who has signed in (OpenID Connect). Without a user: finds the token endpoint."""
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
-    extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
+    extra_parameters: Annotated[dict[str, str], forms.parameters(RESERVED_PARAMETERS)] = Field(default_factory=dict)
     subject: Text | None = None
     """Whom `jwt_bearer` asks for."""
     refresh_margin: DurationOrZero | None = None
@@ -179,6 +183,14 @@ class OAuth(Table):
     username: str | None = None
     """The account's, and so is the password: for the grant that sends them. Filled in, so they have no form."""
     password: Secret | None = None
+
+    way_scopes: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """What each of the account's ways asks for, where the provider presets it: set by the provider, so no form."""
+
+    def for_way(self, way: str) -> "OAuth":
+        """The same with the scopes of one way."""
+        scopes = self.way_scopes.get(way, self.scopes)
+        return self if scopes == self.scopes else self.model_copy(update={"scopes": scopes})
 
     @property
     def origin(self) -> str:
@@ -207,13 +219,21 @@ class Account(Table):
     certificate: File | None = None
     key: File | None = None
     mail_endpoint: Url | None = None
-    """The address in front of `/v1.0/users/...` of a Graph service."""
+    """The address in front of `/v1.0/users/...` of a Graph service, or of `/gmail/v1/users/...` of Gmail's."""
+    save_to_sent: Flag = True
+    """Whether Graph keeps a copy of what it sends in the mailbox."""
     concurrency: Annotated[int, forms.count(1, 1000)] = providers.SMARTHOST_CONCURRENCY
+    rate: Rates = ()
+    senders: Patterns = ()
+    recipients: Patterns = ()
+    """Which mail it is for, where a client has several accounts."""
     max_message_size: Size | None = None
     connect_timeout: Duration = 30.0
     timeout: Duration = 300.0
     write_timeout: DurationOrZero = 300.0
     """0 turns it off; the deadline of the whole attempt remains."""
+    fallback: Text | None = None
+    """Another account, for the time that this one is in trouble."""
     oauth: OAuth | None = None
 
     @property

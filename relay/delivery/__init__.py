@@ -12,11 +12,17 @@ from dataclasses import replace
 
 from relay import log
 from relay.database import StorageError
+from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
 from relay.delivery.lane import Lane, lanes_of
+from relay.delivery.portion import LATER, onward, portion, rest, seen
 from relay.delivery.schedule import Verdict, judge
-from relay.model import Clock, LaneStatus, Outcome, Result, Results, Scope
+from relay.delivery.terms import Terms, terms_of
+from relay.limits import Pace
+from relay.model import Clock, Identity, LaneStatus, Message, Outcome, Result, Results, Scope
 from relay.spool import Claim, Settled, Spool
 from relay.upstream import Upstream
+
+__all__ = ["Delivery", "Fallbacks", "Terms", "fallbacks_of", "terms_of"]
 
 POLL = 1.0
 """Seconds after which the queue is looked at in any case: a command may have changed it."""
@@ -27,7 +33,8 @@ _STORAGE_PAUSE = 5.0
 class Delivery:
     """The scheduler and its workers.
 
-    `retry` is the schedule of delays in seconds; `jitter` gives numbers in 0..1. `run()` works until `stop()`.
+    `retry` is the schedule of delays in seconds; `jitter` gives numbers in 0..1; `paces` are those of the identities
+    that have one, `terms` what else the accounts ask for. `run()` works until `stop()`.
     """
 
     def __init__(
@@ -36,16 +43,22 @@ class Delivery:
         upstreams: Mapping[str, Upstream],
         *,
         retry: Sequence[float],
+        paces: Mapping[Identity, Pace] | None = None,
+        terms: Mapping[str, Terms] | None = None,
+        fallbacks: Fallbacks = NONE,
         clock: Clock | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._spool = spool
         self._retry = retry
+        self._fallbacks = fallbacks
         self._clock = clock or Clock()
         self._jitter = jitter
-        self._lanes = lanes_of(upstreams)
+        self._lanes = lanes_of(upstreams, paces or {}, terms or {})
         self._lane_of = {name: lane for lane in self._lanes for name in lane.accounts}
         self._attempts: dict[asyncio.Task[None], Claim] = {}
+        self._asked: dict[str, Results] = {}
+        """Of messages that go in several transactions: who was deferred in an earlier one of this attempt."""
         self._wake = asyncio.Event()
         self._stopping = False
         self._looked_at = 0.0
@@ -64,7 +77,7 @@ class Delivery:
     def reserve(self, account: str) -> bool:
         """Keep a place for a message that is being committed, if nothing older waits for it."""
         lane = self._lane_of.get(account)
-        if lane is None or self._stopping or not lane.idle(self._clock.time()):
+        if lane is None or not lane.is_plain or self._stopping or not lane.idle(self._clock.time()):
             return False
         lane.expected += 1
         return True
@@ -96,6 +109,8 @@ class Delivery:
             while not self._stopping:
                 self._wake.clear()
                 try:
+                    if self._fallbacks.to:
+                        await self._divert_all()
                     await self._fill_all()
                 except StorageError as error:
                     log.delivery.storage_trouble(str(error))
@@ -130,17 +145,28 @@ class Delivery:
 
     async def _rest(self) -> None:
         """Wait for an arrival, the end of an attempt, the next due time, or a second."""
-        times = [at for lane in self._lanes if lane.hungry(self._clock.time()) and (at := lane.wake_at()) is not None]
-        wait = min([POLL, *(at - self._clock.time() for at in times)])
+        now = self._clock.time()
+        times = [at for lane in self._lanes if (at := lane.wake_at(now)) is not None]
+        wait = min([POLL, *(at - now for at in times)])
         if wait > 0 and not self._wake.is_set():
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._wake.wait()
+            await self._clock.wait(self._wake, wait)
         # A busy mailbox must not keep the others from noticing what a command has changed.
         if not self._wake.is_set() or self._clock.time() - self._looked_at >= POLL:
             self._looked_at = self._clock.time()
             for lane in self._lanes:
+                self._advance(lane)
                 lane.due_at = 0.0
+
+    async def _divert_all(self) -> None:
+        """Have other accounts take over the mail of those that are in trouble."""
+        now = self._clock.time()
+        for lane in self._lanes:
+            if now < lane.paused_until and lane.due_at is not None and lane.due_at <= now:
+                lane.due_at = None
+                for account in lane.accounts:
+                    if to := await self._fallbacks.divert(self._spool, account, now, lane.trouble):
+                        self.notice(to)
+                lane.expect(await self._spool.next_due(lane.accounts))
 
     async def _fill_all(self) -> None:
         now = self._clock.time()
@@ -148,24 +174,40 @@ class Delivery:
         if len(ready) == 1:
             await self._fill(ready[0])
         elif ready:
+            ready.sort(key=lambda lane: lane.looked_at)  # the mailboxes of one application take turns
             await asyncio.gather(*(self._fill(lane) for lane in ready))
 
     async def _fill(self, lane: Lane) -> None:
-        """Lease as many messages as the lane has room for."""
-        room = lane.room(self._clock.time())
+        """Lease as many messages as the lane has room for, and begin the attempts that have a place."""
+        wanted = lane.wanted(self._clock.time())
+        if not wanted:
+            return  # another mailbox of the same application has taken the place meanwhile
+        lane.looked_at = self._clock.monotonic()
         lane.due_at = None  # an arrival during the look-up sets it again
-        claims = await self._spool.claim(lane.accounts, room)
+        lane.keep(wanted)
+        try:
+            claims = await self._spool.claim(lane.accounts, wanted, by_age=lane.by_age(wanted), room=lane.room)
+        finally:
+            lane.keep(-wanted)
+        lane.leased += len(claims)
         lane.line.extend(claims)
         self._advance(lane)
-        if len(claims) == room:
+        if self._clock.time() < lane.paused_until:
+            await self._send_home(lane)
+        if len(claims) == wanted:
             lane.due_at = 0.0
         elif lane.due_at is None:
-            lane.due_at = await self._spool.next_due(lane.accounts)
+            lane.expect(await self._next_due(lane))
+
+    async def _next_due(self, lane: Lane) -> float | None:
+        """When to look again: what is due already and was not taken has more recipients than there is room for."""
+        due_at, now = await self._spool.next_due(lane.accounts), self._clock.time()
+        return due_at if due_at is None or lane.pace is None or due_at > now else now + POLL
 
     def _advance(self, lane: Lane) -> None:
         """Begin the attempts of those who stand in line as far as there are places."""
         while lane.line and not self._stopping and lane.free(self._clock.time()):
-            lane.active += 1
+            lane.take(1)
             self._begin(lane, lane.line.popleft())
 
     async def _send_home(self, lane: Lane) -> None:
@@ -179,24 +221,30 @@ class Delivery:
             log.delivery.storage_trouble(str(error))  # nobody renews their leases: they are due again in two minutes
 
     def _begin(self, lane: Lane, claim: Claim) -> None:
-        task = asyncio.create_task(self._attempt(lane, claim), name=claim.message.id)
+        """Start the attempt whose place is taken."""
+        message = portion(claim.message, lane.largest, self._asked.get(claim.message.id, ()))
+        if lane.pace is not None:
+            lane.pace.begin(len(message.envelope.recipients))
+        task = asyncio.create_task(self._attempt(lane, claim, message), name=message.id)
         self._attempts[task] = claim
         task.add_done_callback(self._attempts.pop)
 
-    async def _attempt(self, lane: Lane, claim: Claim) -> None:
-        message = claim.message
+    async def _attempt(self, lane: Lane, claim: Claim, message: Message) -> None:
+        """Send `message`, which is the claim's for as many recipients as one transaction takes."""
         started_at = self._clock.time()
+        results: Results = {}
         try:
-            results = await self._send(lane.upstreams[message.account], claim)
+            results = await self._send(lane.upstreams[message.account], message)
             now = self._clock.time()
-            verdict = judge(results, attempt=message.attempt, now=now, retry=self._retry, jitter=self._jitter())
+            verdict, others = self._judge(claim, results, now)
             if verdict.trouble is not None:
                 self._pause(lane, verdict.trouble, verdict.reason)
             elif any(result.outcome is Outcome.SENT for result in results.values()) and lane.succeeded(now):
                 log.delivery.identity_recovered(str(lane.identity))
         finally:
-            self._leave(lane)
-        await self._save(claim, Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now))
+            self._leave(lane, message, results)
+        settled = Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now, others)
+        await self._save(claim, settled)
         if verdict.trouble is not None:
             await self._send_home(lane)
         again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
@@ -204,21 +252,35 @@ class Delivery:
         if verdict.next_at is not None:
             self.notice(message.account)
 
-    def _leave(self, lane: Lane) -> None:
+    def _judge(self, claim: Claim, results: Results, now: float) -> tuple[Verdict, Results]:
+        """What follows from an attempt or a part of one, and the results of those whose turn has not come."""
+        message = claim.message
+        asked = self._asked.pop(message.id, {})
+        if left := rest(message, asked, results):
+            deferred = {address: result for address, result in results.items() if result.outcome is Outcome.DEFERRED}
+            self._asked[message.id] = {who: result for who, result in (asked | deferred).items() if who not in left}
+            return onward(message), dict.fromkeys(left, LATER)
+        verdict = judge(asked | results, attempt=message.attempt, now=now, retry=self._retry, jitter=self._jitter())
+        return verdict, asked
+
+    def _leave(self, lane: Lane, message: Message, results: Results) -> None:
         """The next message may go; the result of this one is written meanwhile."""
-        lane.active -= 1
+        lane.take(-1)
+        if lane.pace is not None:
+            messages, reached = seen(message, results)
+            lane.pace.end(len(message.envelope.recipients), messages=messages, reached=reached)
         self._advance(lane)
-        if lane.due_at is not None:
+        if lane.due_at is not None or lane.app is not None:
             self._wake.set()
 
-    async def _send(self, upstream: Upstream, claim: Claim) -> Results:
+    async def _send(self, upstream: Upstream, message: Message) -> Results:
         try:
-            results = await upstream.send(claim.message)
+            results = await upstream.send(message)
             return {address: _showable(result) for address, result in results.items()}
         except Exception as error:  # noqa: BLE001 (an upstream that breaks its word must not lose mail)
-            log.internal_error(f"{claim.message.id}: the upstream of {claim.message.account} failed", error)
+            log.internal_error(f"{message.id}: the upstream of {message.account} failed", error)
             broken = Result(Outcome.DEFERRED, 451, "4.3.0", f"internal error: {type(error).__name__}", Scope.MESSAGE)
-            return dict.fromkeys(claim.message.envelope.recipients, broken)
+            return dict.fromkeys(message.envelope.recipients, broken)
 
     async def _save(self, claim: Claim, settled: Settled) -> None:
         """Write the result, again and again while the disk refuses: forgetting it would send the message twice."""
@@ -238,6 +300,9 @@ class Delivery:
         return log.duration((verdict.next_at or 0.0) - self._clock.time())
 
     def _pause(self, lane: Lane, trouble: Result, reason: str) -> None:
+        if self._clock.time() >= lane.paused_until:
+            for account in lane.accounts:
+                self._fallbacks.begin(account)
         wait = lane.pause(trouble, reason, self._clock.time(), self._jitter())
         log.delivery.identity_paused(str(lane.identity), wait, reason)
         self._spool.nothing_soon(lane.accounts)

@@ -10,7 +10,7 @@ from relay.config.secret import read_octets
 from relay.config.service_account import ServiceAccountReader
 from relay.config.units import show_day
 from relay.database import StorageError
-from relay.doctor import graph, stored
+from relay.doctor import gmail, graph, stored
 from relay.doctor.claims import Claim
 from relay.doctor.report import Notes, Report, State, Step, Tell, worst
 from relay.doctor.smtp import SmtpExamination
@@ -49,6 +49,13 @@ def diagnose_relay(settings: Settings, tell: Tell | None = None, clock: Clock | 
     return Report("", tuple(notes.steps))
 
 
+def narrowed(settings: Settings, name: str, account: Account, way: str) -> Settings:
+    """The settings with one of the ways of `account`, and what that one asks for."""
+    asked = account.oauth.for_way(way) if account.oauth is not None else None
+    one = account.model_copy(update={"via": (way,), "oauth": asked})
+    return settings.model_copy(update={"accounts": {**settings.accounts, name: one}})
+
+
 class _Examination:
     """What is under way for one account whose mail leaves this machine."""
 
@@ -70,15 +77,25 @@ class _Examination:
             except (StorageError, OSError) as error:
                 notes.add(Step("sign_in", State.FAIL, f"the stored sign-ins cannot be read: {error}"))
                 return
-            source = source_of(self._name, account, http, self._clock, store)
-            if source is not None:
-                stack.push_async_callback(source.close)
-            found = await self._token(source, store)
+            for way in account.via:
+                self._settings = narrowed(self._settings, self._name, account, way)
+                self._account = self._settings.accounts[self._name]
+                await self._way(way, stack, http, store, first=way == account.via[0])
+
+    async def _way(
+        self, way: str, stack: contextlib.AsyncExitStack, http: HttpClient, store: ConsentStore | None, *, first: bool
+    ) -> None:
+        source = source_of(self._name, self._account, http, self._clock, store)
+        if source is not None:
+            stack.push_async_callback(source.close)
+        found = await self._token(source, store)
+        if first:
             await self._expiry(store)
-            if account.via[0] == "graph":
-                notes.add(await graph.examine(self._name, account, found.token if found else None, http))
-            else:
-                await self._server(source, found)
+        if way == "smtp":
+            await self._server(source, found)
+            return
+        api = graph if way == "graph" else gmail
+        self._notes.add(await api.examine(self._name, self._account, found.token if found else None, http))
 
     async def _token(self, source: TokenSource | None, store: ConsentStore | None) -> TokenFacts | None:
         if source is None:

@@ -11,7 +11,7 @@ from relay.config import Account
 from relay.doctor.report import State, Step
 from relay.http import HttpClient, HttpError
 from relay.oauth import Token
-from relay.upstream.graph_replies import classify, read_error
+from relay.upstream.graph.replies import classify, read_error
 
 _NO_MAILBOX = frozenset({"Request_ResourceNotFound", "ResourceNotFound", "ErrorInvalidUser"})
 

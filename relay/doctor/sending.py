@@ -50,19 +50,22 @@ async def _send(
     account = settings.accounts[name]
     clock = Clock()
     http = HttpClient(settings.http, clock=clock)
-    tokens, mailboxes = None, None
+    tokens: dict[str, TokenSource] = {}
+    mailboxes = None
     if account.oauth is not None and account.acts_as_sender:
         mailboxes = oauth.mailboxes(name, account.oauth, http, clock, store).tokens
-        tokens = mailboxes.of(sender.lower())
+        tokens = {account.via[0]: mailboxes.of(sender.lower())}
     elif account.oauth is not None:
-        tokens = oauth.source(name, account.oauth, http, clock, store)
+        tokens = oauth.sources(name, account.oauth, account.via, http, clock, store)
     way = upstream.build(
         name, account, tokens=tokens, mailboxes=mailboxes, http=http, hostname=settings.hostname, clock=clock
     )
     try:
-        if tokens is not None and not await _show_token(tokens, account, say, clock):
-            return False
-        say(f"sending from <{sender}> to <{recipient}> by {name} ({account.provider}, {account.via[0]})")
+        for source in dict.fromkeys(tokens.values()):
+            if not await _show_token(source, account, say, clock):
+                return False
+        ways = " or ".join(account.via)
+        say(f"sending from <{sender}> to <{recipient}> by {name} ({account.provider}, {ways})")
         results = await way.send(_message(name, sender, recipient, settings.hostname, clock.time()), say)
     finally:
         await way.close()

@@ -1,7 +1,7 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from relay.listener import repair
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
 from relay.listener.legacy import LegacyReader
+from relay.listener.rates import SMALLEST, Rates
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
 from relay.sink.faults import Faults
@@ -37,6 +38,7 @@ class Parts:
     clock: Clock
     faults: Faults = field(default_factory=Faults)
     """Refusals on purpose, for clients of a sink."""
+    rates: Rates = field(default_factory=Rates)
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
     conversations: Collection[str] = ()
@@ -72,7 +74,9 @@ class Reception:
         self._reader = reader
         self._head = bytearray()
         self._headers: list[mime.Header] = []
-        self._decision: Decision | None = None
+        self._decisions: tuple[Decision, ...] = ()
+        self._waits: dict[str, float] = {}
+        """The seconds that a recipient's copy is held, for the client's rates."""
         self._upload: Upload = parts.spool.upload()
         self._refusal: Refusal | None = None
         self._spilling = False
@@ -104,7 +108,7 @@ class Reception:
         part = self._reader.feed(data)
         if self._reader.size > self._limit:
             self._refuse(Refusal(552, "5.3.4", f"The message is larger than the {self._limit:,} octets allowed here"))
-        if self._refusal is None and self._decision is None:
+        if self._refusal is None and not self._decisions:
             self._take_header(part)
         elif self._refusal is None:
             self._upload.add(part, self._reader.dots - dots)
@@ -125,16 +129,18 @@ class Reception:
 
     def finish(self) -> Coroutine[Any, Any, str]:
         """Decide and begin the commit, now; what is returned waits for the reply to the end of the data."""
-        if self._refusal is None and self._decision is None:
+        if self._refusal is None and not self._decisions:
             self._end_of_headers(bytes(self._head), b"")
         if self._reader.bare:
             text = "A line of the message ends in a bare LF or CR; lines must end in CRLF (RFC 5321 2.3.8)"
             self._refuse(Refusal(554, "5.6.0", text))
         elif self._reader.nul:
             self._refuse(Refusal(554, "5.6.0", "The message holds a NUL octet; send it base64-encoded (RFC 5321 2.4)"))
-        if self._refusal is not None or self._decision is None:
+        if self._refusal is None:
+            self._count()
+        if self._refusal is not None or not self._decisions:
             return self._refused()
-        submission = self._submission(self._decision)
+        submission = self._submission(self._decisions)
         self._handed_over = True
         spool = self._parts.spool
         if self._client.reply != "delivered":
@@ -177,24 +183,49 @@ class Reception:
         if headers and not any(header.name for header in headers):
             # Some devices send nothing but text: all of it is body.
             headers, body = [], block + (b"\r\n" + body if body else b"")
-        decision = self._parts.policy.check_message(self._client, self._envelope, headers)
-        if isinstance(decision, Refusal):
-            self._refuse(decision)
+        decisions = self._parts.policy.decide(self._client, self._envelope, headers)
+        if isinstance(decisions, Refusal):
+            self._refuse(decisions)
             return
-        self._headers, self._decision = headers, decision
+        self._headers, self._decisions = headers, decisions
         self._upload.add(body, body.count(b"\n.") + body.startswith(b"."))
 
-    def _submission(self, decision: Decision) -> Submission:
+    def _count(self) -> None:
+        """Take the message's places in the client's rates, or refuse it."""
+        found = self._parts.rates.take(self._client, self._envelope.recipients)
+        if isinstance(found, Refusal):
+            self._refuse(found)
+        else:
+            self._waits = {recipient: wait for recipient, wait in found.items() if wait >= SMALLEST}
+
+    def _submission(self, decisions: Sequence[Decision]) -> Submission:
+        """The message, or all that it becomes: one for each account, and one for those who have to wait for a rate."""
+        made: list[Submission] = []
+        for decision in decisions:
+            everybody = decision.recipients or self._envelope.recipients
+            if not self._waits:
+                made.append(self._message(decision, everybody, first=not made))
+                continue
+            at_once = tuple(recipient for recipient in everybody if recipient not in self._waits)
+            later = tuple(recipient for recipient in everybody if recipient in self._waits)
+            for recipients in filter(None, (at_once, later)):
+                made.append(self._message(decision, recipients, first=not made))
+        return made[0] if len(made) == 1 else replace(made[0], parts=tuple(made[1:]))
+
+    def _message(self, decision: Decision, recipients: tuple[str, ...], *, first: bool) -> Submission:
         now = self._parts.clock.time()
         headers = mime.edit_sender(self._headers, decision.edit) if decision.edit else self._headers
         headers = repair.repaired(headers, self._client, self._first_recipients, eight_bit=self._reader.eight_bit)
         envelope = replace(
             self._envelope,
             sender=decision.sender,
+            recipients=recipients,
             eight_bit=self._reader.eight_bit,
             smtputf8=self._envelope.smtputf8 or mime.needs_smtputf8(headers),
         )
-        hop = mime.Hop(self._origin, envelope, self._parts.hostname, self._upload.id, now, self._extended)
+        name = self._upload.id if first else self._parts.spool.new_id()
+        hop = mime.Hop(self._origin, envelope, self._parts.hostname, name, now, self._extended)
+        wait = max((self._waits.get(recipient, 0.0) for recipient in recipients), default=0.0) if self._waits else 0.0
         return Submission(
             account=decision.account,
             envelope=envelope,
@@ -204,6 +235,10 @@ class Reception:
             expires_at=now + self._client.max_age,
             message_id=mime.message_id(headers),
             subject=mime.subject(headers),
+            priority=self._client.priority,
+            id=name,
+            held_until=now + wait if wait else 0.0,
+            reason=f'held for the rates of client "{self._client.name}"' if wait else "",
         )
 
     async def _refused(self) -> str:

@@ -165,7 +165,7 @@ class SubmissionSession(VisitorSession):
         if parameters.size > self._size:
             text = f"{parameters.size:,} octets are more than the {self._size:,} allowed here"
             return Refusal(552, "5.3.4", text)
-        refusal = self._parts.policy.check_sender(client, path.address)
+        refusal = self._parts.policy.check_sender(client, path.address) or self._parts.rates.at_mail(client)
         if refusal is None:
             self.envelope.mail_from = path.address
             self.envelope.smtp_utf8 = parameters.smtputf8
@@ -231,6 +231,9 @@ class SubmissionSession(VisitorSession):
             text = f"Too many recipients, {self._parts.settings.max_recipients} at a time (max_recipients)"
             return Refusal(452, "4.5.3", text)
         refusal = self._parts.policy.check_recipient(client, address)
+        sender = self.envelope.mail_from or ""
+        refusal = refusal or self._parts.policy.check_route(client, sender, address)
+        refusal = refusal or self._parts.rates.at_rcpt(client, address, len(recipients) + 1)
         if refusal is None:
             recipients.append(address)
         return refusal

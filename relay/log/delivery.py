@@ -23,6 +23,11 @@ def identity_paused(identity: str, seconds: float, reason: str) -> None:
     event(logging.WARNING, "paused", text, identity=identity, seconds=round(seconds), reason=reason)
 
 
+def diverted(message_id: str, account: str, to: str, reason: str) -> None:
+    text = f"{message_id}: goes through {to}, as {account} is in trouble: {reason}"
+    event(logging.WARNING, "diverted", text, id=message_id, account=account, to=to, reason=reason)
+
+
 def identity_recovered(identity: str) -> None:
     event(logging.INFO, "recovered", f"{identity}: works again", identity=identity)
 

@@ -44,3 +44,20 @@ def sink_text(message_id: str, line: str) -> None:
 def discarded(message_id: str, account: str, recipients: Sequence[str], size: int) -> None:
     text = f"{message_id}: {account} discarded {size:,} octets for {people(recipients)}"
     event(logging.DEBUG, "discarded", text, id=message_id, account=account, recipients=list(recipients), size=size)
+
+
+def api_answered(account: str, request: str, reply: str, client_request_id: str, request_id: str) -> None:
+    """Both ids are what a provider's support asks for."""
+    text = f"{account}: {request}: {reply} (client-request-id {client_request_id}, request-id {request_id or 'none'})"
+    ids = {"client_request_id": client_request_id, "request_id": request_id}
+    event(logging.DEBUG, "upstream answered", text, account=account, request=request, reply=reply, **ids)
+
+
+def api_unanswered(account: str, request: str, client_request_id: str, reason: str) -> None:
+    text = f"{account}: {request}: {reason} (client-request-id {client_request_id})"
+    ids = {"client_request_id": client_request_id}
+    event(logging.DEBUG, "upstream unanswered", text, account=account, request=request, reason=reason, **ids)
+
+
+def way_taken(account: str, way: str, why: str) -> None:
+    event(logging.DEBUG, "way", f"{account}: sent by {way}, since {why}", account=account, way=way, why=why)

@@ -1,7 +1,8 @@
 """Header blocks of mail: read them, find the addresses in them, and change the few fields that must change.
 
-Octets in, octets out, and never a body: what an app wrote leaves as it came, down to folding, case and trailing spaces,
-except for the fields that `prepare`, `edit_sender`, `label_charset` and `redirect` name. Reading errs on the side of
+Octets in, octets out: what an app wrote leaves as it came, down to folding, case and trailing spaces, except for the
+fields that `prepare`, `edit_sender`, `label_charset` and `redirect` name. `parts` finds the parts of a body, and
+`recoding` makes the one change to a body that there is, for upstreams that would damage it. Reading errs on the side of
 the sender check: what any program on the way could take for a `From` is one here.
 """
 

@@ -6,7 +6,7 @@ from a grant and a client authentication; `claims` reads what a token says about
 
 import functools
 import os
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from relay.config.settings import OAuth
@@ -26,7 +26,7 @@ from relay.oauth.managed_identity import ManagedIdentity
 from relay.oauth.proofs import Proofs
 from relay.oauth.refresh import SignedIn
 from relay.oauth.request import Address, ClientAuthentication, Grant, TokenEndpoint
-from relay.oauth.settings import OAuthSettings
+from relay.oauth.settings import OAuthSettings, WayOAuthSettings
 from relay.oauth.shared import Shared
 from relay.oauth.store import ConsentStore
 from relay.oauth.token_source import TokenSource
@@ -46,6 +46,7 @@ __all__ = [
     "discovery",
     "mailboxes",
     "source",
+    "sources",
 ]
 
 Fetch = Callable[[], Awaitable[Granted]]
@@ -60,12 +61,14 @@ def source(
     *,
     environ: Mapping[str, str] | None = None,
     share: bool = True,
+    way: str = "",
 ) -> TokenSource:
     """The tokens of account `name`; `store` has the sign-ins of users, for the grants that begin with one.
 
-    Without `share` nothing is used that another process has fetched: a diagnosis asks for itself. `environ`, the
-    process's own when nothing is given, tells where a managed identity is found. Raises ValueError for
-    settings that a checked configuration cannot have.
+    `way` is the one that they are for, where another way of the account has tokens of its own. Without `share` nothing
+    is used that another process has fetched: a diagnosis asks for itself. `environ`, the process's own when nothing is
+    given, tells where a managed identity is found. Raises ValueError for settings that a checked configuration
+    cannot have.
     """
     if oauth.grant == "managed_identity":
         fetch = _managed_identity(name, oauth, http, clock, os.environ if environ is None else environ)
@@ -79,12 +82,33 @@ def source(
 
     # A managed identity is the machine's: another one that shares the database may have another.
     if share and store is not None and oauth.grant != "managed_identity":
-        fetch = _shared(name, oauth, fetch, clock, store)
+        fetch = _shared(name, oauth, fetch, clock, store, way=way)
     return TokenSource(name, fetch, clock, refresh_margin=oauth.refresh_margin)
 
 
+def sources(
+    name: str,
+    oauth: WayOAuthSettings,
+    ways: Sequence[str],
+    http: HttpClient,
+    clock: Clock,
+    store: ConsentStore | None = None,
+) -> dict[str, TokenSource]:
+    """The tokens of account `name` for each of its ways: one source where they ask for the same. Raises ValueError."""
+    by_scopes: dict[tuple[str, ...], TokenSource] = {}
+    found = {}
+    for way in ways:
+        settings = oauth.for_way(way)
+        scopes = tuple(settings.scopes)
+        if scopes not in by_scopes:
+            # Each in a place of its own among the tokens that processes share, or one would push the other out.
+            by_scopes[scopes] = source(name, settings, http, clock, store, way=way if by_scopes else "")
+        found[way] = by_scopes[scopes]
+    return found
+
+
 def _shared(
-    name: str, oauth: OAuthSettings, fetch: Fetch, clock: Clock, store: ConsentStore, mailbox: str = ""
+    name: str, oauth: OAuthSettings, fetch: Fetch, clock: Clock, store: ConsentStore, mailbox: str = "", way: str = ""
 ) -> Fetch:
     """`fetch` for all processes that share the database of `store`."""
 
@@ -93,7 +117,7 @@ def _shared(
         return fingerprint(oauth, str(signed_in.obtained_at) if signed_in is not None else "")
 
     return Shared(
-        name, store.tokens, fetch, asked_with, clock, mailbox=mailbox, refresh_margin=oauth.refresh_margin
+        name, store.tokens, fetch, asked_with, clock, mailbox=mailbox or way, refresh_margin=oauth.refresh_margin
     ).fetch
 
 

@@ -7,6 +7,14 @@ from typing import Protocol
 from relay.config.secret import Secret
 
 
+class WayOAuthSettings(Protocol):
+    """The same for an account with several ways, each of which may ask for something else."""
+
+    def for_way(self, way: str) -> "OAuthSettings":
+        """What is asked for one way."""
+        ...
+
+
 class OAuthSettings(Protocol):
     """`[accounts.NAME.oauth]`; `refresh_margin` is in seconds, None for the default.
 

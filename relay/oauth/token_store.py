@@ -35,7 +35,10 @@ class Turn:
 
 
 class TokenStore:
-    """The table of access tokens. Every method raises StorageError when the database refuses, SealError without key."""
+    """The table of access tokens. Every method raises StorageError when the database refuses, SealError without key.
+
+    `mailbox` is "" for the account's own token, else the mailbox, or the way ("graph") whose token is another one.
+    """
 
     def __init__(self, database: Database, sealer: Sealer) -> None:
         self._database = database

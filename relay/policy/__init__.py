@@ -2,6 +2,6 @@
 
 from relay.policy.clients import ClientPolicy, comes_from
 from relay.policy.rules import Policy
-from relay.policy.verdicts import Decision, Refusal
+from relay.policy.verdicts import Decision, Refusal, shown
 
-__all__ = ["ClientPolicy", "Decision", "Policy", "Refusal", "comes_from"]
+__all__ = ["ClientPolicy", "Decision", "Policy", "Refusal", "comes_from", "shown"]

@@ -9,6 +9,7 @@ from typing import Literal
 
 from relay import mime
 from relay.config import Client, Htpasswd, Secret, Settings
+from relay.model import Priority, Rate
 from relay.policy.patterns import AddressPatterns
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -44,6 +45,11 @@ class ClientPolicy:
     reply: Literal["queued", "delivered"]
     reply_timeout: float
     max_age: float
+    priority: Priority
+    rate: tuple[Rate, ...]
+    recipient_rate: tuple[Rate, ...]
+    holds: bool
+    """What is above its rates waits in the queue; otherwise it is refused."""
 
     @property
     def replaces_sender(self) -> bool:
@@ -72,9 +78,9 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
     return ClientPolicy(
         name=name,
         account=client.account,
-        is_real=account.is_real,
-        senders=_patterns(f"clients.{name}.senders", client.senders),
-        recipients=_patterns(f"clients.{name}.recipients", client.recipients),
+        is_real=any(settings.accounts[each].is_real for each in client.uses),
+        senders=patterns(f"clients.{name}.senders", client.senders),
+        recipients=patterns(f"clients.{name}.recipients", client.recipients),
         sender=client.sender,
         from_address=from_address,
         from_name=client.from_name,
@@ -91,12 +97,17 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
         reply=client.reply,
         reply_timeout=client.reply_timeout,
         max_age=client.max_age if client.max_age is not None else settings.queue.max_age,
+        priority=client.priority,
+        rate=client.rate,
+        recipient_rate=client.recipient_rate,
+        holds=client.over_rate == "hold",
     )
 
 
-def _patterns(key: str, patterns: tuple[str, ...]) -> AddressPatterns:
+def patterns(key: str, written: tuple[str, ...]) -> AddressPatterns:
+    """What a key's patterns mean. Raises ValueError naming the key."""
     try:
-        return AddressPatterns(patterns)
+        return AddressPatterns(written)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from None
 

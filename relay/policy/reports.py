@@ -1,6 +1,7 @@
 """Who is told of a message that was not delivered, and through which account: pure, from the settings."""
 
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from relay.config import Settings
 from relay.policy.rules import Policy
@@ -59,7 +60,9 @@ class ReportRules:
         found = self._settings.accounts.get(account)
         if found is None or not found.is_real:
             return ""
-        return "graph.microsoft.com" if found.via[0] == "graph" else found.host or ""
+        if found.via[0] == "smtp" or found.mail_endpoint is None:
+            return found.host or ""
+        return urlsplit(found.mail_endpoint).hostname or ""
 
     def max_age(self) -> float:
         """How long a report is tried, in seconds."""

@@ -1,6 +1,7 @@
 """The rules: recognise a client, check what it asks for step by step, decide on the message."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from relay import mime
 from relay.config import Settings
@@ -8,6 +9,7 @@ from relay.mime import Header, SenderEdit
 from relay.model import Envelope
 from relay.policy import senders
 from relay.policy.clients import ClientPolicy, Recognition, compiled
+from relay.policy.routes import Routes, fallback
 from relay.policy.verdicts import Decision, Refusal, shown
 
 MAX_HOPS = 50
@@ -19,13 +21,15 @@ class Policy:
 
     def __init__(self, settings: Settings, *, max_hops: int = MAX_HOPS) -> None:
         self._max_hops = max_hops
+        self._settings = settings
         self._clients = compiled(settings)
+        self._routes = Routes(settings, self._clients)
         self._recognition = {name: Recognition(name, settings, self._clients) for name in settings.listeners}
         self._sizes: dict[tuple[str, str | None], int] = {}
         for name, listener in settings.listeners.items():
             self._sizes[name, None] = listener.max_message_size
             for client_name, client in settings.clients.items():
-                limits = (client.max_message_size, settings.accounts[client.account].max_message_size)
+                limits = (client.max_message_size, *(settings.accounts[one].max_message_size for one in client.uses))
                 given = [limit for limit in limits if limit is not None]
                 self._sizes[name, client_name] = min([listener.max_message_size, *given])
 
@@ -87,6 +91,48 @@ class Policy:
         text = f'{shown(forward_path)} may not be written to by client "{client.name}"'
         return Refusal(550, "5.7.1", f"{text}: add it to clients.{client.name}.recipients")
 
+    def check_route(self, client: ClientPolicy, reverse_path: str, forward_path: str) -> Refusal | None:
+        """At RCPT: whether none of the client's accounts is for this mail."""
+        found = self._routes.find(client, reverse_path, forward_path)
+        return None if found is not None else _no_route(client, reverse_path, forward_path)
+
+    def decide(
+        self, client: ClientPolicy, envelope: Envelope, headers: Sequence[Header]
+    ) -> Refusal | tuple[Decision, ...]:
+        """At the end of the header block: through which accounts the message goes, or why it is refused."""
+        if not self._routes.has(client):
+            decision = self.check_message(client, envelope, headers)
+            return decision if isinstance(decision, Refusal) else (decision,)
+        groups: dict[ClientPolicy, list[str]] = {}
+        for recipient in envelope.recipients:
+            chosen = self._routes.find(client, envelope.sender, recipient)
+            if chosen is None:
+                return _no_route(client, envelope.sender, recipient)
+            groups.setdefault(chosen, []).append(recipient)
+        decisions = []
+        for chosen, recipients in groups.items():
+            decision = self.check_message(chosen, envelope, headers)
+            if isinstance(decision, Refusal):
+                return decision
+            decisions.append(replace(decision, recipients=tuple(recipients)))
+        return tuple(decisions)
+
+    def with_other_account(
+        self, client_name: str, account: str, envelope: Envelope, headers: Sequence[Header]
+    ) -> Refusal | Decision | None:
+        """What is decided about a message that another account is to take over; None: its client is no more.
+
+        The client's rules are looked at again, and what the account is for.
+        """
+        client = self._clients.get(client_name)
+        if client is None:
+            return None
+        route = fallback(client, account, self._settings.accounts[account])
+        for recipient in envelope.recipients:
+            if not route.takes(envelope.sender if client.sender != "force" else "", recipient):
+                return _no_route(client, envelope.sender, recipient)
+        return self.check_message(route.client, envelope, headers)
+
     def check_message(self, client: ClientPolicy, envelope: Envelope, headers: Sequence[Header]) -> Refusal | Decision:
         """At the end of the header block: what to do with the message, or why it is refused.
 
@@ -107,6 +153,11 @@ class Policy:
         if client.sender == "force":
             return Decision(client.account, _own(client, envelope), _edit(client, client.from_address))
         return _checked(client, envelope, headers)
+
+
+def _no_route(client: ClientPolicy, reverse_path: str, forward_path: str) -> Refusal:
+    text = f'No account of client "{client.name}" takes mail from <{shown(reverse_path)}> to {shown(forward_path)}'
+    return Refusal(550, "5.7.1", f"{text}: add it to accounts.NAME.senders or accounts.NAME.recipients")
 
 
 def _checked(client: ClientPolicy, envelope: Envelope, headers: Sequence[Header]) -> Refusal | Decision:

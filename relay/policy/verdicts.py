@@ -22,11 +22,15 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The message is taken: for this account, with this envelope sender ("" is the null sender) and this edit."""
+    """The message is taken: for this account, with this envelope sender ("" is the null sender) and this edit.
+
+    `recipients` are those whom this account serves, where several accounts share them; () means all.
+    """
 
     account: str
     sender: str
     edit: SenderEdit | None = None
+    recipients: tuple[str, ...] = ()
 
 
 def shown(text: str) -> str:

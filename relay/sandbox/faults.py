@@ -3,7 +3,10 @@
 A fault names a kind and a point. The points of an SMTP session are its commands, plus `connect` (before the
 greeting), `body` (inside the content) and `end_of_data` (the content has been taken, its reply is due); those of HTTP
 are `token`, `authorize` (the page), `devicecode`, `graph` (before a message is taken) and `graph_taken` (after it,
-before the answer).
+before the answer). Of a draft at Graph `graph_draft` (made, changed or deleted), `graph_attach` (an attachment, or an
+upload session that begins), `graph_upload` and `graph_uploaded` (before and after a piece is taken) and `graph_send`;
+then `graph_taken` again. At Gmail `gmail` and `gmail_taken`, and of a resumable upload `gmail_upload` and
+`gmail_uploaded`.
 """
 
 import dataclasses
@@ -16,7 +19,10 @@ from relay import log
 from relay.model import Clock
 
 SMTP_POINTS = ("connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "end_of_data", "rset", "quit")
-HTTP_POINTS = ("token", "graph", "graph_taken", "authorize", "devicecode")
+_GRAPH_POINTS = ("graph_draft", "graph_attach", "graph_upload", "graph_uploaded", "graph_send")
+_GMAIL_POINTS = ("gmail", "gmail_taken", "gmail_upload", "gmail_uploaded")
+HTTP_POINTS = ("token", "graph", "graph_taken", "authorize", "devicecode", *_GRAPH_POINTS, *_GMAIL_POINTS)
+_REFUSING = ("token", "graph", "graph_draft", "graph_attach", "graph_upload", "graph_send", "gmail", "gmail_upload")
 POINTS = SMTP_POINTS + HTTP_POINTS
 _REPLY_POINTS = tuple(point for point in SMTP_POINTS if point != "body")
 
@@ -46,8 +52,9 @@ KINDS: Mapping[str, Kind] = {
     "slow_down": Kind("a device asks too often", ("token",)),
     "token_fields": Kind("other fields in the token's JSON; null takes one out", ("token",), ("fields",)),
     "truncated_json": Kind("an answer that is cut off", ("token", "graph")),
-    "throttled": Kind("429; without retry_after there is no Retry-After", ("token", "graph"), ("retry_after", "code")),
-    "unavailable": Kind("503 with a page of HTML", ("token", "graph"), ("retry_after",)),
+    "throttled": Kind("429; without retry_after there is no Retry-After", _REFUSING, ("retry_after", "code", "body")),
+    "unavailable": Kind("503 with a page of HTML", _REFUSING, ("retry_after",)),
+    "session_expired": Kind("the upload session has ended", ("graph_upload", "gmail_upload")),
     "http_reply": Kind("any HTTP answer", HTTP_POINTS, ("status", "body", "content_type")),
     "auth_refused": Kind("535 5.7.3 whatever the token", ("auth",)),
     "smtp_auth_disabled_tenant": Kind("535 5.7.139: SMTP AUTH is off in the tenant", ("auth",)),

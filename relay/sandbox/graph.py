@@ -1,7 +1,8 @@
 """Microsoft Graph's `POST /v1.0/users/{id}/sendMail` (PROVIDERS 4.1 to 4.7)."""
 
+import contextlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -22,7 +23,7 @@ from relay.sandbox.received import Received, ReceivedList
 from relay.sandbox.settings import MIB, SandboxSettings, object_id
 from relay.sandbox.tokens import GRAPH, TokenRefusedError, Tokens
 
-_LARGEST_REQUEST = 4 * MIB
+LARGEST_REQUEST = 4 * MIB
 _TOKEN_REFUSALS = {
     "malformed": "IDX14100: JWT is not well formed, there are no dots (.).",
     "signature": "Invalid token: signature validation failed.",
@@ -62,34 +63,37 @@ class Graph:
     async def me(self, request: Request) -> Response:
         """An application has no "me"."""
         text = "/me request is only valid with delegated authentication flow."
-        return self._error(request, GraphError(HTTPStatus.BAD_REQUEST, "BadRequest", text))
+        return self.error(request, GraphError(HTTPStatus.BAD_REQUEST, "BadRequest", text))
 
     async def send_mail(self, request: Request) -> Response:
         """Answer one request; a fault ordered at `graph` strikes before anything is taken."""
         user = request.path_params["user"]
         fault = await self.faults.at("graph", mailbox=user)
         if fault is not None:
-            return await self._faulty(request, fault)
+            return await self.faulty(request, fault)
         try:
-            mailbox = self._authorised(request, user)
-            answer = await self._within_concurrency(request, mailbox)
+            mailbox = self.authorised(request, user)
+            async with self.place(mailbox):
+                answer = await self._submit(request, mailbox)
         except GraphError as error:
             log.sandbox.refused("graph", user, (), f"{error.status} {error.code}: {error.text}")
-            answer = self._error(request, error)
+            answer = self.error(request, error)
         return answer
 
-    async def _faulty(self, request: Request, fault: Fault) -> Response:
+    async def faulty(self, request: Request, fault: Fault) -> Response:
+        """The answer that a fault gives in place of the real one."""
         if (answer := await general_fault(request, fault)) is not None:
             return answer
         if fault.kind == "truncated_json":
-            return truncated(self._error(request, GraphError(HTTPStatus.SERVICE_UNAVAILABLE, "UnknownError", "")))
+            return truncated(self.error(request, GraphError(HTTPStatus.SERVICE_UNAVAILABLE, "UnknownError", "")))
         code = fault.code or "TooManyRequests"
         text = _THROTTLED.get(code, "Please retry again later.")
-        answer = self._error(request, GraphError(HTTPStatus.TOO_MANY_REQUESTS, code, text))
+        answer = self.error(request, GraphError(HTTPStatus.TOO_MANY_REQUESTS, code, text))
         answer.headers.update(retry_after(fault))
         return answer
 
-    def _authorised(self, request: Request, user: str) -> Mailbox:
+    def authorised(self, request: Request, user: str, permission: str = "Mail.Send") -> Mailbox:
+        """The mailbox, if the request's token has `permission` on it. Raises GraphError."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
@@ -98,8 +102,8 @@ class Graph:
         except TokenRefusedError as error:
             text = _TOKEN_REFUSALS[error.reason]
             raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", text) from None
-        own = claims.get("upn", "").lower() == user.lower() and "Mail.Send" in claims.get("scp", "").split()
-        if not own and "Mail.Send" not in claims.get("roles", ()):
+        own = claims.get("upn", "").lower() == user.lower() and permission in claims.get("scp", "").split()
+        if not own and permission not in claims.get("roles", ()):
             text = "Access is denied. Check credentials and try again."
             raise GraphError(HTTPStatus.FORBIDDEN, "ErrorAccessDenied", text)
         mailbox = self._mailbox(user)
@@ -111,36 +115,42 @@ class Graph:
         by_id = (mailbox for mailbox in self.mailboxes if object_id(mailbox.address) == user.lower())
         return self.mailboxes.find(user) or next(by_id, None)
 
-    async def _within_concurrency(self, request: Request, mailbox: Mailbox) -> Response:
+    @contextlib.asynccontextmanager
+    async def place(self, mailbox: Mailbox) -> AsyncIterator[None]:
+        """One of the requests that a mailbox has at a time. Raises GraphError when there are too many."""
         limit = self.settings.graph_concurrency
         if limit is not None and mailbox.graph_requests >= limit:
             text = _THROTTLED["ApplicationThrottled"]
-            answer = self._error(request, GraphError(HTTPStatus.TOO_MANY_REQUESTS, "ApplicationThrottled", text))
-            answer.headers["retry-after"] = "10"
-            return answer
+            raise GraphError(HTTPStatus.TOO_MANY_REQUESTS, "ApplicationThrottled", text, wait="10")
         mailbox.graph_requests += 1
+        mailbox.most_graph_requests = max(mailbox.most_graph_requests, mailbox.graph_requests)
         try:
-            return await self._submit(request, mailbox)
+            yield
         finally:
             mailbox.graph_requests -= 1
 
     async def _submit(self, request: Request, mailbox: Mailbox) -> Response:
-        body = await read_body(request, _LARGEST_REQUEST)
+        body = await read_body(request, LARGEST_REQUEST)
         if body is None:
             log.sandbox.refused("graph", mailbox.address, (), "413 Request Entity Too Large")
-            return Response(_TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self._ids(request), "text/html")
+            return Response(_TOO_LARGE, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, self.ids(request), "text/html")
         content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         submission = from_mime(body) if content_type == "text/plain" else from_json(body, mailbox.address)
-        self._check(submission, mailbox)
-        self._take(submission, mailbox)
+        self.check(submission, mailbox)
+        self.take(submission, mailbox)
+        return await self.taken(request, mailbox)
+
+    async def taken(self, request: Request, mailbox: Mailbox) -> Response:
+        """The answer to what has been taken, unless a fault was ordered for it."""
         fault = await self.faults.at("graph_taken", mailbox=mailbox.address)
         if fault is not None and fault.kind == "disconnect":
             return await hang_up(request)
         if fault is not None and (answer := await general_fault(request, fault)) is not None:
             return answer
-        return Response(status_code=HTTPStatus.ACCEPTED, headers=self._ids(request))
+        return Response(status_code=HTTPStatus.ACCEPTED, headers=self.ids(request))
 
-    def _check(self, submission: Submission, mailbox: Mailbox) -> None:
+    def check(self, submission: Submission, mailbox: Mailbox) -> None:
+        """Size, recipients, sender. Raises GraphError."""
         largest = self.settings.max_message_size
         if largest is not None and len(submission.raw) > largest:
             text = "The message exceeds the maximum supported size."
@@ -156,7 +166,8 @@ class Graph:
             )
             raise GraphError(HTTPStatus.FORBIDDEN, "ErrorSendAsDenied", text)
 
-    def _take(self, submission: Submission, mailbox: Mailbox) -> None:
+    def take(self, submission: Submission, mailbox: Mailbox) -> None:
+        """Keep the message as sent."""
         fields = mail.fields(submission.raw)
         message_id = mail.message_id(fields)
         self.received.add(
@@ -173,6 +184,7 @@ class Graph:
                 new_message_id=message_id or f"<{uuid.uuid4().hex.upper()}@AM0PR06MB5188.eurprd06.prod.outlook.com>",
                 reply="202 Accepted",
                 dropped_fields=self._dropped(fields),
+                saved=submission.saved,
             )
         )
 
@@ -185,8 +197,9 @@ class Graph:
         )
         return frozenset({"bcc", *lost})
 
-    def _error(self, request: Request, error: GraphError) -> Response:
-        ids = self._ids(request)
+    def error(self, request: Request, error: GraphError) -> Response:
+        """The answer in Graph's form."""
+        ids = self.ids(request)
         when = datetime.fromtimestamp(self.clock.time(), UTC).strftime("%Y-%m-%dT%H:%M:%S")
         inner: dict[str, Any] = {"date": when, **ids}
         body = {"error": {"code": error.code, "message": error.text, "innerError": inner}}
@@ -194,10 +207,13 @@ class Graph:
             inner |= {"code": "429", "message": "Please retry after", "status": "429"}
         headers: Mapping[str, str] = ids | {"content-type": "application/json"}
         answer = Response(json_bytes(body), error.status, headers)
+        if error.wait:
+            answer.headers["retry-after"] = error.wait
         if error.status == HTTPStatus.UNAUTHORIZED:
             answer.headers["www-authenticate"] = _CHALLENGE
         return answer
 
-    def _ids(self, request: Request) -> dict[str, str]:
+    def ids(self, request: Request) -> dict[str, str]:
+        """What identifies the request to Microsoft's support."""
         number = str(uuid.uuid4())
         return {"request-id": number, "client-request-id": request.headers.get("client-request-id", number)}

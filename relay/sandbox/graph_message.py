@@ -15,14 +15,15 @@ from typing import Any
 from relay.sandbox import mail
 
 _MOST_HEADERS = 5
+_PROPERTIES = {"String 0x1042": "In-Reply-To", "String 0x1039": "References", "String 0x1045": "List-Unsubscribe"}
 
 
 class GraphError(Exception):
-    """A refusal: HTTP status, Graph's `code` and its `message`."""
+    """A refusal: HTTP status, Graph's `code` and its `message`, and the `Retry-After` where there is one."""
 
-    def __init__(self, status: int, code: str, text: str) -> None:
+    def __init__(self, status: int, code: str, text: str, *, wait: str = "") -> None:
         super().__init__(text)
-        self.status, self.code, self.text = status, code, text
+        self.status, self.code, self.text, self.wait = status, code, text, wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,11 @@ class Submission:
     raw: bytes
     sender: str
     recipients: tuple[str, ...]
+    saved: bool = True
+    """Whether a copy goes to Sent Items."""
 
 
-def from_mime(body: bytes) -> Submission:
+def from_mime(body: bytes, *, needs_recipients: bool = True) -> Submission:
     """The MIME form: standard base64 of the message, in one line or in many. Raises GraphError."""
     try:
         raw = base64.b64decode(body.translate(None, b"\r\n"), validate=True)
@@ -46,15 +49,17 @@ def from_mime(body: bytes) -> Submission:
         text = "The MIME content is not a message."
         raise GraphError(HTTPStatus.BAD_REQUEST, "ErrorMimeContentInvalid", text)
     recipients = mail.addresses(fields, "to", "cc", "bcc")
-    if not recipients:
+    if needs_recipients and not recipients:
         raise _no_recipients()
     return Submission(raw, next(iter(mail.addresses(fields, "from")), ""), tuple(recipients))
 
 
-def from_json(body: bytes, mailbox: str) -> Submission:
-    """The JSON form. Raises GraphError."""
+def from_json(body: bytes, mailbox: str, *, key: str = "message", needs_recipients: bool = True) -> Submission:
+    """The JSON form, the message under `key`. Raises GraphError."""
     try:
-        message = json.loads(body)["message"]
+        request = json.loads(body)
+        message = request[key] if key else request
+        saved = str(request.get("saveToSentItems", True)).lower() != "false"
         built = _built(message, mailbox)
     except GraphError:
         raise
@@ -69,9 +74,9 @@ def from_json(body: bytes, mailbox: str) -> Submission:
     raw = built.as_bytes(policy=SMTP)
     fields = mail.fields(raw)
     recipients = mail.addresses(fields, "to", "cc", "bcc")
-    if not recipients:
+    if needs_recipients and not recipients:
         raise _no_recipients()
-    return Submission(raw, mail.addresses(fields, "from")[0], tuple(recipients))
+    return Submission(raw, mail.addresses(fields, "from")[0], tuple(recipients), saved)
 
 
 def _built(message: Mapping[str, Any], mailbox: str) -> EmailMessage:
@@ -83,15 +88,25 @@ def _built(message: Mapping[str, Any], mailbox: str) -> EmailMessage:
         if message.get(key):
             built[name] = [_address(recipient) for recipient in message[key]]
     built["Subject"] = message.get("subject", "")
+    if message.get("internetMessageId"):
+        built["Message-ID"] = message["internetMessageId"]
     for header in _headers(message):
         built[header["name"]] = header["value"]
+    for one in message.get("singleValueExtendedProperties", ()):
+        built[_PROPERTIES[one["id"]]] = one["value"]
     body = message.get("body", {})
     subtype = "html" if body.get("contentType", "text").lower() == "html" else "plain"
     built.set_content(body.get("content", ""), subtype=subtype)
     for attachment in message.get("attachments", ()):
         maintype, _, minor = attachment.get("contentType", "application/octet-stream").partition("/")
         data = base64.b64decode(attachment["contentBytes"], validate=True)
-        built.add_attachment(data, maintype=maintype, subtype=minor, filename=attachment["name"])
+        cid = f"<{attachment['contentId']}>" if attachment.get("contentId") else None
+        how = "inline" if attachment.get("isInline") else "attachment"
+        if maintype in ("message", "multipart"):
+            maintype, minor = "application", "octet-stream"
+        built.add_attachment(
+            data, maintype=maintype, subtype=minor, filename=attachment["name"], disposition=how, cid=cid
+        )
     return built
 
 

@@ -29,8 +29,8 @@ class Breakable:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         async def cut() -> None:
-            # ASGI has no way to hang up without an answer; uvicorn's `send` is a method of what holds the transport.
-            transport = getattr(getattr(send, "__self__", None), "transport", None)
+            # ASGI has no way to hang up without an answer: what serves this shows its transport.
+            transport = scope.get("extensions", {}).get("relay.transport")
             if transport is None:
                 raise RuntimeError("the HTTP server does not show its transport: a connection cannot be cut")
             transport.abort()

@@ -21,6 +21,8 @@ class Mailbox:
         self._starts: deque[float] = deque(maxlen=settings.messages_per_minute)
         self.graph_requests = 0
         """Requests that Graph serves for it at this moment."""
+        self.most_graph_requests = 0
+        """The most that there have been at a time."""
 
     def may_send_as(self, sender: str) -> bool:
         """Whether the mailbox has the right to send as `sender` (its own address, or Send As)."""

@@ -20,7 +20,7 @@ class Received:
     """
 
     number: int
-    way: Literal["smtp", "graph"]
+    way: Literal["smtp", "graph", "gmail"]
     at: float
     mailbox: str
     sender: str
@@ -33,6 +33,8 @@ class Received:
     mail_parameters: str = ""
     recipient_parameters: tuple[str, ...] = ()
     dropped_fields: frozenset[str] = frozenset()
+    saved: bool = True
+    """Whether a copy went to the mailbox's sent mail (of what came by an API)."""
 
     @property
     def size(self) -> int:

@@ -56,7 +56,7 @@ class SandboxSettings:
 
     exchange_roles: tuple[str, ...] = ("SMTP.SendAsApp",)
     """Application permissions on Exchange Online that an administrator has consented to."""
-    graph_roles: tuple[str, ...] = ("Mail.Send",)
+    graph_roles: tuple[str, ...] = ("Mail.Send", "Mail.ReadWrite")
     """The same on Microsoft Graph."""
     exchange_scopes: tuple[str, ...] = ("SMTP.Send",)
     """What a user can consent to on Exchange Online."""
@@ -84,6 +84,14 @@ class SandboxSettings:
     """Requests of one mailbox that Graph serves at a time."""
     graph_keeps_headers: bool = False
     """Whether Graph delivers `Auto-Submitted` and X- headers; it has been seen to drop them."""
+    graph_keeps_bcc: bool = True
+    """Whether a draft made from MIME keeps the Bcc that it names."""
+    graph_tells_ranges: bool = True
+    """Whether an upload session says how far it has come when it is asked; that is not documented."""
+    session_lifetime: float = 3600
+    """Seconds after which an upload session has ended."""
+    gmail_messages_per_day: int | None = 2000
+    """What one user may send by the Gmail API."""
     idle_timeout: float = 300
     """Seconds without a command until an SMTP connection is closed."""
 

@@ -19,8 +19,10 @@ from relay.sandbox.control import Control
 from relay.sandbox.entra import Entra
 from relay.sandbox.exchange import Exchange
 from relay.sandbox.faults import Faults
+from relay.sandbox.gmail import Gmail
 from relay.sandbox.google import Google
 from relay.sandbox.graph import Graph
+from relay.sandbox.graph_large import GraphLarge
 from relay.sandbox.http import Breakable
 from relay.sandbox.listen import listen
 from relay.sandbox.mailbox import Mailboxes
@@ -51,6 +53,8 @@ class Sandbox:
     google_token_endpoint: str
     graph_endpoint: str
     """The root that stands for https://graph.microsoft.com, without a slash at the end."""
+    gmail_endpoint: str
+    """The root that stands for https://gmail.googleapis.com."""
     control_endpoint: str
 
     def __init__(self, settings: SandboxSettings, serve_http: ServeHttp, clock: Clock | None = None) -> None:
@@ -101,6 +105,7 @@ class Sandbox:
         self.token_endpoint = f"{root}/{self.settings.tenant}/oauth2/v2.0/token"
         self.google_token_endpoint = f"{root}{google.PATH}"
         self.graph_endpoint = root
+        self.gmail_endpoint = root
         self.control_endpoint = f"{root}/sandbox"
         about = {
             "smtp": "{}:{}".format(*self.smtp),
@@ -109,8 +114,10 @@ class Sandbox:
             "ca_file": str(self.ca_file),
         }
         graph = Graph(self.settings, self.mailboxes, self.tokens, self.received, self.faults, self.clock)
+        self.large = GraphLarge(graph)
         control = Control(self.faults, self.received, about)
-        parts = (control, graph, self.google, self.entra)
+        gmail = Gmail(self.settings, self.mailboxes, self.google, self.received, self.faults, self.clock)
+        parts = (control, graph, self.large, gmail, self.google, self.entra)
         app = Starlette(routes=[route for part in parts for route in part.routes()])
         await stack.enter_async_context(self._serve_http(Breakable(app), sockets, tls=tls))
 

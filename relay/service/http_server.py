@@ -30,7 +30,10 @@ class _HttpServer(uvicorn.Server):
 
 
 class _Dated:
-    """Puts the time on every answer (RFC 9110 6.6.1). uvicorn's own lags behind by up to a second."""
+    """Puts the time on every answer (RFC 9110 6.6.1). uvicorn's own lags behind by up to a second.
+
+    The scope's extension "relay.transport" is the connection itself, for a stand-in that cuts it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -42,7 +45,9 @@ class _Dated:
                 message["headers"] = [*message.get("headers", ()), (b"date", date)]
             await send(message)
 
-        await self._app(scope, receive, send_dated)
+        transport = getattr(getattr(send, "__self__", None), "transport", None)  # uvicorn's `send` is a method
+        shown = {**scope.get("extensions", {}), "relay.transport": transport}
+        await self._app({**scope, "extensions": shown}, receive, send_dated)
 
 
 @contextlib.asynccontextmanager

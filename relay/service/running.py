@@ -9,7 +9,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ from relay.config import Bind, Settings
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
-from relay.delivery import Delivery
+from relay.delivery import Delivery, fallbacks_of, terms_of
 from relay.delivery.reports import Reporter
 from relay.http import HttpClient
+from relay.limits import Ledger
 from relay.listener.authentication import PasswordChecker
-from relay.model import Clock
+from relay.listener.rates import Rates
+from relay.model import Clock, Identity, Rate
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
@@ -74,20 +76,32 @@ def upstreams_of(
     settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock, keeper: Keeper | None = None
 ) -> dict[str, Upstream]:
     """The way out of each account; `keeper` keeps the mail of sinks."""
+    siblings: dict[Identity, upstream.Siblings] = {}
+    gates = upstream.Gates()
     return {
         name: upstream.build(
             name,
             account,
-            tokens=tokens.sources.get(name),
+            tokens=tokens.sources.get(name, {}),
             mailboxes=tokens.of_sender.get(name),
             http=http,
             hostname=settings.hostname,
             sink_log=settings.sink.log,
             keeper=keeper,
             clock=clock,
+            siblings=siblings.setdefault(upstream.identity(name, account), upstream.Siblings()),
+            gates=gates,
         )
         for name, account in settings.accounts.items()
     }
+
+
+def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Identity, list[Rate]]:
+    """The rates of each identity: those of all accounts on it hold together."""
+    found: dict[Identity, list[Rate]] = {}
+    for name, each in upstreams.items():
+        found.setdefault(each.identity, []).extend(settings.accounts[name].rate)
+    return found
 
 
 @dataclass
@@ -153,13 +167,24 @@ class Service:
         tokens = tokens_of(settings, http, self.clock, store)
         stack.push_async_callback(tokens.close)
         upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
-        delivery = Delivery(spool, upstreams, retry=settings.queue.retry, clock=self.clock)
+        ledger = Ledger(database, self.clock)
+        paces = await ledger.open(rates_of(settings, upstreams))
+        self._watch(stack, ledger.run(), "pace", stop=ledger.close)
+        delivery = Delivery(
+            spool,
+            upstreams,
+            retry=settings.queue.retry,
+            paces=paces,
+            terms=terms_of(settings),
+            fallbacks=fallbacks_of(settings),
+            clock=self.clock,
+        )
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
             await self._start_web(stack, spool, delivery, reports, sink)
         if "delivery" in self.roles:
             radar = Radar(
-                settings, sources=tokens.sources, store=store, lanes=delivery.status, http=http, clock=self.clock
+                settings, sources=tokens.first, store=store, lanes=delivery.status, http=http, clock=self.clock
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
@@ -199,10 +224,10 @@ class Service:
     async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        policy = Policy(self.settings)
+        policy, rates = Policy(self.settings), Rates(self.clock)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults),
+                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
                 logins=tokens.logins,
                 conversations=self.settings.log.conversations,
             )

@@ -13,10 +13,15 @@ from relay.oauth import ConsentStore, Mailboxes, MailboxTokens, TokenSource
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """By account: `sources` where it has a mailbox, `mailboxes` where that is the one of whoever sends."""
+    """By account: `sources` (for each of its ways) where it has a mailbox, `mailboxes` where each sender has one."""
 
-    sources: Mapping[str, TokenSource]
+    sources: Mapping[str, Mapping[str, TokenSource]]
     mailboxes: Mapping[str, Mailboxes]
+
+    @property
+    def first(self) -> Mapping[str, TokenSource]:
+        """The one of each account's first way: what becomes of it tells of the credential that all ways share."""
+        return {name: next(iter(by_way.values())) for name, by_way in self.sources.items()}
 
     @property
     def of_sender(self) -> Mapping[str, MailboxTokens]:
@@ -33,7 +38,7 @@ class Tokens:
             if each.logins is not None:
                 await each.logins.close()
             await each.tokens.close()
-        for source in self.sources.values():
+        for source in {source for by_way in self.sources.values() for source in by_way.values()}:
             await source.close()
 
 
@@ -42,7 +47,7 @@ def tokens_of(settings: Settings, http: HttpClient, clock: Clock, store: Consent
     wanted = {name: (account, account.oauth) for name, account in settings.accounts.items() if account.oauth}
     return Tokens(
         {
-            name: oauth.source(name, table, http, clock, store)
+            name: oauth.sources(name, table, account.via, http, clock, store)
             for name, (account, table) in wanted.items()
             if not account.acts_as_sender
         },

@@ -9,19 +9,36 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from relay import log
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock, MemoryBody, Message, Results
-from relay.spool import debts, dsn, history, pruning, rows
+from relay.spool import debts, diversion, dsn, due, history, parts, pruning, rows
+from relay.spool.courier import Courier, Nobody
+from relay.spool.diversion import Moved, Revise
+from relay.spool.due import Room
 from relay.spool.history import Overview, Summary
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
 from relay.spool.upload import FileBody, Upload, new_id
+from relay.spool.waiting import Waiting
 
 T = TypeVar("T")
 
-__all__ = ["Claim", "Nobody", "Overview", "Settled", "Spool", "Submission", "Summary", "Upload"]
+__all__ = [
+    "Claim",
+    "Courier",
+    "Moved",
+    "Nobody",
+    "Overview",
+    "Revise",
+    "Room",
+    "Settled",
+    "Spool",
+    "Submission",
+    "Summary",
+    "Upload",
+]
 
 LEASE = 120.0
 """Seconds that a claim is good for unless it is renewed."""
@@ -32,49 +49,6 @@ _RESULTS_WAIT = 0.01
 
 _BREATH = 0.05
 """Seconds between two steps of tidying up: the mail that waits goes first."""
-
-
-class Courier(Protocol):
-    """Delivery, as the spool sees it: what has just been committed can go out without a look into the queue."""
-
-    def reserve(self, account: str) -> bool:
-        """Keep a place for a message that is being committed; False: it waits in the queue for its turn."""
-        ...
-
-    def forgo(self, account: str) -> None:
-        """The place is not needed after all."""
-        ...
-
-    def deliver(self, claim: Claim) -> None:
-        """Send what the place was kept for: it is committed, with its first attempt."""
-        ...
-
-    def notice(self, account: str) -> None:
-        """A message was queued."""
-        ...
-
-    def sends(self, account: str) -> bool:
-        """Whether a first attempt can be expected within seconds: the account is there and not paused."""
-        ...
-
-
-class Nobody:
-    """No delivery in this process: everything waits in the queue."""
-
-    def reserve(self, _account: str) -> bool:
-        return False
-
-    def forgo(self, _account: str) -> None:
-        """Nothing was kept."""
-
-    def deliver(self, _claim: Claim) -> None:
-        raise AssertionError("no place was kept")
-
-    def notice(self, _account: str) -> None:
-        """Whoever delivers looks by himself."""
-
-    def sends(self, _account: str) -> bool:
-        return False
 
 
 class Spool:
@@ -92,7 +66,7 @@ class Spool:
         self._crash_delay = crash_delay
         self._clock = clock or Clock()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
-        self._waiters: dict[str, tuple[str, asyncio.Future[Results]]] = {}
+        self._waiting = Waiting()
         self._commits: set[asyncio.Future[Any]] = set()
         self.trouble = ""
         """Why the last write failed; "" once one has gone well."""
@@ -122,16 +96,21 @@ class Spool:
 
     def upload(self) -> Upload:
         """Begin to receive a body; its `id` is the message's."""
-        return Upload(new_id(self._clock.time()), self._bodies, self._pool)
+        return Upload(self.new_id(), self._bodies, self._pool)
+
+    def new_id(self) -> str:
+        """A name for a further part of a message."""
+        return new_id(self._clock.time())
 
     def put(self, upload: Upload, submission: Submission) -> asyncio.Future[None]:
         """Begin to commit a message: it is safe when the future ends, and goes through even when that is cancelled.
 
         The future raises StorageError or OSError: then nothing was kept and the client must hear a 4xx.
         """
-        if not upload.in_file:
+        if not upload.in_file and not submission.parts:
             return self._commit(upload, submission)
-        task = asyncio.create_task(self._put_file(upload, submission), name=f"put {upload.id}")
+        work = self._put_parts if submission.parts else self._put_file
+        task = asyncio.create_task(work(upload, submission), name=f"put {upload.id}")
         self._commits.add(task)
         task.add_done_callback(self._commits.discard)
         return asyncio.shield(task)
@@ -145,12 +124,35 @@ class Spool:
             raise
         await self._commit(upload, submission)
 
+    async def _put_parts(self, upload: Upload, submission: Submission) -> None:
+        """Commit all the messages that a split one stands for; each waits in the queue for its turn."""
+        whole = parts.whole(upload, submission)
+        names = [name for name, _ in whole]
+        loop = asyncio.get_running_loop()
+        try:
+            await upload.seal()
+            bodies = await loop.run_in_executor(self._pool, parts.bodies, upload, names)
+            self._waiting.join([(name, part.account) for name, part in whole])
+            made = list(zip(whole, bodies, strict=True))
+            seqs = await self._write(
+                lambda connection: [rows.insert(connection, name, part, body) for (name, part), body in made]
+            )
+        except BaseException as error:
+            if isinstance(error, OSError):
+                self.trouble = str(error)
+            await upload.discard()
+            await loop.run_in_executor(self._pool, parts.forget, upload, names[1:] if upload.in_file else [])
+            raise
+        for seq, ((name, part), body) in zip(seqs, made, strict=True):
+            self._tell(Claim(seq, 1, _first_message(name, part, body), part.expires_at))
+            self.courier.notice(part.account)
+
     def _commit(self, upload: Upload, submission: Submission) -> asyncio.Future[None]:
         """Write a message's row; when it goes out at once, its first attempt is in the same commit."""
         body: MemoryBody | FileBody = (
             FileBody(upload.path, upload.size, upload.dots) if upload.in_file else MemoryBody(upload.data, upload.dots)
         )
-        direct = self.courier.reserve(submission.account)
+        direct = submission.direct and self.courier.reserve(submission.account)
         now = self._clock.time()
         lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
         written = asyncio.ensure_future(
@@ -207,34 +209,39 @@ class Spool:
 
         It gets no results, but an empty dict, once none can be expected soon. Until the end no report is made.
         """
-        return self._waiters.setdefault(message_id, (account, asyncio.get_running_loop().create_future()))[1]
+        return self._waiting.begin(message_id, account)
 
     def unwatch(self, message_id: str) -> None:
         """The client has been told what there was to tell, or has gone: what is left is a report's business."""
-        self._waiters.pop(message_id, None)
+        self._waiting.end(message_id)
         self.owed.set()
 
     def is_watched(self, message_id: str) -> bool:
-        return message_id in self._waiters
+        return message_id in self._waiting
 
     def nothing_soon(self, accounts: Sequence[str]) -> None:
         """These accounts send nothing for a while: who waits for a result of theirs need not."""
-        for account, future in self._waiters.values():
-            if account in accounts and not future.done():
-                future.set_result({})
+        self._waiting.nothing_soon(accounts)
 
     async def mark_reported(self, message_id: str) -> None:
         """Note that the client itself is being told of the failure: nobody else needs to be. Raises StorageError."""
-        await self._write(lambda connection: debts.heard(connection, message_id))
+        names = self._waiting.names(message_id)
+        await self._write(lambda connection: debts.heard(connection, *names))
 
     # --- delivery's side
 
-    async def claim(self, accounts: Sequence[str], limit: int) -> list[Claim]:
-        """Lease up to `limit` messages that are due. The attempt is on disk before it is made."""
+    async def claim(
+        self, accounts: Sequence[str], limit: int, *, by_age: int = 0, room: Room | None = None
+    ) -> list[Claim]:
+        """Lease up to `limit` messages that are due, by priority, then age. The attempt is on disk before it is made.
+
+        The oldest `by_age` of all come first, whatever their priority. `room` bounds their recipients.
+        """
         now = self._clock.time()
 
         def work(connection: Connection) -> list[tuple[Any, tuple[str, ...]]]:
-            claimed = rows.claim(connection, accounts, limit, now, now + self._crash_delay, now + LEASE)
+            chosen = due.messages(connection, accounts, limit, now, by_age=by_age, room=room)
+            claimed = rows.claim(connection, chosen, now + self._crash_delay, now + LEASE) if chosen else []
             return [(row, rows.pending(connection, row[0])) for row in claimed]
 
         good: list[Claim] = []
@@ -250,9 +257,22 @@ class Spool:
         now = self._clock.time()
         await self._write(lambda connection: rows.set_aside(connection, seq, reason, now))
 
+    async def divert(
+        self, account: str, to: str, revise: Revise, *, since: float, after: int
+    ) -> tuple[list[Moved], int]:
+        """Give the mail of `account` that has become due since then (seconds since the epoch) to the account `to`.
+
+        `revise` says how each message goes there, or that it may not. It is done in steps: what was given, and the
+        `after` of the next step, 0 at the end.
+        """
+        now = self._clock.time()
+        return await self._write(
+            lambda connection: diversion.move(connection, account, to, revise, since=since, now=now, after=after)
+        )
+
     async def finish(self, claim: Claim, settled: Settled) -> str | None:
         """Write what became of an attempt; return the message's state, None when another process had taken it over."""
-        _, waiter = self._waiters.get(claim.message.id, ("", None))
+        waiter = self._waiting.of(claim.message.id)
         # Nobody waits for most results: they share the commit of the next message that comes.
         patience = 0.0 if waiter is not None else _RESULTS_WAIT
         try:
@@ -262,7 +282,7 @@ class Spool:
         if state == "sent" and isinstance(claim.message.body, FileBody):
             await self._unlink([claim.message.id])
         if waiter is not None and not waiter.done():
-            waiter.set_result(settled.results)
+            waiter.set_result(settled.results | settled.others)
         elif dsn.is_news(claim.message.envelope, settled.results):
             self.owed.set()
         return state
@@ -273,9 +293,10 @@ class Spool:
         counted = 0 if tried else 1
         await self._write(
             lambda connection: connection.executemany(
-                """UPDATE message SET state = 'queued', next_at = ?, attempts = attempts - ?
+                """UPDATE message SET state = 'queued', next_at = ?, attempts = attempts - ?,
+                       uncertain = max(uncertain, ?)
                    WHERE seq = ? AND fence = ? AND state = 'active'""",
-                [(now, counted, claim.seq, claim.fence) for claim in claims],
+                [(now, counted, int(tried), claim.seq, claim.fence) for claim in claims],
             )
         )
 

@@ -161,14 +161,15 @@ def pay(connection: Connection, debt: Debt, *, untold: bool) -> None:
     )
 
 
-def heard(connection: Connection, identifier: str) -> None:
-    """The client itself has heard of the failure: nobody else needs to."""
-    connection.execute(
+def heard(connection: Connection, *identifiers: str) -> None:
+    """The client itself has heard of the failure of these messages: nobody else needs to."""
+    names = [(name,) for name in identifiers]
+    connection.executemany(
         """UPDATE recipient SET told = 1 WHERE state = 'failed'
            AND message = (SELECT seq FROM message WHERE id = ?)""",
-        (identifier,),
+        names,
     )
-    connection.execute("UPDATE message SET reported = 1, owed = 0 WHERE id = ?", (identifier,))
+    connection.executemany("UPDATE message SET reported = 1, owed = 0 WHERE id = ?", names)
 
 
 def send_from(connection: Connection, seq: int, sender: str, now: float) -> None:

@@ -6,14 +6,15 @@ statements serve every kind of database.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from relay.database import Connection, Cursor
-from relay.model import Body, Envelope, MemoryBody, Message, Origin, Outcome, Result, Results
+from relay.model import Body, Envelope, MemoryBody, Message, Origin, Outcome, Priority, Result, Results
 from relay.spool import debts, dsn
+from relay.spool.due import PRIORITIES
 from relay.spool.upload import FileBody
 
 EXPIRED = "5.4.7"
@@ -36,6 +37,20 @@ class Submission:
     message_id: str = ""
     subject: str = ""
     kind: str = "mail"
+    priority: Priority = "normal"
+    id: str = ""
+    """Its name; "" for the upload's."""
+    held_until: float = 0.0
+    """When it may be sent, if not at once."""
+    reason: str = ""
+    """Why it waits until then."""
+    parts: "tuple[Submission, ...]" = ()
+    """Further messages with the same body, for other recipients: all of them are kept, or none."""
+
+    @property
+    def direct(self) -> bool:
+        """It may go out as it is committed."""
+        return not (self.parts or self.held_until)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +75,8 @@ class Settled:
     reason: str
     started_at: float
     ended_at: float
+    others: Results = field(default_factory=dict)
+    """Of recipients whose turn has not come: for who waits for the results, not for the disk."""
 
 
 class LeaseLost(Exception):  # noqa: N818 (rolls a result back that came too late)
@@ -89,15 +106,17 @@ def insert(
     envelope = submission.envelope
     data = body.data if isinstance(body, MemoryBody) else None
     cursor = connection.execute(
-        """INSERT INTO message (id, kind, state, account, sender, eight_bit, smtputf8, origin, message_id, subject,
-               size, headers, body, body_file, body_size, body_dots, received_at, expires_at, next_at, attempts, fence,
-               lease_until, dsn)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+        """INSERT INTO message (id, kind, state, reason, account, priority, sender, eight_bit, smtputf8, origin,
+               message_id, subject, size, headers, body, body_file, body_size, body_dots, received_at, expires_at,
+               next_at, attempts, fence, lease_until, dsn)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             identifier,
             submission.kind,
             "active" if lease else "queued",
+            submission.reason,
             submission.account,
+            PRIORITIES[submission.priority],
             envelope.sender,
             int(envelope.eight_bit),
             int(envelope.smtputf8),
@@ -112,7 +131,7 @@ def insert(
             body.dots,
             submission.received_at,
             submission.expires_at,
-            lease.due_after_crash if lease else submission.received_at,
+            lease.due_after_crash if lease else max(submission.received_at, submission.held_until),
             1 if lease else 0,
             1 if lease else 0,
             lease.until if lease else 0.0,
@@ -134,29 +153,27 @@ def _origin_text(origin: Origin) -> str:
 
 def recover(connection: Connection) -> None:
     """Make what an ended process had leased due again, after the delay that its claim had written."""
-    connection.execute("UPDATE message SET state = 'queued' WHERE state = 'active'")
+    connection.execute("UPDATE message SET state = 'queued', uncertain = 1 WHERE state = 'active'")
 
 
 def reclaim(connection: Connection, now: float) -> int:
     """Make due again what somebody leased and has not renewed: his process or his task has ended."""
     return connection.execute(
-        "UPDATE message SET state = 'queued', next_at = ? WHERE state = 'active' AND lease_until < ?", (now, now)
+        "UPDATE message SET state = 'queued', uncertain = 1, next_at = ? WHERE state = 'active' AND lease_until < ?",
+        (now, now),
     ).rowcount
 
 
-def claim(
-    connection: Connection, accounts: Sequence[str], limit: int, now: float, due_after_crash: float, lease_until: float
-) -> list[Any]:
-    """Lease up to `limit` due messages of `accounts`, in order of priority, then age; the attempt counts from here."""
-    marks = ", ".join("?" * len(accounts))
-    return connection.execute(
+def claim(connection: Connection, chosen: Sequence[int], due_after_crash: float, lease_until: float) -> list[Any]:
+    """Lease messages that are queued, in the order in which they are given; the attempt counts from here."""
+    marks = ", ".join("?" * len(chosen))
+    rows = connection.execute(
         f"""UPDATE message SET state = 'active', attempts = attempts + 1, fence = fence + 1, next_at = ?,
                lease_until = ?
-            WHERE seq IN (SELECT seq FROM message WHERE state = 'queued' AND account IN ({marks}) AND next_at <= ?
-                          ORDER BY priority, next_at, seq LIMIT ?)
-            RETURNING {_COLUMNS}""",  # noqa: S608 (only marks and a constant)
-        (due_after_crash, lease_until, *accounts, now, limit),
+            WHERE seq IN ({marks}) AND state = 'queued' RETURNING {_COLUMNS}""",  # noqa: S608 (only marks, a constant)
+        (due_after_crash, lease_until, *chosen),
     ).fetchall()
+    return sorted(rows, key=lambda row: chosen.index(row[0]))
 
 
 def pending(connection: Connection, seq: int) -> tuple[str, ...]:
@@ -260,9 +277,17 @@ def finish(connection: Connection, claimed: Claim, settled: Settled) -> str | No
         debts.owe(connection, claimed.seq)
     if settled.next_at is not None:
         cursor = connection.execute(
-            """UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ?
+            """UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ?,
+                   uncertain = max(uncertain, ?)
                WHERE seq = ? AND fence = ? AND state = 'active'""",
-            (settled.next_at, settled.reason, 0 if settled.counted else 1, claimed.seq, claimed.fence),
+            (
+                settled.next_at,
+                settled.reason,
+                0 if settled.counted else 1,
+                int(any(result.uncertain for result in settled.results.values())),
+                claimed.seq,
+                claimed.fence,
+            ),
         )
     else:
         cursor = close(connection, claimed.seq, settled.ended_at, settled.reason, claimed.fence)

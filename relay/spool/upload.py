@@ -142,6 +142,11 @@ def _append(file: BinaryIO | None, path: Path, parts: list[bytes]) -> BinaryIO:
 def _sync(file: BinaryIO, folder: Path) -> None:
     os.fsync(file.fileno())
     file.close()
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable. Blocks; raises OSError."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
         try:

@@ -1,10 +1,10 @@
-"""The ways out: SMTP, Microsoft Graph, and the accounts that send nothing.
+"""The ways out: SMTP, Microsoft Graph, the Gmail API, and the accounts that send nothing.
 
 An upstream takes one message and answers with a result for each recipient. It never raises, never decides when to try
 again, and keeps nothing about messages; pauses, rates and retries are delivery's business.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from relay.config import Account
@@ -12,12 +12,16 @@ from relay.http import HttpClient
 from relay.model import Clock, Identity, Message, Results
 from relay.oauth import MailboxTokens, TokenSource
 from relay.upstream.by_mailbox import ByMailbox
+from relay.upstream.gates import Gates
+from relay.upstream.gmail import GmailUpstream
 from relay.upstream.graph import GraphUpstream
 from relay.upstream.probe import probe
 from relay.upstream.sink import Discard, Fail, Keeper, Sink
 from relay.upstream.smtp import SmtpUpstream
+from relay.upstream.smtp.siblings import Siblings
+from relay.upstream.ways import Way, WaysUpstream
 
-__all__ = ["ByMailbox", "Keeper", "Upstream", "build", "identity", "probe"]
+__all__ = ["ByMailbox", "Gates", "Keeper", "Siblings", "Upstream", "build", "identity", "probe"]
 
 
 class Upstream(Protocol):
@@ -49,23 +53,29 @@ def build(
     name: str,
     account: Account,
     *,
-    tokens: TokenSource | None,
+    tokens: Mapping[str, TokenSource],
     http: HttpClient,
     hostname: str,
     sink_log: str = "summary",
     keeper: Keeper | None = None,
     clock: Clock | None = None,
     mailboxes: MailboxTokens | None = None,
+    siblings: Siblings | None = None,
+    gates: Gates | None = None,
 ) -> Upstream:
     """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full";
     `keeper` is where the mail of a sink is kept.
 
-    `mailboxes` gives the tokens of an account that acts as whoever sends. Raises ValueError for Graph without `tokens`,
-    or such an account without `mailboxes`, which a checked configuration cannot have.
+    `tokens` has the source for each way that needs one, `mailboxes` gives the tokens of an account that acts as whoever
+    sends. `siblings` are shared by all accounts with one identity and hold them to one number of connections; `gates`
+    counts the requests of all accounts together; without them this one counts its own. Raises ValueError where such
+    tokens are missing, which a checked configuration cannot have.
     """
     who = identity(name, account)
     if account.acts_as_sender:
-        return _by_mailbox(name, account, who, mailboxes, http=http, hostname=hostname, clock=clock or Clock())
+        return _by_mailbox(
+            name, account, who, mailboxes, gates or Gates(), http=http, hostname=hostname, clock=clock or Clock()
+        )
     match account.provider:
         case "sink":
             return Sink(name, who, full=sink_log == "full", keeper=keeper)
@@ -73,11 +83,22 @@ def build(
             return Discard(name, who)
         case "fail":
             return Fail(name, who)
-    if account.via[0] == "graph":
-        if tokens is None:
-            raise ValueError(f"accounts.{name}: Graph needs an oauth table")
-        return GraphUpstream(name, account, who, tokens=tokens, http=http)
-    return SmtpUpstream(name, account, who, tokens=tokens, hostname=hostname, clock=clock or Clock())
+
+    def one(way: str) -> SmtpUpstream | GraphUpstream | GmailUpstream:
+        source = tokens.get(way)
+        if way == "smtp":
+            return SmtpUpstream(
+                name, account, who, tokens=source, hostname=hostname, clock=clock or Clock(), siblings=siblings
+            )
+        if source is None:
+            raise ValueError(f"accounts.{name}: {way} needs an oauth table")
+        api = GraphUpstream if way == "graph" else GmailUpstream
+        return api(name, account, who, tokens=source, http=http, gates=gates, clock=clock)
+
+    if len(account.via) == 1:
+        return one(account.via[0])
+    ways: dict[str, Way] = {way: one(way) for way in account.via}
+    return WaysUpstream(name, who, ways, concurrency=account.concurrency, clock=clock)
 
 
 def _by_mailbox(
@@ -85,6 +106,7 @@ def _by_mailbox(
     account: Account,
     who: Identity,
     mailboxes: MailboxTokens | None,
+    gates: Gates,
     *,
     http: HttpClient,
     hostname: str,
@@ -95,7 +117,8 @@ def _by_mailbox(
 
     def one(mailbox: str) -> Upstream:
         own = account.model_copy(update={"mailbox": mailbox, "username": mailbox})
-        return build(name, own, tokens=mailboxes.of(mailbox), http=http, hostname=hostname, clock=clock)
+        tokens: dict[str, TokenSource] = {account.via[0]: mailboxes.of(mailbox)}
+        return build(name, own, tokens=tokens, http=http, hostname=hostname, clock=clock, gates=gates)
 
     made = ByMailbox(name, who, one, by_login=account.has_sign_ins, clock=clock)
     mailboxes.renewed = made.resume

@@ -32,6 +32,17 @@ def test_the_five_lines(configure: Configure) -> None:
     assert settings.warnings == ()
 
 
+def test_two_ways(configure: Configure) -> None:
+    text = MICROSOFT.replace("[accounts.office]", '[accounts.office]\nvia = ["graph", "smtp"]')
+    account = configure(text).accounts["office"]
+    assert account.mail_endpoint == "https://graph.microsoft.com"
+    assert (account.host, account.username, account.concurrency) == ("smtp.office365.com", "noreply@contoso.com", 2)
+    assert account.oauth is not None
+    assert account.oauth.for_way("graph").scopes == ("https://graph.microsoft.com/.default",)
+    assert account.oauth.for_way("smtp").scopes == ("https://outlook.office365.com/.default",)
+    assert account.oauth.scopes == account.oauth.for_way("graph").scopes
+
+
 def test_graph(configure: Configure) -> None:
     text = MICROSOFT.replace("[accounts.office]", '[accounts.office]\nvia = ["graph"]')
     account = configure(text).accounts["office"]
@@ -135,7 +146,35 @@ def test_accounts_that_send_nothing(configure: Configure, provider: str) -> None
         (HEAD + 'mailbox = "office"', f"{OFFICE}.mailbox", ('"office" is no mail address', 'or "sender"')),
         (HEAD + 'cloud = "us"', f"{OFFICE}.cloud", ('write "global" or "us-gov"',)),
         (HEAD + "cloud = ['us']", f"{OFFICE}.cloud", ("must be text",)),
-        (HEAD + 'via = ["smtp", "graph"]', f"{OFFICE}.via", ("exactly one way",)),
+        (
+            HEAD + 'mailbox = "sender"\nvia = ["smtp", "graph"]\ntenant="b.c"\n' + OAUTH,
+            f"{OFFICE}.via",
+            ('mailbox = "sender" has one',),
+        ),
+        (HEAD + 'via = ["graph", "graph"]', f"{OFFICE}.via", ("the same entry twice",)),
+        (HEAD + 'via = ["gmail-api"]', f"{OFFICE}.via", ('needs provider = "google"',)),
+        (HEAD + "save_to_sent = false", f"{OFFICE}.save_to_sent", ('only with via = ["graph"]',)),
+        (HEAD + 'via = ["smtp", "graph"]\npassword = "hunter2"', f"{OFFICE}.oauth", ("sends with a token",)),
+        (
+            HEAD + 'via = ["smtp", "graph"]\nmailbox="a@b.c"\ntenant="b.c"\n' + OAUTH + 'scopes = "x"',
+            f"{OFFICE}.oauth.scopes",
+            ("each of these has its own",),
+        ),
+        (
+            HEAD + 'via = ["smtp", "graph"]\nmailbox="a@b.c"\ntenant="b.c"\n' + OAUTH + 'grant = "device_code"',
+            f"{OFFICE}.via",
+            ("a user's sign-in is for one of them",),
+        ),
+        (
+            '[accounts.g]\nprovider = "google"\nvia = ["gmail-api"]\nmailbox = "a@b.c"\npassword = "hunter2"',
+            "accounts.g.password",
+            ('no meaning with via = ["gmail-api"]',),
+        ),
+        (
+            '[accounts.g]\nprovider = "google"\nmailbox = "a@b.c"\nmail_endpoint = "https://g"',
+            "accounts.g.mail_endpoint",
+            ('only with via = ["gmail-api"]',),
+        ),
         (HEAD + 'via = "graph"', f"{OFFICE}.via", ('write ["graph"]',)),
         (HEAD + 'via = ["grahp"]', f"{OFFICE}.via", ("did you mean graph?",)),
         (HEAD + 'via = ["graph"]\nhost = "x"', f"{OFFICE}.host", ('no meaning with via = ["graph"]',)),
@@ -165,6 +204,7 @@ def test_accounts_that_send_nothing(configure: Configure, provider: str) -> None
         ('[accounts.a]\nprovider = "smtp"', "accounts.a.host", ("is missing", 'host = "smtp.example.com"')),
         (SMARTHOST + 'tenant = "x"', "accounts.hub.tenant", ('provider = "smtp"', 'write provider = "microsoft"')),
         (SMARTHOST + 'via = ["graph"]', "accounts.hub.via", ('needs provider = "microsoft"',)),
+        ('[accounts.y]\nprovider = "yahoo"\nvia = ["gmail-api"]', "accounts.y.via", ('needs provider = "google"',)),
         (SMARTHOST + 'username = "u"', "accounts.hub.username", ("neither a password nor [oauth]",)),
         (
             '[accounts.a]\nprovider = "smtp"\nhost = "h"\npassword = "hunter2"',

@@ -36,7 +36,7 @@ account office: microsoft, by SMTP to smtp.office365.com:587 (STARTTLS, TLS 1.2 
   token from https://login.microsoftonline.com/contoso.onmicrosoft.com/oauth2/v2.0/token \
 for https://outlook.office365.com/.default (client_credentials)
   client_id *** (written in {tmp_path}/relay.toml), client_secret *** (written in {tmp_path}/relay.toml)
-  2 at a time
+  2 at a time, 25 messages/1m burst 5, 10000 recipients/1d
   used by: local
 
 queue: sqlite:////state/relay.db

@@ -2,11 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 
-from relay.delivery import Delivery
-from relay.model import Outcome, Result
+from relay.delivery import Delivery, Fallbacks, Terms
+from relay.limits import Pace
+from relay.model import Outcome, Rate, Result
 from relay.spool import Spool, Summary
 from tests.support.clock import FakeClock
 from tests.support.spool import opened, put, submission
@@ -34,6 +35,15 @@ class Works:
             self.delivery.notice("office")
             await asyncio.sleep(0.02)
 
+    async def until_reason(self, reason: str) -> list[Summary]:
+        """Wait for a message that waits for this reason."""
+        async with asyncio.timeout(10):
+            while True:
+                found = [each for each in await self.spool.recent(1000) if each.reason == reason]
+                if found:
+                    return found
+                await asyncio.sleep(0.005)
+
     async def until(self, state: str, count: int = 1) -> list[Summary]:
         """Wait until `count` messages are in `state`; time stands still."""
         async with asyncio.timeout(10):
@@ -47,10 +57,21 @@ class Works:
 
 
 @contextlib.asynccontextmanager
-async def works(folder: Path, drain: float = 5.0, **upstreams: ScriptedUpstream) -> AsyncIterator[Works]:
+async def works(
+    folder: Path,
+    drain: float = 5.0,
+    rates: Sequence[Rate] = (),
+    terms: Mapping[str, Terms] | None = None,
+    fallbacks: Fallbacks | None = None,
+    **upstreams: ScriptedUpstream,
+) -> AsyncIterator[Works]:
     clock = FakeClock()
+    paces = {each.identity: Pace(rates, clock) for each in upstreams.values()} if rates else {}
     async with opened(folder, clock) as spool:
-        delivery = Delivery(spool, upstreams, retry=RETRY, clock=clock, jitter=lambda: 0.5)
+        more = {} if fallbacks is None else {"fallbacks": fallbacks}
+        delivery = Delivery(
+            spool, upstreams, retry=RETRY, paces=paces, terms=terms, clock=clock, jitter=lambda: 0.5, **more
+        )
         task = asyncio.create_task(delivery.run())
         await asyncio.sleep(0)
         yield Works(spool, delivery, clock)

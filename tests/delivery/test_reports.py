@@ -239,7 +239,9 @@ async def test_what_expires_is_told_with_its_last_reason(tmp_path: Path) -> None
             while not upstream.seen or not (await at.spool.recent())[0].reason:
                 await asyncio.sleep(0.005)
         await at.clock.advance(101)
-        await at.spool.expire()
+        async with asyncio.timeout(10):
+            while not await at.spool.expire():  # the pause has ended too: it is being tried once more
+                await asyncio.sleep(0.005)
         await at.reporter.once()
         (made,) = [one for one in await at.spool.recent() if one.kind == "report"]
         assert made.subject == "Not delivered: Test"

@@ -1,7 +1,7 @@
 """Redirected mail names nobody but the redirect as its addressee, and tells who it was meant for."""
 
 from relay.mime import hop_count, redirect, split_headers
-from relay.upstream.graph import addressed
+from relay.upstream.recipients import addressed
 
 BLOCK = (
     b"Received: x\r\nFrom: a@x\r\nTo : Bob <b@x>,\r\n\tc@x\r\nCC: d@x\r\nBcc: e@x\r\n"
@@ -22,8 +22,9 @@ def test_the_first_recipients_are_named_and_not_addressed() -> None:
 
 
 def test_graph_finds_nobody_else_to_send_to() -> None:
-    sent = addressed(redirected(BLOCK, "b@x", "c@x"), ["staging@x"])
-    named = {header.name: header.value for header in split_headers(sent)}
+    found = addressed(redirected(BLOCK, "b@x", "c@x"), ["staging@x"])
+    assert found.recipients == ("staging@x",)
+    named = {header.name: header.value for header in split_headers(found.headers)}
     assert named[b"to"] == b"staging@x"
     assert not named.keys() & {b"cc", b"bcc", b"resent-to"}
 

@@ -277,6 +277,31 @@ async def test_accounts_of_every_kind_share(tmp_path: Path) -> None:
     await database.close()
 
 
+async def test_each_way_of_an_account_has_a_place_of_its_own(tmp_path: Path) -> None:
+    """Or two ways that ask for different things would push each other's tokens out, and nobody would share any."""
+    clock = FakeClock()
+    database = SqliteDatabase(tmp_path / "relay.db")
+    store = stored.store(database, tmp_path)
+    http = HttpClient(clock=clock)
+    made = OAuth(
+        client_id=Secret("id"),
+        client_secret=Secret("s"),
+        token_endpoint="http://127.0.0.1:1/token",
+        scopes=("mail",),
+        way_scopes={"smtp": ("mail",), "graph": ("graph",)},
+    )
+    for source in oauth.sources("office", made, ("smtp", "graph"), http, clock, store).values():
+        with pytest.raises(TokenError):
+            await source.get()
+        await source.close()
+    rows = await database.read(
+        lambda connection: connection.execute("SELECT mailbox FROM access_token WHERE ask_at > 0").fetchall()
+    )
+    assert sorted(row[0] for row in rows) == ["", "graph"]
+    await http.close()
+    await database.close()
+
+
 @pytest.mark.parametrize(
     "changes",
     [

@@ -104,7 +104,7 @@ async def test_the_overview_says_what_there_is(web: Sandbox) -> None:
     overview = json.loads(body)
     assert status == 200
     assert (overview["smtp"], overview["token_endpoint"]) == ("{}:{}".format(*web.smtp), web.token_endpoint)
-    assert overview["faults"]["throttled"]["takes"] == ["retry_after", "code"]
+    assert overview["faults"]["throttled"]["takes"] == ["retry_after", "code", "body"]
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def claims(token: str) -> dict[str, Any]:
     [
         ("https://outlook.office365.com/.default", "https://outlook.office365.com", ["SMTP.SendAsApp"]),
         ("https://outlook.office.com/.default", "https://outlook.office.com", ["SMTP.SendAsApp"]),
-        ("https://graph.microsoft.com/.default", "https://graph.microsoft.com", ["Mail.Send"]),
+        ("https://graph.microsoft.com/.default", "https://graph.microsoft.com", ["Mail.Send", "Mail.ReadWrite"]),
     ],
 )
 async def test_a_token(start: Start, scope: str, audience: str, roles: list[str]) -> None:

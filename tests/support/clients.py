@@ -18,15 +18,16 @@ def client(**keys: Any) -> Client:
     return Client(**(defaults | keys))
 
 
-def policy(clients: dict[str, Client], **keys: Any) -> Policy:
-    """A policy with the listeners `default` and `other`, and the accounts `office`, `hub` and `sink`."""
+def policy(clients: dict[str, Client], accounts: dict[str, Account] | None = None, **keys: Any) -> Policy:
+    """A policy with the listeners `default` and `other`, and the accounts `office`, `hub` and `sink` unless given."""
     bind = (Bind("127.0.0.1", 0),)
     settings = Settings(
         hostname="relay.example.com",
         state_folder=Path("state"),
         listeners={"default": Listener(bind=bind, max_message_size=1000), "other": Listener(bind=bind)},
         clients=clients,
-        accounts={
+        accounts=accounts
+        or {
             "office": Account(provider="microsoft", mailbox=MAILBOX, max_message_size=800),
             "hub": Account(provider="smtp", host="smtp.example.com"),
             "sink": Account(provider="sink"),

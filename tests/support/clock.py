@@ -3,6 +3,7 @@
 import asyncio
 import heapq
 import itertools
+import time
 
 from relay.model import Clock
 
@@ -26,6 +27,16 @@ class FakeClock(Clock):
         heapq.heappush(self._sleepers, (self.now + seconds, next(self._order), future))
         await future
 
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        """As `sleep`, or until the event is set."""
+        waiters = [asyncio.ensure_future(event.wait()), asyncio.ensure_future(self.sleep(seconds))]
+        try:
+            await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiters:
+                each.cancel()
+            await asyncio.wait(waiters)
+
     async def advance(self, seconds: float) -> None:
         """Let `seconds` pass; whoever wakes in between runs at its own moment."""
         await self.settle()  # who was just started goes to sleep now, not later
@@ -42,3 +53,23 @@ class FakeClock(Clock):
         """Give every task that can run a chance to run."""
         for _ in range(20):
             await asyncio.sleep(0)
+
+
+class FastClock(Clock):
+    """Real time, `factor` times as fast: for tests of which both sides have a clock and hours pass."""
+
+    def __init__(self, factor: float) -> None:
+        self._factor = factor
+        self._start = time.monotonic()
+
+    def time(self) -> float:
+        return 1_800_000_000.0 + self.monotonic()
+
+    def monotonic(self) -> float:
+        return (time.monotonic() - self._start) * self._factor
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds / self._factor)
+
+    async def wait(self, event: asyncio.Event, seconds: float) -> None:
+        await super().wait(event, seconds / self._factor)

@@ -11,6 +11,7 @@ import argon2
 from relay import config
 from relay.listener import Parts, Server, bind
 from relay.listener.authentication import MailboxLogin, PasswordChecker
+from relay.listener.rates import Rates
 from relay.model import Clock
 from relay.policy import Policy
 from relay.spool import Claim, Nobody, Spool
@@ -117,6 +118,7 @@ async def door(
         wanted = settings.listeners["default"]
         parts = Parts(
             *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()),
+            rates=Rates(clock),
             logins=logins or {},
             conversations=settings.log.conversations,
         )

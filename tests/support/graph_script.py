@@ -38,6 +38,8 @@ class Asked:
     path: str
     headers: dict[str, str]
     body: bytes
+    port: int = 0
+    """The other end of the connection."""
 
     @property
     def mime(self) -> bytes:
@@ -62,6 +64,8 @@ class ScriptedGraph:
 
     async def _answer(self, request: Request) -> Response:
         path = request.scope["raw_path"].decode()
-        self.asked.append(Asked(path, dict(request.headers), await request.body()))
+        self.asked.append(
+            Asked(path, dict(request.headers), await request.body(), request.client.port if request.client else 0)
+        )
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         return answer.response()

@@ -45,26 +45,33 @@ class SandboxThread:
         self._loop.close()
 
     def config(self, way: str = "smtp") -> str:
-        """The tables of a configuration whose account `office` goes `way` to this sandbox."""
+        """The tables of a configuration whose account `office` goes `way` to this sandbox, as fast as it can."""
+        return f'{self.account("office", "", "rate = []", way=way)}\n[http]\nca_file = "{self.sandbox.ca_file}"\n\n'
+
+    def account(self, name: str, mailbox: str = "", *keys: str, way: str = "smtp") -> str:
+        """The tables of an account at this sandbox, with these further keys."""
         settings, at = self._settings, self.sandbox
+        more = "\n".join(keys)
         ways = {
             "smtp": f'host = "{at.smtp[0]}"\nport = {at.smtp[1]}\nca_file = "{at.ca_file}"',
             "graph": f'via = ["graph"]\nmail_endpoint = "{at.graph_endpoint}"',
+            "both": (
+                f'via = ["smtp", "graph"]\nmail_endpoint = "{at.graph_endpoint}"\n'
+                f'host = "{at.smtp[0]}"\nport = {at.smtp[1]}\nca_file = "{at.ca_file}"'
+            ),
         }
         return f"""
-[accounts.office]
+[accounts.{name}]
 provider = "microsoft"
 tenant = "{settings.tenant}"
-mailbox = "{settings.mailbox}"
+mailbox = "{mailbox or settings.mailbox}"
 {ways[way]}
+{more}
 
-[accounts.office.oauth]
+[accounts.{name}.oauth]
 client_id = "{settings.client_id}"
 client_secret = "{settings.client_secret}"
 token_endpoint = "{at.token_endpoint}"
-
-[http]
-ca_file = "{at.ca_file}"
 """
 
 

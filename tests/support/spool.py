@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from relay.database.sqlite import SqliteDatabase
-from relay.model import Clock, DsnWishes, Envelope, Origin
+from relay.model import Clock, DsnWishes, Envelope, Origin, Priority
 from relay.spool import Spool, Submission
 
 HEADERS = b"From: app@example.com\r\nTo: a@example.org\r\nSubject: Test\r\n"
@@ -32,6 +32,7 @@ def submission(
     max_age: float = 432_000.0,
     sender: str = "app@example.com",
     dsn: DsnWishes | None = None,
+    priority: Priority = "normal",
 ) -> Submission:
     return Submission(
         account=account,
@@ -42,6 +43,7 @@ def submission(
         expires_at=now + max_age,
         message_id="<1@app>",
         subject="Test",
+        priority=priority,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from relay.model import Outcome, Result, Scope
-from relay.upstream.graph_replies import classify, read_error
+from relay.upstream.graph.replies import classify, read_error
 
 LATER, NEVER, SENT = Outcome.DEFERRED, Outcome.FAILED, Outcome.SENT
 THIS, MAILBOX, ALL = Scope.MESSAGE, Scope.IDENTITY, Scope.ACCOUNT

@@ -53,7 +53,7 @@ async def way_out(sandbox: Sandbox, via: str = "smtp", secret: str = "") -> Asyn
     clock, http = Clock(), HttpClient(DefaultSettings(ca_file=sandbox.ca_file))
     assert account.oauth is not None
     tokens = oauth.source("office", account.oauth, http, clock)
-    one = upstream.build("office", account, tokens=tokens, http=http, hostname="relay.example.com", clock=clock)
+    one = upstream.build("office", account, tokens={via: tokens}, http=http, hostname="relay.example.com", clock=clock)
     try:
         yield one
     finally:

@@ -14,6 +14,7 @@ from relay.upstream.smtp import limits
 from relay.upstream.smtp.attempt import Attempt
 from relay.upstream.smtp.pool import Pool
 from relay.upstream.smtp.session import Sessions
+from relay.upstream.smtp.siblings import Siblings
 from relay.upstream.trouble import AttemptError, Trace
 
 _DEADLINE = 600.0
@@ -34,6 +35,7 @@ class SmtpUpstream:
         hostname: str,
         clock: Clock,
         deadline: float = _DEADLINE,
+        siblings: Siblings | None = None,
     ) -> None:
         self.identity = identity
         self.concurrency = account.concurrency
@@ -41,7 +43,8 @@ class SmtpUpstream:
         self._account = account
         self._deadline = deadline
         self._sessions = Sessions(name, account, tokens, hostname, clock)
-        self._pool = Pool(self._sessions.open, size=account.concurrency, clock=clock)
+        self._siblings = siblings or Siblings()
+        self._pool = Pool(self._sessions.open, size=account.concurrency, clock=clock, siblings=self._siblings)
 
     async def send(self, message: Message, trace: Trace | None = None) -> Results:
         """Send `message`: a result for each recipient, whatever happens."""
@@ -65,18 +68,22 @@ class SmtpUpstream:
 
     async def _attempt(self, message: Message, recipients: list[str], trace: Trace | None) -> Results:
         async with self._pool.places:
-            attempt = Attempt(
-                self._name,
-                self._account,
-                self._sessions.connector,
-                self._pool,
-                message=message,
-                recipients=recipients,
-                trace=trace,
-            )
-            seconds = self._deadline + message.size / _SLOWEST
-            try:
-                async with asyncio.timeout(seconds):
-                    return await attempt.run()
-            except TimeoutError:
-                return attempt.stopped(f"the whole attempt took longer than {log.duration(seconds)}")
+            with self._siblings.using_one():
+                return await self._try(message, recipients, trace)
+
+    async def _try(self, message: Message, recipients: list[str], trace: Trace | None) -> Results:
+        attempt = Attempt(
+            self._name,
+            self._account,
+            self._sessions.connector,
+            self._pool,
+            message=message,
+            recipients=recipients,
+            trace=trace,
+        )
+        seconds = self._deadline + message.size / _SLOWEST
+        try:
+            async with asyncio.timeout(seconds):
+                return await attempt.run()
+        except TimeoutError:
+            return attempt.stopped(f"the whole attempt took longer than {log.duration(seconds)}")

@@ -115,7 +115,8 @@ class Attempt:
         """
         scope = Scope.MESSAGE if stage in (Stage.CONTENT, Stage.END) else Scope.IDENTITY
         told = f"{text}; {DUPLICATE}" if stage is Stage.END else text
-        return Result(Outcome.DEFERRED, 451, "4.4.2", told, scope, hint=advice.broken_off())
+        ambiguous = stage is Stage.END
+        return Result(Outcome.DEFERRED, 451, "4.4.2", told, scope, hint=advice.broken_off(), uncertain=ambiguous)
 
 
 def _told(stage: Stage) -> str:

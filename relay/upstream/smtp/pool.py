@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 
 from relay.model import Clock
 from relay.upstream.smtp.connection import Connection
+from relay.upstream.smtp.siblings import Siblings
 from relay.upstream.trouble import Trace
 
 CHECK_AFTER = 30.0
@@ -33,11 +34,14 @@ class Pool:
         *,
         size: int,
         clock: Clock,
+        siblings: Siblings | None = None,
     ) -> None:
         self._open_one = open_one
         self.places = asyncio.Semaphore(size)
         """Held by who uses a connection, from before it is taken until after it is given back."""
         self._clock = clock
+        self._siblings = siblings or Siblings()
+        self._siblings.join(self, size)
         self._idle: list[Connection] = []
         self._leaving: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
@@ -64,11 +68,17 @@ class Pool:
             if trace is not None:
                 trace(f"(using the connection to {connection.host} that is open already)")
             return connection
-        return await self._open_one(trace)
+        return await self.fresh(trace)
 
     async def fresh(self, trace: Trace | None) -> Connection:
         """A new connection. Raises AttemptError."""
+        await self._siblings.make_room()
         return await self._open_one(trace)
+
+    async def give_up_one(self) -> None:
+        """Close the connection that has rested longest: another account on this mailbox needs one."""
+        connection = self._idle.pop(0)
+        await connection.quit()
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next message, if it may be used again."""

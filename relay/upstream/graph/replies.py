@@ -29,6 +29,7 @@ class Verdict:
 _BUSY = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 451, "4.3.2")
 _LATER = Verdict(Outcome.DEFERRED, Scope.MESSAGE, 451, "4.3.0")
 _HOLD = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.0")
+_NO_PERMISSION = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.1")
 _HOLD_ALL = Verdict(Outcome.DEFERRED, Scope.ACCOUNT, 454, "4.7.0")
 _HOURS_LATER = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", 2 * _HOURS)
 _NO_MAILBOX = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 450, "4.2.1")
@@ -43,8 +44,8 @@ _UNKNOWN = Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.0.0")
 CODES = {
     "InvalidAuthenticationToken": _HOLD,
     "80049228": _HOLD,
-    "ErrorAccessDenied": _HOLD,
-    "Authorization_RequestDenied": _HOLD_ALL,
+    "ErrorAccessDenied": _NO_PERMISSION,
+    "Authorization_RequestDenied": Verdict(Outcome.DEFERRED, Scope.ACCOUNT, 454, "4.7.1"),
     "ErrorSendAsDenied": _NOT_ALLOWED,
     "MailboxNotEnabledForRESTAPI": _NO_MAILBOX,
     "ErrorInvalidUser": _NO_MAILBOX,
@@ -65,6 +66,7 @@ CODES = {
     "ErrorAccountSuspend": _HOURS_LATER,
     "ErrorQuotaExceeded": _FULL,
     "ApplicationThrottled": _BUSY,
+    "MailboxConcurrency": _BUSY,
     "TooManyRequests": _BUSY,
     "ErrorTooManyRequests": _BUSY,
     "ErrorServerBusy": _BUSY,
@@ -74,7 +76,7 @@ CODES = {
 # What the status says when the code is none of the above.
 STATUSES = {
     401: _HOLD,
-    403: _HOLD,
+    403: _NO_PERMISSION,
     404: _NO_MAILBOX,
     408: _LATER,
     409: _LATER,
@@ -146,3 +148,10 @@ def _verdict(http_status: int, error: GraphError) -> Verdict:
 
 def _text(value: Any) -> str:
     return clean(value)[:500] if isinstance(value, str) else ""
+
+
+def too_large(size: int, why: str) -> Result:
+    """What becomes of a message that Graph has no form for."""
+    text = f"the message has {size:,} octets, more than Graph takes: {why} (not sent)"
+    hint = 'Send such mail by SMTP: via = ["graph", "smtp"]'
+    return Result(Outcome.FAILED, 552, "5.3.4", text, Scope.MESSAGE, hint=hint)

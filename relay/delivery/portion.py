@@ -1,0 +1,75 @@
+"""Long lists of recipients, portion by portion: pure decisions.
+
+A provider takes so many recipients in one transaction. What is left over follows in further transactions of the same
+attempt (RFC 5321 4.5.3.1.10), each of which waits for its place like a message: it counts as one upstream. Between two
+of them the results are on the disk, so that a crash sends nothing again to those who have it.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from relay.delivery.schedule import Verdict
+from relay.model import Message, Outcome, Result, Results, Scope
+
+# Gmail's relay takes one domain in a transaction (PROVIDERS 5.3).
+_WORDS = ("too many recipients", "multiple destination domains")
+
+LATER = Result(Outcome.DEFERRED, 452, "4.5.3", "in a further transaction of this attempt")
+"""What a recipient has whose turn has not come."""
+
+
+def portion(message: Message, largest: int | None, asked: Collection[str] = ()) -> Message:
+    """The message for as many recipients as fit into one transaction, without those that were `asked` already."""
+    everybody = message.envelope.recipients
+    if largest is None and not asked:
+        return message
+    recipients = tuple(address for address in everybody if address not in asked)[:largest]
+    if not recipients or len(recipients) == len(everybody):
+        return message
+    return replace(message, envelope=replace(message.envelope, recipients=recipients))
+
+
+def rest(message: Message, asked: Collection[str], results: Results) -> list[str]:
+    """Who follows in a further transaction: those whose turn has not come, and those who were too many.
+
+    Nobody when everybody was too many, or when it is not for a recipient's sake that somebody has to wait.
+    """
+    deferred = [result for result in results.values() if result.outcome is Outcome.DEFERRED]
+    if not deferred and len(results) + len(asked) >= len(message.envelope.recipients):
+        return []
+    too_many = {address for address, result in results.items() if _was_one_too_many(result)}
+    if len(too_many) == len(results) or any(result.scope is not Scope.RECIPIENT for result in deferred):
+        return []
+    recipients = message.envelope.recipients
+    return [address for address in recipients if address in too_many or not (address in results or address in asked)]
+
+
+def _was_one_too_many(result: Result) -> bool:
+    """Whether only the others were in the way. 552 said this before 452 did (RFC 5321 4.5.3.1.10)."""
+    if result.outcome is not Outcome.DEFERRED or result.scope is not Scope.RECIPIENT:
+        return False
+    words = result.text.lower()
+    return result.code == 552 or (result.code, result.status) == (452, "4.5.3") or any(each in words for each in _WORDS)
+
+
+def onward(message: Message) -> Verdict:
+    """What follows when only a part of the recipients had their turn: the rest go as soon as there is a place."""
+    return Verdict(message.received_at, counted=False, reason=LATER.text, trouble=None)
+
+
+def seen(message: Message, results: Results) -> tuple[int, int]:
+    """What of an attempt the provider counts: (messages, recipients).
+
+    A mailbox or a connection in trouble has seen no message. A recipient who was refused or deferred alone has cost
+    nothing; of a message that was deferred as a whole nobody knows.
+    """
+    if not results:  # broken off
+        return 1, len(message.envelope.recipients)
+    if all(result.scope in (Scope.MAILBOX, Scope.IDENTITY, Scope.ACCOUNT) for result in results.values()):
+        return 0, 0
+    whole = (Scope.MESSAGE, Scope.IDENTITY, Scope.ACCOUNT)
+    counted = (
+        result.outcome is Outcome.SENT or (result.outcome is Outcome.DEFERRED and result.scope in whole)
+        for result in results.values()
+    )
+    return 1, sum(counted)

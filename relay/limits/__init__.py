@@ -1,0 +1,10 @@
+"""How much is allowed in a time: towards providers (the pace of an identity) and from clients.
+
+`window` counts, `pace` puts an identity's rates together, `ledger` writes them down; `tally` is a client's.
+"""
+
+from relay.limits.ledger import Ledger
+from relay.limits.pace import Pace
+from relay.limits.tally import Tally
+
+__all__ = ["Ledger", "Pace", "Tally"]

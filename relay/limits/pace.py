@@ -1,0 +1,117 @@
+"""How fast one identity may send: all its rates together, and what of them is in use.
+
+A message counts from the moment when it is begun; once it has ended it counts from its end. Wherever in between the
+provider has counted it, a window of the provider's then never holds more than ours.
+"""
+
+import math
+from collections.abc import Callable, Iterable
+
+from relay.limits.window import Flow, Piece, Window
+from relay.model import Clock, Rate
+
+ANY = 1_000_000_000
+"""More than anybody has."""
+
+Pieces = dict[tuple[Rate, float], Piece]
+"""Pieces of windows, by their rate and beginning."""
+
+
+class _Limit:
+    """One rate at work."""
+
+    __slots__ = ("flow", "rate", "running", "window")
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self.window = Window(rate.most, rate.seconds)
+        self.flow = Flow(rate.count, rate.seconds, rate.burst) if rate.burst else None
+        self.running = 0
+
+    def room(self, now: float) -> int:
+        free = self.window.limit - self.window.used(now) - self.running
+        return max(0, free if self.flow is None else min(free, self.flow.level(now)))
+
+    def longest(self, now: float) -> int:
+        """How much one message may have: a list that is longer than the limit goes when nothing else counts."""
+        return self.room(now) if self.window.used(now) or self.running else ANY
+
+    def opens_at(self, now: float) -> float:
+        """When there is room for one more; infinity while only the end of what is running can make it."""
+        if self.running >= self.window.limit:
+            return math.inf
+        at = self.window.fits_at(now, self.running + 1)
+        return at if self.flow is None else max(at, self.flow.fits_at(now))
+
+
+class Pace:
+    """The pace of one identity. `changed` is called after each change that a restart must not forget."""
+
+    def __init__(self, rates: Iterable[Rate], clock: Clock, changed: Callable[["Pace"], None] | None = None) -> None:
+        self._limits = [_Limit(rate) for rate in dict.fromkeys(rates)]
+        self._clock = clock
+        self._changed = changed
+        self.unsaved: Pieces = {}
+        """What has been counted since it was last written down."""
+
+    @property
+    def rates(self) -> tuple[Rate, ...]:
+        return tuple(limit.rate for limit in self._limits)
+
+    @property
+    def messages(self) -> int:
+        """How many messages may be begun now."""
+        return self._room("messages") if self.longest else 0
+
+    @property
+    def recipients(self) -> int:
+        """How many recipients they may have together."""
+        return self._room("recipients")
+
+    @property
+    def longest(self) -> int:
+        """How many recipients the first of them may have."""
+        now = self._clock.monotonic()
+        return min((limit.longest(now) for limit in self._limits if limit.rate.unit == "recipients"), default=ANY)
+
+    def _room(self, unit: str) -> int:
+        now = self._clock.monotonic()
+        return min((limit.room(now) for limit in self._limits if limit.rate.unit == unit), default=ANY)
+
+    def wait(self) -> float:
+        """Seconds until one more message may be begun; infinity while only the end of another can make room."""
+        now = self._clock.monotonic()
+        return max((limit.opens_at(now) for limit in self._limits), default=now) - now
+
+    def begin(self, recipients: int) -> None:
+        """A message is being sent."""
+        now = self._clock.monotonic()
+        for limit in self._limits:
+            amount = 1 if limit.rate.unit == "messages" else recipients
+            limit.running += amount
+            if limit.flow is not None:
+                limit.flow.take(now, amount)
+
+    def end(self, recipients: int, *, messages: int = 1, reached: int) -> None:
+        """It has ended: `messages` is 0 when the provider has not seen it, `reached` of its recipients count."""
+        now = self._clock.monotonic()
+        for limit in self._limits:
+            by_message = limit.rate.unit == "messages"
+            limit.running -= 1 if by_message else recipients
+            piece = limit.window.add(now, messages if by_message else reached)
+            if piece is not None:
+                self.unsaved[limit.rate, piece.first] = piece
+        if self.unsaved and self._changed is not None:
+            self._changed(self)
+
+    def give_unsaved(self) -> Pieces:
+        """What has to be written down; it is forgotten here."""
+        given, self.unsaved = self.unsaved, {}
+        return given
+
+    def recall(self, unit: str, seconds: float, age: float, amount: int) -> None:
+        """Count what was sent `age` seconds ago, by an earlier run; to be called in the order of time."""
+        at = self._clock.monotonic() - age
+        for limit in self._limits:
+            if (limit.rate.unit, limit.rate.seconds) == (unit, seconds):
+                limit.window.add(at, amount)

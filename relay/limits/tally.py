@@ -1,0 +1,100 @@
+"""What one client has sent lately, in all and to each recipient, against its own rates. Pure: times are given.
+
+It is kept in memory: a restart begins a new count.
+"""
+
+from collections.abc import Collection, Iterable
+
+from relay.limits.window import Flow, Window
+from relay.model import Rate
+
+MOST_RECIPIENTS = 100_000
+"""Recipients that are remembered at a time; beyond that the one that was written to first is forgotten."""
+_SWEEP = 1000
+"""New recipients after which those are dropped whose time is over."""
+
+
+class Meter:
+    """One rate at work."""
+
+    __slots__ = ("_flow", "_window", "rate")
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self._window = Window(rate.most, rate.seconds)
+        self._flow = Flow(rate.count, rate.seconds, rate.burst) if rate.burst else None
+
+    def fits_at(self, now: float, amount: int = 1) -> float:
+        """The first moment, from `now` on, at which `amount` more is allowed."""
+        at = self._window.fits_at(now, amount)
+        return at if self._flow is None else max(at, self._flow.fits_at(now, amount))
+
+    def take(self, now: float, at: float, amount: int = 1) -> None:
+        """Count `amount` at `at`, which is now or later."""
+        self._window.add(at, amount)
+        if self._flow is not None:
+            self._flow.take(now, amount)
+
+    def is_over(self, now: float) -> bool:
+        """Whether nothing counts any more."""
+        return not self._window.used(now)
+
+
+class Tally:
+    """One client's counts: `rates` for all that it sends, `recipient_rates` for each recipient."""
+
+    def __init__(self, rates: Iterable[Rate], recipient_rates: Iterable[Rate]) -> None:
+        self._meters = [Meter(rate) for rate in rates]
+        self._recipient_rates = tuple(recipient_rates)
+        self._recipients: dict[str, list[Meter]] = {}
+        self._new = 0
+
+    def wait(self, now: float, recipients: int) -> tuple[float, Rate | None]:
+        """Seconds until one more message to so many recipients is allowed, and the rate that asks for it."""
+        return _longest(self._meters, now, recipients)
+
+    def wait_for(self, now: float, recipient: str) -> tuple[float, Rate | None]:
+        """The same for one more message to `recipient`."""
+        return _longest(self._recipients.get(recipient, ()), now, 1)
+
+    def take(self, now: float, recipients: Collection[str]) -> dict[str, float]:
+        """Count a message: the seconds that each recipient has to wait for his place, 0 for most."""
+        at = now + self.wait(now, len(recipients))[0]
+        for meter in self._meters:
+            meter.take(now, at, _amount(meter.rate, len(recipients)))
+        return {recipient: self._take(now, at, recipient) - now for recipient in recipients}
+
+    def _take(self, now: float, at: float, recipient: str) -> float:
+        if not self._recipient_rates:
+            return at
+        meters = self._recipients.get(recipient)
+        if meters is None:
+            meters = self._remember(now, recipient)
+        at = max(at, now + self.wait_for(now, recipient)[0])
+        for meter in meters:
+            meter.take(now, at)
+        return at
+
+    def _remember(self, now: float, recipient: str) -> list[Meter]:
+        self._new += 1
+        if self._new >= _SWEEP:
+            self._new = 0
+            over = [who for who, meters in self._recipients.items() if all(meter.is_over(now) for meter in meters)]
+            for who in over:
+                del self._recipients[who]
+        if len(self._recipients) >= MOST_RECIPIENTS:
+            del self._recipients[next(iter(self._recipients))]
+        return self._recipients.setdefault(recipient, [Meter(rate) for rate in self._recipient_rates])
+
+
+def _amount(rate: Rate, recipients: int) -> int:
+    return 1 if rate.unit == "messages" else recipients
+
+
+def _longest(meters: Iterable[Meter], now: float, recipients: int) -> tuple[float, Rate | None]:
+    longest: tuple[float, Rate | None] = (0.0, None)
+    for meter in meters:
+        wait = meter.fits_at(now, _amount(meter.rate, recipients)) - now
+        if wait > longest[0]:
+            longest = (wait, meter.rate)
+    return longest

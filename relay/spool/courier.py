@@ -1,0 +1,48 @@
+"""Delivery, as the spool sees it."""
+
+from typing import Protocol
+
+from relay.spool.rows import Claim
+
+
+class Courier(Protocol):
+    """Delivery, as the spool sees it: what has just been committed can go out without a look into the queue."""
+
+    def reserve(self, account: str) -> bool:
+        """Keep a place for a message that is being committed; False: it waits in the queue for its turn."""
+        ...
+
+    def forgo(self, account: str) -> None:
+        """The place is not needed after all."""
+        ...
+
+    def deliver(self, claim: Claim) -> None:
+        """Send what the place was kept for: it is committed, with its first attempt."""
+        ...
+
+    def notice(self, account: str) -> None:
+        """A message was queued."""
+        ...
+
+    def sends(self, account: str) -> bool:
+        """Whether a first attempt can be expected within seconds: the account is there and not paused."""
+        ...
+
+
+class Nobody:
+    """No delivery in this process: everything waits in the queue."""
+
+    def reserve(self, _account: str) -> bool:
+        return False
+
+    def forgo(self, _account: str) -> None:
+        """Nothing was kept."""
+
+    def deliver(self, _claim: Claim) -> None:
+        raise AssertionError("no place was kept")
+
+    def notice(self, _account: str) -> None:
+        """Whoever delivers looks by himself."""
+
+    def sends(self, _account: str) -> bool:
+        return False

@@ -1,0 +1,136 @@
+"""What an answer of the Gmail API means for the mail: a pure decision, from PROVIDERS 5.4."""
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from relay.advice import gmail as advice
+from relay.log import clean
+from relay.model import Outcome, Result, Scope
+
+_HOUR = 3600.0
+_UNTIL = re.compile(r"[Rr]etry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))")
+_LONGEST = 24 * _HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class _Verdict:
+    outcome: Outcome
+    scope: Scope
+    code: int
+    status: str
+    retry_after: float | None = None
+
+
+_BUSY = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 451, "4.3.2")
+_LATER = _Verdict(Outcome.DEFERRED, Scope.MESSAGE, 451, "4.3.0")
+_HOLD = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.0")
+_NO_PERMISSION = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.1")
+_NO_MAILBOX = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 450, "4.2.1")
+_HOURS = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", 2 * _HOUR)
+_TOO_LARGE = _Verdict(Outcome.FAILED, Scope.MESSAGE, 552, "5.3.4")
+_BAD_CONTENT = _Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.6.0")
+_UNKNOWN = _Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.0.0")
+
+# Google writes most of them in two ways, and the newer one as `status`.
+REASONS = {
+    "rateLimitExceeded": _BUSY,
+    "userRateLimitExceeded": _BUSY,
+    "RESOURCE_EXHAUSTED": _BUSY,
+    "dailyLimitExceeded": _HOURS,
+    "quotaExceeded": _HOURS,
+    "authError": _HOLD,
+    "UNAUTHENTICATED": _HOLD,
+    "insufficientPermissions": _NO_PERMISSION,
+    "domainPolicy": _NO_PERMISSION,
+    "accessNotConfigured": _NO_PERMISSION,
+    "failedPrecondition": _NO_MAILBOX,
+    "notFound": _NO_MAILBOX,
+    "invalidArgument": _BAD_CONTENT,
+    "uploadTooLarge": _TOO_LARGE,
+    "backendError": _LATER,
+}
+STATUSES = {
+    400: _BAD_CONTENT,
+    401: _HOLD,
+    403: _NO_PERMISSION,
+    404: _NO_MAILBOX,
+    408: _LATER,
+    409: _LATER,
+    413: _TOO_LARGE,
+    429: _BUSY,
+    503: _BUSY,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class GmailError:
+    """The error of an answer: its reason, and one clean line of text."""
+
+    reason: str
+    message: str
+
+
+def read_error(body: bytes) -> GmailError:
+    """What a refusal says: `{"error": {"message", "status", "errors": [{"reason"}]}}`, or anything else."""
+    error = _object(body).get("error")
+    if not isinstance(error, dict):
+        return GmailError("", "")
+    errors = error.get("errors")
+    reasons = [one.get("reason") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
+    found = [_text(each) for each in (*reasons, error.get("status"))]
+    known = next((each for each in found if each in REASONS), "")
+    return GmailError(known or next(filter(None, found), ""), _text(error.get("message")))
+
+
+def message_id(body: bytes) -> str:
+    """The id of the message that was sent, as Gmail calls it; "" when the answer names none."""
+    return _text(_object(body).get("id"))
+
+
+def classify(
+    http_status: int,
+    body: bytes,
+    retry_after: float | None,
+    now: float,
+    *,
+    mailbox: str = "",
+    account: str = "",
+) -> Result:
+    """What an answer to messages.send means. `now` is in seconds since the epoch; 200 with an id is the only yes."""
+    if http_status == 200 and (identifier := message_id(body)):
+        return Result(Outcome.SENT, 250, "2.0.0", f"accepted by the Gmail API (id {identifier[:60]})")
+    error = read_error(body)
+    verdict = REASONS.get(error.reason) or STATUSES.get(http_status)
+    if verdict is None:
+        verdict = _LATER if http_status >= 500 or http_status < 300 else _BUSY if http_status < 400 else _UNKNOWN
+    said = " ".join(part for part in (f"Gmail answered {http_status}", error.reason, error.message) if part)
+    wait = retry_after or _until(error.message, now) or verdict.retry_after
+    hint = advice.hint(http_status, error.reason, mailbox=mailbox, account=account)
+    return Result(verdict.outcome, verdict.code, verdict.status, said, verdict.scope, wait, hint)
+
+
+def _until(message: str, now: float) -> float | None:
+    """Seconds until the time that a message about the sending limit names; it names it nowhere else."""
+    match = _UNTIL.search(message)
+    if match is None:
+        return None
+    try:
+        until = datetime.fromisoformat(match[1]).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return min(max(until - now, 1.0), _LONGEST)
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _text(value: Any) -> str:
+    return clean(value)[:500] if isinstance(value, str) else ""

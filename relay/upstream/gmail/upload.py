@@ -1,0 +1,161 @@
+"""The two forms in which a whole message goes to the Gmail API: in one request, or in a resumable upload.
+
+Both take the message as it is, without base64. A resumable upload says how far it has come when it is asked, and
+whether it is complete: an answer that was lost is asked for again, so that no second copy is sent (PROVIDERS 5.4).
+"""
+
+import re
+import secrets
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from relay.http import HttpResponse
+from relay.model import Clock, Outcome, Result, Scope
+from relay.providers import GMAIL
+from relay.upstream.api import Parcel
+from relay.upstream.body import chunks
+from relay.upstream.gmail.client import SEND, GmailClient
+from relay.upstream.trouble import DUPLICATE, AttemptError
+
+_TRIES = 5
+_LONGEST_WAIT = 60.0
+_RANGE = re.compile(r"bytes=0-(\d{1,12})")
+
+
+async def multipart(client: GmailClient, parcel: Parcel, headers: bytes) -> Result:
+    """Send the message in one request, with the description of it that the API wants in front."""
+    boundary = secrets.token_hex(16)
+    front = (
+        f"--{boundary}\r\nContent-Type: application/json; charset=UTF-8\r\n\r\n{{}}\r\n"
+        f"--{boundary}\r\nContent-Type: message/rfc822\r\n\r\n"
+    ).encode()
+    end = f"\r\n--{boundary}--\r\n".encode()
+
+    async def content() -> AsyncIterator[bytes]:
+        yield front + headers + b"\r\n"
+        async for chunk in chunks(parcel.message.body):
+            yield chunk
+        yield end
+
+    size = len(front) + len(headers) + 2 + parcel.message.body.size + len(end)
+    kind = {"content-type": f'multipart/related; boundary="{boundary}"'}
+    url = f"{client.root}/upload/{SEND}?uploadType=multipart"
+    return client.judged(await client.ask("POST", url, kind, content, size, final=True, trace=parcel.trace))
+
+
+@dataclass
+class Resumable:
+    """One large message on its way."""
+
+    client: GmailClient
+    parcel: Parcel
+    headers: bytes
+    clock: Clock
+
+    @property
+    def size(self) -> int:
+        return len(self.headers) + 2 + self.parcel.message.body.size
+
+    async def send(self) -> Result:
+        """Raises AttemptError, ContentError, TokenError."""
+        url = await self._begin()
+        position = 0
+        async for piece in self._pieces():
+            done = await self._put(url, piece, position)
+            if done is not None:
+                return done
+            position += len(piece)
+        text = "Gmail has taken the whole message and does not say that it was sent"
+        return Result(Outcome.DEFERRED, 451, "4.4.2", f"{text}; {DUPLICATE}", Scope.MESSAGE, uncertain=True)
+
+    async def _begin(self) -> str:
+        kinds = {
+            "content-type": "application/json; charset=UTF-8",
+            "x-upload-content-type": "message/rfc822",
+            "x-upload-content-length": str(self.size),
+        }
+        url = f"{self.client.root}/resumable/upload/{SEND}?uploadType=resumable"
+        response = await self._ask("POST", url, kinds, b"{}", final=False)
+        place = response.headers.get("location", "")
+        if response.status == 200 and urlsplit(place).scheme == urlsplit(self.client.root).scheme:
+            return place
+        result = self.client.judged(response, final=False)
+        if result.outcome is Outcome.SENT or response.status == 200:
+            result = Result(Outcome.DEFERRED, 451, "4.3.0", "Gmail began no upload", Scope.MESSAGE)
+        raise AttemptError(result)
+
+    async def _put(self, url: str, piece: bytes, position: int) -> Result | None:
+        """Send one piece until the server has it: None, or the result with which everything ends."""
+        done, tries = position, 0
+        while done < position + len(piece):
+            tries += 1
+            rest = piece[done - position :]
+            span = f"bytes {done}-{done + len(rest) - 1}/{self.size}"
+            final = done + len(rest) == self.size
+            try:
+                response: HttpResponse | None = await self._ask("PUT", url, {"content-range": span}, rest, final=final)
+            except AttemptError:
+                if tries == _TRIES:
+                    raise
+                response = None
+            if response is None or response.status in (429, 500, 502, 503, 504):
+                if response is not None and (tries == _TRIES or (response.retry_after or 0) > _LONGEST_WAIT):
+                    return self.client.judged(response, final=final)
+                await self.clock.sleep((response and response.retry_after) or float(2 ** (tries - 1)))
+                response = await self._look(url, final=final)
+            if response.status != 308:
+                return self._ended(response, final=final)
+            reached = _reached(response)
+            if reached < position or reached > position + len(piece) or (reached == done and tries == _TRIES):
+                text = f"Gmail has {reached:,} octets of the upload, which does not fit to what was sent (not sent)"
+                return Result(Outcome.DEFERRED, 451, "4.3.0", text, Scope.MESSAGE)
+            done = reached
+        return None
+
+    def _ended(self, response: HttpResponse, *, final: bool) -> Result:
+        """The end of the upload: sent, refused, or a session that is no more."""
+        if response.status in (404, 410) and not final:
+            text = f"Gmail answered {response.status}: the upload has ended, it begins anew (nothing was sent)"
+            return Result(Outcome.DEFERRED, 451, "4.3.0", text, Scope.MESSAGE)
+        if response.status in (404, 410):
+            text = f"Gmail answered {response.status}: nobody knows whether the upload was complete; {DUPLICATE}"
+            return Result(Outcome.DEFERRED, 451, "4.4.2", text, Scope.MESSAGE, uncertain=True)
+        return self.client.judged(response, final=final)
+
+    async def _look(self, url: str, *, final: bool) -> HttpResponse:
+        """How far the server has it; the answer to the whole when it is complete."""
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                response = await self._ask("PUT", url, {"content-range": f"bytes */{self.size}"}, b"", final=final)
+            except AttemptError:
+                if tries == _TRIES:
+                    raise
+            else:
+                if response.status not in (429, 500, 502, 503, 504) or tries == _TRIES:
+                    return response
+            await self.clock.sleep(float(2 ** (tries - 1)))
+
+    async def _ask(
+        self, method: str, url: str, headers: dict[str, str], content: bytes, *, final: bool
+    ) -> HttpResponse:
+        return await self.client.ask(method, url, headers, content, len(content), final=final, trace=self.parcel.trace)
+
+    async def _pieces(self) -> AsyncIterator[bytes]:
+        buffer = bytearray(self.headers + b"\r\n")
+        size = GMAIL.chunk_size
+        async for chunk in chunks(self.parcel.message.body):
+            for start in range(0, len(chunk), size):
+                buffer += chunk[start : start + size]
+                while len(buffer) > size:
+                    yield bytes(buffer[:size])
+                    del buffer[:size]
+        yield bytes(buffer)
+
+
+def _reached(response: HttpResponse) -> int:
+    """How many octets the server has, by the `Range` of a 308; without one it has none."""
+    match = _RANGE.fullmatch(response.headers.get("range", "").strip())
+    return int(match[1]) + 1 if match else 0

@@ -1,0 +1,130 @@
+"""Requests to Microsoft Graph for one mailbox: the token, the ids that support asks for, and what an answer means."""
+
+import uuid
+from collections.abc import AsyncIterable, Callable, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import quote
+
+from relay import log
+from relay.http import HttpClient, HttpError, HttpResponse
+from relay.model import Outcome, Result, Scope
+from relay.oauth import Token, TokenSource
+from relay.upstream.api import SLOWEST
+from relay.upstream.graph.replies import classify, read_error
+from relay.upstream.trouble import DUPLICATE, AttemptError, Trace
+
+# The server may have finished before it, or what stands in front of it, failed.
+_UNCERTAIN = (500, 502, 504)
+
+Content = bytes | Callable[[], AsyncIterable[bytes]]
+"""What is sent, or what makes it anew for each try."""
+
+
+@dataclass(frozen=True, slots=True)
+class GraphClient:
+    """Asks for the mailbox at `root`/v1.0/users/`mailbox` ("": that of the token's user).
+
+    `timeout` is in seconds for a small request.
+    """
+
+    account: str
+    mailbox: str
+    root: str
+    tokens: TokenSource
+    http: HttpClient
+    timeout: float
+
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        content: Content = b"",
+        content_type: str = "",
+        size: int = 0,
+        final: bool = False,
+        trace: Trace | None = None,
+    ) -> HttpResponse:
+        """The answer, whatever it is. A token that is refused is replaced once.
+
+        `final` says that a request which is not answered may have sent the message. Raises AttemptError, TokenError.
+        """
+        token = await self.tokens.get()
+        fields = {"content-type": content_type} if content_type else {}
+        size = len(content) if isinstance(content, bytes) else size
+        url = f"{self.root}/v1.0/users/{quote(self.mailbox or token.user, safe='@')}/{path}"
+
+        async def once(token: Token) -> HttpResponse:
+            headers = {"authorization": f"Bearer {token.value}", "content-length": str(size), **fields}
+            return await self.exchange(method, url, headers, content, size, final=final, trace=trace)
+
+        response = await once(token)
+        if response.status == 401:
+            fresh = await self.tokens.replace(token)
+            if fresh.value != token.value:
+                response = await once(fresh)
+        return response
+
+    async def exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: Content,
+        size: int,
+        *,
+        final: bool = False,
+        trace: Trace | None = None,
+    ) -> HttpResponse:
+        """One request with exactly these headers and an id of its own. Raises AttemptError."""
+        request_id = str(uuid.uuid4())
+        shown = url.partition("?")[0]
+        if trace is not None:
+            trace(f"> {method} {shown} (client-request-id {request_id}, {size:,} octets)")
+        try:
+            response = await self.http.request(
+                method,
+                url,
+                headers={**headers, "client-request-id": request_id, "prefer": 'IdType="ImmutableId"'},
+                content=content if isinstance(content, bytes) else content(),
+                timeout=self.timeout + size / SLOWEST,
+            )
+        except HttpError as error:
+            log.upstream.api_unanswered(self.account, f"{method} {shown}", request_id, error.text)
+            raise AttemptError(_not_answered(error, request_id, final=final)) from None
+        said = read_error(response.body)
+        reply = f"{response.status} {said.code} {said.message}".rstrip()
+        log.upstream.api_answered(
+            self.account, f"{method} {shown}", reply, request_id, response.headers.get("request-id", "")
+        )
+        if trace is not None:
+            trace(f"< {reply}")
+        return response
+
+    def judged(self, response: HttpResponse, *, final: bool = True) -> Result:
+        """What an answer means; 202 is the only yes of a request that sends."""
+        result = classify(
+            response.status,
+            read_error(response.body),
+            response.retry_after,
+            request_id=response.headers.get("request-id", ""),
+            mailbox=self.mailbox,
+            account=self.account,
+        )
+        if result.outcome is Outcome.SENT and not final:
+            # A 202 to what creates or uploads: nothing has been sent by that.
+            return Result(
+                Outcome.DEFERRED, 451, "4.3.0", f"Graph answered {response.status} out of place", Scope.MESSAGE
+            )
+        if final and response.status in _UNCERTAIN and result.outcome is Outcome.DEFERRED:
+            return replace(result, text=f"{result.text}; {DUPLICATE}", scope=Scope.MESSAGE, uncertain=True)
+        return result
+
+
+def _not_answered(error: HttpError, request_id: str, *, final: bool) -> Result:
+    """No usable answer: harmless before the request was sent, uncertain after that if it was to send the message."""
+    if not error.sent:
+        return Result(Outcome.DEFERRED, 451, "4.4.1", error.text, Scope.IDENTITY, hint=error.hint)
+    text = f"{error.text} (client-request-id {request_id})"
+    told = f"{text}; {DUPLICATE}" if final else text
+    return Result(Outcome.DEFERRED, 451, "4.4.2", told, Scope.MESSAGE, hint=error.hint, uncertain=final)

@@ -1,0 +1,96 @@
+"""Reading a stored message for Graph: looked through, cut to pieces, decoded, never more than a piece in memory."""
+
+import contextlib
+from collections.abc import AsyncGenerator, Sequence
+
+from relay.mime.parts import Part, Scanner
+from relay.mime.recoding import GARBLED, LONGEST
+from relay.mime.transfer import decoder
+from relay.model import Body
+from relay.upstream.body import ContentError, chunks
+from relay.upstream.graph.layout import Attached
+
+_PIECE = 256 * 1024
+_NO_TEXT = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"
+
+
+async def whole(body: Body) -> bytes:
+    """All of `body`, for one that is known to be small. Raises ContentError."""
+    return b"".join([chunk async for chunk in chunks(body)])
+
+
+async def scanned(headers: bytes, body: Body) -> Part:
+    """The parts of the message. Raises StructureError, ContentError."""
+    scanner = Scanner(headers)
+    async with contextlib.aclosing(_pieces(body)) as source:
+        async for piece in source:
+            scanner.feed(piece)
+    return scanner.finish()
+
+
+async def may_be_garbled(body: Body) -> bool:
+    """Whether a line ends in a way that Graph misreads in quoted-printable text. Raises ContentError."""
+    rest = b""
+    async with contextlib.aclosing(chunks(body)) as source:
+        async for chunk in source:
+            data = rest + chunk
+            if GARBLED.search(data):
+                return True
+            rest = data[-LONGEST:]
+    return False
+
+
+async def without(root: Part, body: Body, taken: Sequence[Attached]) -> bytes:
+    """The body without the parts in `taken`, in order; never without any part. Raises ContentError."""
+    pieces: list[bytes] = []
+    position = 0
+    for one in taken:
+        pieces += [piece async for piece in _range(body, position, one.part.begin)]
+        position = one.part.end
+    pieces += [piece async for piece in _range(body, position, body.size)]
+    if len(taken) < len(list(root.leaves())):
+        return b"".join(pieces)
+    # Nothing but attachments, as scanners send it: a message needs a text, even an empty one.
+    return b"--" + root.boundary + b"\r\n" + _NO_TEXT + b"\r\n--" + root.boundary + b"--\r\n"
+
+
+async def blocks(body: Body, part: Part, size: int) -> AsyncGenerator[bytes, None]:
+    """What is in `part`, decoded, in blocks of `size` octets, the last one shorter. Raises ContentError."""
+    one = decoder(part.encoding)
+    if one is None:
+        raise ContentError(f"nobody knows the encoding {part.encoding}")
+    block = bytearray()
+    async with contextlib.aclosing(_range(body, part.start, part.end)) as source:
+        async for piece in source:
+            block += one.feed(piece)
+            while len(block) >= size:
+                yield bytes(block[:size])
+                del block[:size]
+    block += one.finish()
+    for start in range(0, len(block), size):
+        yield bytes(block[start : start + size])
+
+
+async def decoded_size(body: Body, part: Part) -> int:
+    """Octets of what is in `part`. Raises ContentError."""
+    return sum([len(block) async for block in blocks(body, part, 1024 * 1024)])
+
+
+async def _range(body: Body, start: int, end: int) -> AsyncGenerator[bytes, None]:
+    """The octets of `body` from `start` to `end`. Raises ContentError."""
+    position = 0
+    async with contextlib.aclosing(_pieces(body)) as source:
+        async for piece in source:
+            if position >= end:
+                return
+            if position + len(piece) > start:
+                yield piece[max(0, start - position) : end - position]
+            position += len(piece)
+
+
+async def _pieces(body: Body) -> AsyncGenerator[bytes, None]:
+    """The octets of `body` in pieces that cost nothing to copy, however large its own chunks are."""
+    async with contextlib.aclosing(chunks(body)) as source:
+        async for chunk in source:
+            for start in range(0, len(chunk), _PIECE):
+                yield chunk[start : start + _PIECE]

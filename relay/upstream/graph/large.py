@@ -1,0 +1,216 @@
+"""A message that is larger than one request: a draft without its large attachments, then those, then `send`.
+
+The draft is made from MIME, so that header fields, both forms of the text and small parts stay as they are; only what
+is taken out of it is described to Graph anew, with its Content-ID where the text shows it. Needs Mail.ReadWrite besides
+Mail.Send (PROVIDERS 4.3, 4.8). Nothing is sent before the last request; what fails before that is deleted again.
+"""
+
+import asyncio
+import base64
+import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from relay import mime
+from relay.advice import graph as advice
+from relay.http import HttpResponse
+from relay.model import Clock, Outcome, Result, Scope
+from relay.oauth import TokenError
+from relay.providers import GRAPH
+from relay.upstream.api import Parcel
+from relay.upstream.graph import content
+from relay.upstream.graph.client import GraphClient
+from relay.upstream.graph.layout import Attached
+from relay.upstream.graph.replies import too_large
+from relay.upstream.graph.small import without_null_sender
+from relay.upstream.graph.upload import CHUNK, ExpiredError, UploadSession, session_of
+from relay.upstream.recipients import same
+from relay.upstream.trouble import DUPLICATE, AttemptError
+
+_SESSIONS = 3
+"""How often an attachment is begun before the attempt is given up."""
+_CLEAN_UP = 20.0
+"""Seconds for deleting a draft, so that a service that does not answer holds up nobody."""
+_KINDS = ("to", "cc", "bcc")
+
+
+@dataclass
+class LargeMessage:
+    """One attempt. `skeleton` is the MIME of the draft, `attachments` is what is added to it."""
+
+    client: GraphClient
+    parcel: Parcel
+    skeleton: bytes
+    attachments: Sequence[Attached]
+    clock: Clock
+    keep_copy: bool = True
+
+    async def send(self) -> Result:
+        """Raises AttemptError, ContentError, TokenError; none of them after the message may have been sent."""
+        draft = await self._create()
+        try:
+            for one in self.attachments:
+                await self._attach(draft, one)
+        except BaseException:
+            await self._delete(draft)
+            raise
+        result = await self._send(draft)
+        if result.outcome is Outcome.SENT:
+            return result if self.keep_copy else await self._forget(draft, result)
+        if DUPLICATE not in result.text:
+            await self._delete(draft)
+        return result
+
+    async def _send(self, draft: str) -> Result:
+        try:
+            response = await self._ask("POST", f"{draft}/send", final=True)
+        except AttemptError as error:
+            return error.result
+        except TokenError:
+            await self._delete(draft)
+            raise
+        return without_null_sender(self.client.judged(response), self.parcel, self.client.mailbox)
+
+    async def _create(self) -> str:
+        """The path of a draft whose recipients are exactly those of the parcel."""
+        encoded = base64.b64encode(self.skeleton)
+        response = await self.client.ask(
+            "POST", "messages", content=encoded, content_type="text/plain", trace=self.parcel.trace
+        )
+        if response.status == 403:
+            said = self.client.judged(response, final=False)
+            hint = advice.needs_read_write(self.client.account)
+            raise AttemptError(replace(said, status="4.7.1", scope=Scope.MESSAGE, hint=hint))
+        if response.status != 201:
+            raise AttemptError(self._failed(response))
+        made = _json(response)
+        draft = f"messages/{made.get('id')}"
+        if not isinstance(made.get("id"), str) or not made["id"] or set(made["id"]) & set("/?#"):
+            raise _trouble("Graph made a draft and did not say which")
+        try:
+            await self._address(draft, made)
+        except BaseException:
+            await self._delete(draft)
+            raise
+        return draft
+
+    async def _address(self, draft: str, made: dict[str, Any]) -> None:
+        """Make sure of the recipients: a draft shows whom it will be sent to."""
+        wanted = {same(one): one for one in self.parcel.addressed.recipients}
+        if set(map(same, _addresses(made))) == set(wanted):
+            return
+        fields = mime.split_headers(self.parcel.headers)
+        lists: dict[str, list[str]] = {"to": [], "cc": [], "bcc": []}
+        for field in fields:
+            if field.name in (b"to", b"cc"):
+                lists[field.name.decode()] += [one for one in mime.addresses(field.value) or () if same(one) in wanted]
+        shown = {same(one) for one in (*lists["to"], *lists["cc"])}
+        lists["bcc"] = [one for key, one in wanted.items() if key not in shown]
+        body = {f"{kind}Recipients": [{"emailAddress": {"address": one}} for one in lists[kind]] for kind in _KINDS}
+        response = await self._ask("PATCH", draft, body)
+        if response.status != 200:
+            raise AttemptError(self._failed(response))
+        if set(map(same, _addresses(_json(response)))) != set(wanted):
+            text = "Graph would send the draft to others than the message's recipients (not sent)"
+            hint = 'Send such mail by SMTP: via = ["graph", "smtp"]'
+            raise AttemptError(Result(Outcome.FAILED, 554, "5.6.3", text, Scope.MESSAGE, hint=hint))
+
+    async def _attach(self, draft: str, one: Attached) -> None:
+        body = self.parcel.message.body
+        size = await content.decoded_size(body, one.part)
+        if size > GRAPH.attachment_size:
+            raise AttemptError(too_large(self.parcel.size, f"one attachment has {size:,}"))
+        if size < GRAPH.session_size:
+            response = await self._ask("POST", f"{draft}/attachments", await self._as_json(one))
+            if response.status != 201:
+                raise AttemptError(self._failed(response))
+            return
+        for _ in range(_SESSIONS):
+            item: dict[str, Any] = {"attachmentType": "file", "name": one.name, "size": size, **_about(one)}
+            answer = await self._ask("POST", f"{draft}/attachments/createUploadSession", {"AttachmentItem": item})
+            if answer.status != 201:
+                raise AttemptError(self._failed(answer))
+            session = UploadSession(self.client, session_of(answer), size, self.clock, self.parcel.trace)
+            try:
+                async with contextlib.aclosing(content.blocks(body, one.part, CHUNK)) as blocks:
+                    await session.send(blocks)
+            except ExpiredError:
+                await self._at_leisure(session.cancel())
+                self.parcel.say("(the upload session has ended: the attachment is sent anew)")
+            except BaseException:
+                await self._at_leisure(session.cancel())
+                raise
+            else:
+                return
+        raise _trouble(f"{_SESSIONS} upload sessions have ended before the attachment was there")
+
+    async def _as_json(self, one: Attached) -> dict[str, Any]:
+        blocks = content.blocks(self.parcel.message.body, one.part, GRAPH.session_size)
+        data = b"".join([block async for block in blocks])
+        kind = "#microsoft.graph.fileAttachment"
+        return {"@odata.type": kind, "name": one.name, **_about(one), "contentBytes": base64.b64encode(data).decode()}
+
+    async def _delete(self, draft: str) -> None:
+        """Leave nothing behind in the mailbox's drafts, as far as that is possible."""
+        await self._at_leisure(self._ask("DELETE", draft))
+
+    async def _at_leisure(self, request: Any) -> None:
+        with contextlib.suppress(AttemptError, TokenError, TimeoutError):
+            async with asyncio.timeout(_CLEAN_UP):
+                await request
+
+    async def _forget(self, draft: str, result: Result) -> Result:
+        """Delete the copy once it is in Sent Items: what is still on its way must not be touched."""
+        with contextlib.suppress(AttemptError, TokenError):
+            for wait in (1.0, 2.0, 4.0, 8.0):
+                await self.clock.sleep(wait)
+                if (await self._ask("GET", f"mailFolders/sentitems/{draft}?$select=id")).status == 200:
+                    gone = await self._ask("POST", f"{draft}/permanentDelete")
+                    if gone.status != 204:
+                        gone = await self._ask("DELETE", draft)
+                    if gone.status == 204:
+                        return result
+                    break
+        return replace(result, text=f"{result.text}; its copy stays in Sent Items")
+
+    async def _ask(self, method: str, path: str, body: object = None, *, final: bool = False) -> HttpResponse:
+        encoded = b"" if body is None else json.dumps(body).encode()
+        kind = "" if body is None else "application/json"
+        return await self.client.ask(
+            method, path, content=encoded, content_type=kind, final=final, trace=self.parcel.trace
+        )
+
+    def _failed(self, response: HttpResponse) -> Result:
+        """What an answer means that is not the expected one: nothing has been sent so far."""
+        result = self.client.judged(response, final=False)
+        return result if response.status >= 300 else replace(result, text=f"{result.text} (nothing was sent)")
+
+
+def _about(one: Attached) -> dict[str, Any]:
+    about: dict[str, Any] = {"contentType": one.part.kind, "isInline": one.inline}
+    return about | ({"contentId": one.part.content_id} if one.part.content_id else {})
+
+
+def _addresses(made: dict[str, Any]) -> list[str]:
+    """Everybody whom a draft names."""
+    found = []
+    for kind in _KINDS:
+        people = made.get(f"{kind}Recipients")
+        for person in people if isinstance(people, list) else ():
+            address = person.get("emailAddress", {}).get("address") if isinstance(person, dict) else None
+            found.append(address if isinstance(address, str) else "")
+    return found
+
+
+def _json(response: HttpResponse) -> dict[str, Any]:
+    try:
+        value = json.loads(response.body)
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _trouble(text: str) -> AttemptError:
+    return AttemptError(Result(Outcome.DEFERRED, 451, "4.3.0", text, Scope.MESSAGE))

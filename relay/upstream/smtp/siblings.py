@@ -1,0 +1,51 @@
+"""The pools of all accounts on one mailbox: the server counts their connections together."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Protocol
+
+
+class KeepsConnections(Protocol):
+    """A pool, as its siblings see it."""
+
+    @property
+    def idle(self) -> int:
+        """How many connections it keeps."""
+        ...
+
+    async def give_up_one(self) -> None:
+        """Close a kept connection, and wait until it is closed."""
+        ...
+
+
+class Siblings:
+    """Holds the accounts on one mailbox to one number of connections, the largest that any of them asks for.
+
+    Each may keep its own; one that needs a new connection closes what another only keeps.
+    """
+
+    def __init__(self) -> None:
+        self._limit = 0
+        self._pools: list[KeepsConnections] = []
+        self._in_use = 0
+
+    def join(self, pool: KeepsConnections, size: int) -> None:
+        self._pools.append(pool)
+        self._limit = max(self._limit, size)
+
+    @contextlib.contextmanager
+    def using_one(self) -> Iterator[None]:
+        """One more connection is in use, or is about to be opened."""
+        self._in_use += 1
+        try:
+            yield
+        finally:
+            self._in_use -= 1
+
+    async def make_room(self) -> None:
+        """Before a connection is opened: close kept ones until all together are within the limit."""
+        while self._in_use + sum(pool.idle for pool in self._pools) > self._limit:
+            keeper = max(self._pools, key=lambda pool: pool.idle)
+            if not keeper.idle:
+                return
+            await keeper.give_up_one()

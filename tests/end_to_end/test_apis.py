@@ -1,0 +1,61 @@
+"""Mail by HTTPS, the relay as a process: large scans by Graph, and Graph where SMTP AUTH is switched off."""
+
+from pathlib import Path
+
+from relay.sandbox import Fault
+from tests.support.large import content_of, scan_to_mail
+from tests.support.process import run
+from tests.support.way import message, send, way
+
+
+def test_a_scan_of_ten_megabytes_goes_by_graph(tmp_path: Path) -> None:
+    made = scan_to_mail(7_000_000, 500_000, inline=20_000)
+    with way(tmp_path) as at, at.relay(via="graph") as process:
+        at.stand_in.sandbox.faults.add(Fault(kind="disconnect", at="graph_upload", times=1, after=1))
+        send(process, made.as_bytes(), "ann@example.com", "hidden@example.com")
+        (taken,) = at.wait_received(1)
+        assert "accepted by Microsoft Graph (request-id " in process.wait_for("sent")["reply"]
+    assert set(taken.recipients) == {"ann@example.com", "hidden@example.com"}
+    before, after = content_of(made.as_bytes()), content_of(taken.raw)
+    assert {name: one[1] for name, one in after.items()} == {name: one[1] for name, one in before.items()}
+
+
+def test_smtp_auth_is_switched_off_and_the_mail_goes_by_graph(tmp_path: Path) -> None:
+    with way(tmp_path) as at, at.relay(via="both") as process:
+        send(process, message("First").as_bytes())
+        at.wait_received(1)
+        at.stand_in.sandbox.faults.add(Fault(kind="smtp_auth_disabled_tenant"))
+        # Whoever has a connection keeps it until it is refused: two at most.
+        at.stand_in.sandbox.faults.add(Fault(kind="service_closing", at="mail", times=2))
+        for number in range(4):
+            send(process, message(f"Then {number}").as_bytes())
+        taken = at.wait_received(5)
+    assert [one.way for one in taken] == ["smtp"] + ["graph"] * 4
+    assert "by graph; smtp: 535 5.7.139" in process.output
+
+
+def test_who_is_shown_and_not_addressed_gets_no_mail(tmp_path: Path) -> None:
+    with way(tmp_path) as at, at.relay(via="graph") as process:
+        content = message().as_bytes().replace(b"To: someone@example.org", b"To: someone@example.org, all@example.org")
+        send(process, content, "someone@example.org", "hidden@example.org")
+        (taken,) = at.wait_received(1)
+    assert set(taken.recipients) == {"someone@example.org", "hidden@example.org"}
+    assert b"X-Addressed-To: someone@example.org, all@example.org" in taken.raw
+
+
+def test_send_test_shows_the_token_of_each_way(tmp_path: Path) -> None:
+    with way(tmp_path) as at:
+        code, said = run(tmp_path, "send-test", "office", "--config", str(at.config(via="both")))
+    assert code == 0, said
+    assert "aud: https://outlook.office365.com" in said
+    assert "aud: https://graph.microsoft.com" in said
+    assert "(microsoft, smtp or graph)" in said
+
+
+def test_the_doctor_looks_at_each_way(tmp_path: Path) -> None:
+    with way(tmp_path) as at:
+        _, said = run(tmp_path, "doctor", "office", "--config", str(at.config(via="both")))
+    assert "graph" in said
+    assert "https://outlook.office365.com" in said
+    assert "https://graph.microsoft.com" in said
+    assert said.index("https://outlook.office365.com") < said.index("https://graph.microsoft.com")
