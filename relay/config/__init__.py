@@ -5,6 +5,8 @@
 
 from relay.config.describe import describe
 from relay.config.findings import ConfigError, Problem
+from relay.config.hashes import is_bcrypt
+from relay.config.htpasswd import Htpasswd
 from relay.config.load import load
 from relay.config.network import Bind
 from relay.config.rates import show_rate
@@ -18,6 +20,7 @@ __all__ = [
     "Bind",
     "Client",
     "ConfigError",
+    "Htpasswd",
     "Http",
     "Listener",
     "Log",
@@ -32,6 +35,7 @@ __all__ = [
     "Value",
     "Web",
     "describe",
+    "is_bcrypt",
     "load",
     "read_together",
     "show_rate",

@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from relay.config import mailbox_users, network
+from relay.config import mailbox_users, network, recognition
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, suggestion
 from relay.config.settings import Account, Client, Listener
@@ -30,7 +30,7 @@ def clients(raw: Tree, known: Known, findings: Findings) -> dict[str, Client]:
     found: dict[str, Client] = {}
     for name, table in raw.items():
         path = ("clients", name)
-        _check_recognition(table, path, findings)
+        recognition.check(table, path, findings)
         _check_listeners(table, known.listeners, path, findings)
         filled = {"listeners": known.listeners, **table, "account": _account(table, known.accounts, path, findings)}
         _check_accounts(table, known.accounts, path, findings)
@@ -39,9 +39,11 @@ def clients(raw: Tree, known: Known, findings: Findings) -> dict[str, Client]:
         if client := _made(filled, known, path, findings):
             found[name] = client
             _check_sender(client, known.made, path, findings)
+            recognition.check_client(client, known.opened, path, findings)
             mailbox_users.check_pair(client, known.made.get(client.account), path, findings)
     _check_ambiguous(found, findings)
     mailbox_users.check_ambiguous(found, findings)
+    recognition.check_ambiguous(found, findings)
     return found
 
 
@@ -134,29 +136,6 @@ def _check_listeners(table: Tree, names: list[str], path: KeyPath, findings: Fin
             findings.problem((*path, "listeners"), f'there is no listener "{name}": {suggestion(name, names)}')
 
 
-def _check_recognition(table: Tree, path: KeyPath, findings: Findings) -> None:
-    """Who it is: a login, a network, or both."""
-    if "authenticate" in table:
-        mailbox_users.check_client(table, path, findings)
-        return
-    said = any(
-        findings.has_problem((*path, key))
-        for key in ("password", "password_file", "password_hash", "password_hash_file")
-    )
-    if "password" in table and "password_hash" in table:
-        findings.problem((*path, "password"), "and password_hash are both given: keep one")
-    if "password" in table or "password_hash" in table or said:
-        return
-    if "login" in table:
-        findings.problem((*path, "login"), "has no password with it: add password_hash or password, or remove login")
-    elif "networks" not in table:
-        findings.problem(
-            path,
-            "does not say how it is recognised: add password_hash or password for a login, or networks for the "
-            'addresses it comes from, like networks = ["192.0.2.0/24"]',
-        )
-
-
 def _check_sender(client: Client, made: dict[str, Account], path: KeyPath, findings: Findings) -> None:
     if client.authenticate is not None:
         return  # The user's own is there when it is needed.
@@ -176,7 +155,7 @@ def _check_ambiguous(found: dict[str, Client], findings: Findings) -> None:
             findings.problem(
                 ("clients", other, "login"), f'"{first.login}" is also the login of [clients.{one}]: rename one'
             )
-        if first.has_login or second.has_login or not set(first.listeners) & set(second.listeners):
+        if first.is_proven or second.is_proven or not set(first.listeners) & set(second.listeners):
             continue
         for same in sorted(map(str, set(first.networks) & set(second.networks))):
             findings.problem(

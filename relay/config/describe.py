@@ -22,16 +22,31 @@ def describe(settings: Settings) -> list[str]:
     return [clean(line) for line in [*lines, *(f"warning: {text}" for text in settings.warnings)]]
 
 
+_ENCRYPTION = {
+    "off": "no TLS",
+    "starttls": "STARTTLS",
+    "implicit": "TLS from the first byte",
+    "auto": "TLS from the first byte, or STARTTLS",
+}
+
+
 def _listener(name: str, listener: Listener, settings: Settings) -> list[str]:
-    encryption = {"off": "no TLS", "starttls": "STARTTLS", "implicit": "TLS from the first byte"}[listener.tls]
+    encryption = _ENCRYPTION[listener.tls]
     if listener.tls != "off":
         encryption += f" {listener.min_tls} or newer, certificate {listener.certificate}"
+    if listener.client_ca:
+        encryption += f", client certificates of {listener.client_ca}"
+    if listener.profile == "legacy":
+        encryption += ", for old devices (profile legacy)"
+    if listener.proxy_protocol:
+        encryption += f", PROXY protocol from {', '.join(map(str, listener.proxy_protocol))}"
     users = settings.reaches(name)
     login = any(settings.clients[user].has_login or settings.clients[user].any_login for user in users)
     auth = _auth(listener) if login else ""
     return [
         f"listener {name}: {', '.join(map(_bind, listener.bind))}",
         f"  {encryption}{auth}",
+        *_cram_md5([settings.clients[user] for user in users]),
         f"  messages up to {show_size(listener.max_message_size)}, {listener.max_recipients} recipients",
         f"  may be used by: {', '.join(users) or 'nobody'}",
     ]
@@ -40,10 +55,20 @@ def _listener(name: str, listener: Listener, settings: Settings) -> list[str]:
 def _auth(listener: Listener) -> str:
     if listener.tls == "implicit" or listener.require_tls:
         return ", logins only under TLS"
-    if listener.tls == "starttls":
+    if listener.tls in ("starttls", "auto"):
         return ", logins with or without TLS"
     here = all(bind.loopback for bind in listener.bind)
     return ", logins stay on this machine" if here else ", logins are readable on the way"
+
+
+def _cram_md5(users: list[Client]) -> list[str]:
+    """Whether CRAM-MD5 is offered, or why not where somebody may expect it."""
+    plain = [user.password is not None for user in users if user.has_login]
+    if not any(plain):
+        return []
+    if all(plain):
+        return ["  CRAM-MD5 is offered too, as every password is stored plain"]
+    return ["  no CRAM-MD5: it needs every password stored plain (password), and some are hashes"]
 
 
 def _bind(bind: object) -> str:
@@ -68,6 +93,8 @@ def _client(name: str, client: Client, settings: Settings) -> list[str]:
         address = "the user's mailbox" if client.authenticate is not None else " or ".join(filter(None, own))
         when = "always" if client.sender == "force" else "when the app's own is not allowed"
         lines.append(f"  sender is rewritten to {address} {when}")
+    if client.redirect_to:
+        lines.append(f"  all of it goes to {client.redirect_to} instead of to its recipients")
     return lines
 
 
@@ -84,11 +111,17 @@ def _recognised(client: Client) -> str:
     if client.authenticate is not None:
         where = f", only from {networks}" if networks else ""
         return f"by the user names and passwords of mailboxes, checked by the provider of {client.account}{where}"
+    if client.certificate_subject:
+        where = f", only from {networks}" if networks else ""
+        return f'by a TLS certificate for "{client.certificate_subject}"{where}'
+    if client.htpasswd_file and client.login is None:
+        return f"by the logins in {client.htpasswd_file}" + (f", only from {networks}" if networks else "")
     if not client.has_login:
         return f"without login, by its address: {networks}"
     secret = client.password_hash or client.password
     what = "password hash" if client.password_hash else "password"
-    return f'by login "{client.login}", {what} {_masked(secret)}' + (f", only from {networks}" if networks else "")
+    kept = f"in {client.htpasswd_file}" if client.htpasswd_file else f"{what} {_masked(secret)}"
+    return f'by login "{client.login}", {kept}' + (f", only from {networks}" if networks else "")
 
 
 def _senders(client: Client) -> str:

@@ -77,6 +77,16 @@ def text(check: Callable[[str], Any] = str, *, empty: bool = False, kind: Kind =
     return Form(parse, kind=kind)
 
 
+def charset(name: str) -> str:
+    """The name of a character set in which ASCII is ASCII, for mail to be labelled with. Raises ValueError."""
+    try:
+        if not name.isascii() or " " in name or "_codec" in name or b"\0aZ~".decode(name) != "\0aZ~":
+            raise LookupError
+    except (LookupError, UnicodeError):
+        raise UnusableError(f'"{name}" is no character set for mail: write it like "windows-1252" or "utf-8"') from None
+    return name
+
+
 def path() -> Form:
     return text(Path, kind=Kind.PATH)
 

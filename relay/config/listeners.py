@@ -42,7 +42,8 @@ def complete(
             for key, client in users.items()
             if any(one in accounts and accounts[one].is_real for one in client.uses)
         }
-        off_loopback = not is_loopback(listener.bind)
+        # Whoever is behind a load balancer on this machine is not on this machine.
+        off_loopback = not is_loopback(listener.bind) or bool(listener.proxy_protocol)
         if off_loopback:
             _check_open(name, users, real, findings)
             if raw[name].get("require_tls") is False:
@@ -75,7 +76,7 @@ def _check_open(name: str, users: dict[str, Client], real: set[str], findings: F
                 ("listeners", name, "bind"),
                 f"{start}, whoever logs in: write [clients.NAME] with a password or networks, or bind to 127.0.0.1",
             )
-        elif not client.has_login and network.is_open(client.networks):
+        elif not client.is_proven and network.is_open(client.networks):
             findings.problem(
                 ("clients", key, "networks"),
                 f"{start} without a login, for the whole internet (an open relay): give it a password, or write only "

@@ -77,6 +77,8 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     _warn(written, used, web, made, findings)
     secrets.check(tree, findings)
     top = _top(tree, environ, findings)
+    opened = tls.with_self_signed(opened, top["state_folder"])
+    _check_conversations(parts["log"], [*people, *made], findings)
     if findings.problems:
         return None
     return Settings(
@@ -88,6 +90,12 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
         **top,
         **parts,
     )
+
+
+def _check_conversations(log: Any, names: list[str], findings: Findings) -> None:
+    for name in log.conversations if isinstance(log, Log) else ():
+        if name not in names:
+            findings.problem(("log", "conversations"), f'there is no client "{name}": {suggestion(name, names)}')
 
 
 def _parts(tree: Tree, findings: Findings) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def check_account(account: Tree, grant: str, path: KeyPath, findings: Findings) 
 
 def check_client(table: Tree, path: KeyPath, findings: Findings) -> None:
     """A client whose users log in at the provider has no login of its own."""
-    for key in ("login", "password", "password_hash"):
+    for key in ("login", "password", "password_hash", "htpasswd_file", "certificate_subject"):
         if key in table:
             findings.problem(
                 (*path, key), 'has no meaning with authenticate = "upstream", where each user has his own: remove it'

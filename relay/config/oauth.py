@@ -5,7 +5,8 @@ from typing import get_args
 from relay.config import mailbox_users, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.settings import Account, AuthMethod, Grant, OAuth
+from relay.config.settings import Account, OAuth
+from relay.config.words import AuthMethod, Grant
 
 _WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_header")
 _METHODS_OF = {

@@ -9,15 +9,13 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from relay.config import network
+from relay.config import hashes, network
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
 from relay.config.secret import Secret, SecretError
 from relay.config.store_key import octets_of
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-# The encoded form of the Argon2 reference implementation (RFC 9106 leaves it open): PHC string format.
-_ARGON2 = re.compile(r"\$argon2(?:id|i|d)\$v=\d+\$m=\d+,t=\d+,p=\d+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+")
 
 
 def check(tree: Tree, findings: Findings) -> None:
@@ -48,12 +46,9 @@ def _secrets(tree: Tree, path: KeyPath) -> Iterator[tuple[KeyPath, Secret]]:
 
 
 def _check_value(key: str, value: str, path: KeyPath, findings: Findings) -> None:
-    if key in ("password_hash", "sink_password_hash") and not _ARGON2.fullmatch(value):
-        findings.problem(
-            path,
-            "is no Argon2 hash (they begin with $argon2id$): make one with `relay hash-password`"
-            + (", or write password" if key == "password_hash" else ""),
-        )
+    if key in ("password_hash", "sink_password_hash") and (fault := hashes.unusable(value)):
+        instead = ", or write password" if key == "password_hash" else ""
+        findings.problem(path, f"{fault}: make one with `relay hash-password`{instead}")
     if path[:1] == ("store",):
         try:
             octets_of(value)

@@ -15,22 +15,25 @@ from relay.config import addresses, forms, network, places, rates
 from relay.config.addresses import SENDER
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
+from relay.config.words import (
+    RESERVED_PARAMETERS,
+    Authenticate,
+    AuthMethod,
+    Bounces,
+    Grant,
+    ListenerTls,
+    ListenerTlsVersion,
+    OverRate,
+    Profile,
+    Provider,
+    Reply,
+    RequestMethod,
+    SenderRule,
+    TlsVersion,
+    UpstreamTls,
+    Way,
+)
 from relay.model import Priority, Rate
-
-Provider = Literal["microsoft", "google", "yahoo", "smtp", "sink", "discard", "fail"]
-Way = Literal["smtp", "graph", "gmail-api"]
-ListenerTls = Literal["off", "starttls", "implicit"]
-UpstreamTls = Literal["starttls", "implicit", "opportunistic", "off"]
-TlsVersion = Literal["1.2", "1.3"]
-SenderRule = Literal["keep", "force", "if_not_allowed"]
-OverRate = Literal["refuse", "hold"]
-Reply = Literal["queued", "delivered"]
-Bounces = Literal["operator", "sender", "off"]
-Authenticate = Literal["upstream"]
-Grant = Literal["client_credentials", "authorization_code", "device_code", "password", "jwt_bearer", "managed_identity"]
-AuthMethod = Literal["client_secret_post", "client_secret_basic", "client_secret_header", "private_key_jwt", "none"]
-
-RequestMethod = Literal["POST", "GET"]
 
 Text = Annotated[str, forms.text()]
 HostName = Annotated[str, forms.text(network.host)]
@@ -51,19 +54,6 @@ Rates = Annotated[tuple[Rate, ...], forms.rates(rates.rate, example='["25 messag
 RecipientRates = Annotated[tuple[Rate, ...], forms.rates(rates.message_rate, example='["5 messages/1m"]')]
 Patterns = Annotated[tuple[str, ...], forms.listing(addresses.pattern, example='["noreply@example.com"]')]
 
-# What the relay itself sends to the token endpoint, with the key that sets it.
-_RESERVED_PARAMETERS = {
-    "grant_type": "grant",
-    "client_id": "client_id",
-    "client_secret": "client_secret",
-    "username": "accounts.NAME.username",
-    "password": "accounts.NAME.password",
-    "assertion": "private_key_file",
-    "client_assertion": "private_key_file",
-    "client_assertion_type": "private_key_file",
-    "scope": "scopes",
-}
-
 
 class Table(BaseModel):
     """What all tables have in common."""
@@ -81,7 +71,17 @@ class Listener(Table):
     certificate: File | None = None
     key: File | None = None
     key_password: Hidden | None = None
-    min_tls: Annotated[TlsVersion, forms.one_of(TlsVersion)] = "1.2"
+    self_signed: bool = False
+    """The relay makes the certificate when it is not there: set while loading, so it has no form."""
+    client_ca: File | None = None
+    """Whose certificates clients may show, to be recognised by `certificate_subject`."""
+    min_tls: Annotated[ListenerTlsVersion, forms.one_of(ListenerTlsVersion)] = "1.2"
+    profile: Annotated[Profile, forms.one_of(Profile)] = "standard"
+    """"legacy": old devices, which end lines with a bare LF and know old TLS only."""
+    proxy_protocol: Annotated[
+        tuple[Network, ...], forms.listing(network.network, empty=True, example='["192.0.2.7"]')
+    ] = ()
+    """Where load balancers are that say in front of each connection who the client is."""
     require_tls: Flag = False
     """AUTH is offered and taken only under TLS."""
     max_message_size: Size = 35 * 1024 * 1024
@@ -97,6 +97,10 @@ class Client(Table):
     login: Text | None = None
     password: Hidden | None = None
     password_hash: Hidden | None = None
+    htpasswd_file: File | None = None
+    """Its users are this client; with `login`, only that one."""
+    certificate_subject: Text | None = None
+    """The name in the TLS certificate by which it is recognised."""
     authenticate: Annotated[Authenticate, forms.one_of(Authenticate)] | None = None
     """"upstream": its users log in with the user names and passwords of their mailboxes."""
     networks: Annotated[tuple[Network, ...], forms.listing(network.network, example='["192.0.2.0/24"]')] = ()
@@ -116,6 +120,10 @@ class Client(Table):
     sender: Annotated[SenderRule, forms.one_of(SenderRule)] = "keep"
     from_name: Annotated[str, forms.text(empty=True)] | None = None
     reply_to: Annotated[str, forms.text(addresses.reply_to, empty=True)] | None = None
+    default_charset: Annotated[str, forms.text(forms.charset)] | None = None
+    """What 8-bit text is labelled with where the app names no character set."""
+    redirect_to: MailAddress | None = None
+    """All mail goes there instead of to its recipients (staging)."""
     reply: Annotated[Reply, forms.one_of(Reply)] = "queued"
     reply_timeout: Duration = 25.0
     any_login: bool = False
@@ -129,7 +137,13 @@ class Client(Table):
     @property
     def has_login(self) -> bool:
         """Whether it is recognised by a login: its own, or that of one of its users."""
-        return self.password is not None or self.password_hash is not None or self.authenticate is not None
+        ways = (self.password, self.password_hash, self.htpasswd_file, self.authenticate)
+        return any(way is not None for way in ways)
+
+    @property
+    def is_proven(self) -> bool:
+        """Whether an address alone is not enough to be this client."""
+        return self.has_login or self.certificate_subject is not None
 
 
 class OAuth(Table):
@@ -160,7 +174,7 @@ class OAuth(Table):
     """Whose id_token says who has signed in (OpenID Connect). Without a user: finds the token endpoint."""
     scopes: Annotated[tuple[str, ...], forms.scopes()] = ()
     scope_delimiter: Annotated[str, forms.text()] = " "
-    extra_parameters: Annotated[dict[str, str], forms.parameters(_RESERVED_PARAMETERS)] = Field(default_factory=dict)
+    extra_parameters: Annotated[dict[str, str], forms.parameters(RESERVED_PARAMETERS)] = Field(default_factory=dict)
     subject: Text | None = None
     """Whom `jwt_bearer` asks for."""
     refresh_margin: DurationOrZero | None = None
@@ -319,6 +333,8 @@ class Log(Table):
         forms.one_of(Literal["DEBUG", "INFO", "WARNING", "ERROR"], str.upper),
     ] = "INFO"
     file: File | None = None
+    conversations: Annotated[tuple[str, ...], forms.listing(str, empty=True, example='["printer"]')] = ()
+    """Clients whose SMTP dialogue is written down."""
 
 
 class Store(Table):

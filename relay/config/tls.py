@@ -11,18 +11,54 @@ from relay.config.secret import Secret, SecretError
 from relay.config.secrets import warn_if_open
 from relay.config.settings import Account, Listener
 
+SELF_SIGNED = "self-signed"
+"""In place of a certificate's file: the relay makes one, in its state folder."""
+
 
 def check_listener(listener: Listener, path: KeyPath, findings: Findings) -> None:
     """A listener's own certificate. Problems name the key and the next step."""
+    _check_versions(listener, path, findings)
     if listener.tls == "off":
+        if listener.client_ca:
+            findings.problem((*path, "client_ca"), 'needs TLS: write tls = "starttls", "implicit" or "auto"')
         if listener.certificate:
             findings.warn((*path, "certificate"), 'is not used while tls = "off": write tls = "starttls" to offer TLS')
+        return
+    if listener.client_ca:
+        check_authority(listener.client_ca, (*path, "client_ca"), findings)
+    if wants_self_signed(listener):
+        if listener.key:
+            findings.problem((*path, "key"), f'has no meaning with certificate = "{SELF_SIGNED}", which makes one')
         return
     for key, holds in (("certificate", "the certificate and its chain"), ("key", "the private key")):
         if getattr(listener, key) is None and not findings.has_problem((*path, key)):
             findings.problem((*path, key), f'is missing: tls = "{listener.tls}" needs the PEM file that holds {holds}')
     if listener.certificate and listener.key:
         check_pair(listener.certificate, listener.key, listener.key_password, path, findings)
+
+
+def wants_self_signed(listener: Listener) -> bool:
+    """Whether the relay is to make the listener's certificate itself."""
+    return listener.tls != "off" and listener.certificate is not None and listener.certificate.name == SELF_SIGNED
+
+
+def with_self_signed(made: dict[str, Listener], folder: Path) -> dict[str, Listener]:
+    """The listeners, with the files in `folder` where a certificate that the relay makes will be."""
+    places = {"certificate": folder / f"{SELF_SIGNED}.pem", "key": folder / f"{SELF_SIGNED}.key", "self_signed": True}
+    return {
+        name: listener.model_copy(update=places) if wants_self_signed(listener) else listener
+        for name, listener in made.items()
+    }
+
+
+def _check_versions(listener: Listener, path: KeyPath, findings: Findings) -> None:
+    """TLS 1.0 and 1.1 are broken (RFC 8996): only where somebody has said that old devices are the reason."""
+    if listener.profile != "legacy" and listener.min_tls in ("1.0", "1.1"):
+        findings.problem(
+            (*path, "min_tls"),
+            f'"{listener.min_tls}" is too old to be safe: write "1.2", or profile = "legacy" beside it for devices '
+            "that know nothing newer",
+        )
 
 
 def check_account(account: Account, path: KeyPath, findings: Findings) -> None:

@@ -7,7 +7,7 @@ from relay import providers
 from relay.config import addresses, oauth, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.settings import Way
+from relay.config.words import Way
 
 LOCAL_PROVIDERS = frozenset({"sink", "discard", "fail"})
 

@@ -1,21 +1,26 @@
 """The SMTP listener: takes mail from old applications, safely.
 
 `wire` carries a connection's octets, `lines` cuts them into commands, `commands` does those that need no knowledge,
-`submission` those that do, `login` and `authentication` AUTH, `reception` and `data` what follows DATA.
+`submission` those that need it of `visitor`, who knows the client; `opening` is what comes in front of it, `login` and
+`mechanisms` are AUTH, `reception`, `data` and `legacy` what follows DATA.
 """
 
 import asyncio
 import contextlib
 import socket
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from relay import log, metrics
 from relay.config import Bind
 from relay.http.closing import stop_listening
+from relay.listener.opening import Manner, Opening, Peername
 from relay.listener.reception import Parts
 from relay.listener.submission import SubmissionSession
-from relay.listener.tls import server_context
+from relay.listener.tls import ServerTls, server_tls
+from relay.listener.visitor import VisitorSession
+from relay.policy import comes_from
 
 __all__ = ["Parts", "Server", "bind"]
 
@@ -55,19 +60,17 @@ def _next_step(number: int | None) -> str:
     return "check the bind address"
 
 
-_HANDSHAKE = 15.0
-"""Seconds for a TLS handshake: until it is over, the connection is not counted."""
-
-
 class Server:
     """One listener at work. Raises OSError or ssl.SSLError from `start()` when it cannot be."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._sessions: set[SubmissionSession] = set()
+        self._sessions: set[VisitorSession] = set()
         self._by_address: Counter[str] = Counter()
-        self._counted: dict[SubmissionSession, str] = {}
+        self._counted: dict[VisitorSession, str] = {}
         self._servers: list[asyncio.Server] = []
+        self._openings: set[Opening] = set()
+        """Connections that have not come to their session yet: PROXY header, TLS handshake."""
         self.stopping = False
 
     @property
@@ -76,21 +79,38 @@ class Server:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accept connections on `sockets`."""
-        context = server_context(self._parts.settings)
-        implicit = context if self._parts.settings.tls == "implicit" else None
-        starttls = context if self._parts.settings.tls == "starttls" else None
+        tls = server_tls(self._parts.settings, self._parts.clock, self._parts.hostname)
+        factory = self._factory(tls)
         loop = asyncio.get_running_loop()
         for listening in sockets:
-            server = await loop.create_server(
-                lambda: SubmissionSession(self, self._parts, starttls),
-                sock=listening,
-                ssl=implicit,
-                ssl_handshake_timeout=_HANDSHAKE if implicit else None,
-                backlog=_BACKLOG,
-            )
-            self._servers.append(server)
+            self._servers.append(await loop.create_server(factory, sock=listening, backlog=_BACKLOG))
 
-    def admit(self, session: SubmissionSession, peername: Any) -> str:
+    def _factory(self, tls: ServerTls | None) -> Callable[[], asyncio.Protocol]:
+        """What is made for each connection: its session at once where nothing can come in front of it."""
+        settings = self._parts.settings
+        inside = tls if settings.tls in ("starttls", "auto") else None
+
+        def begin(peername: Peername | None = None) -> SubmissionSession:
+            return SubmissionSession(self, self._parts, inside, peername)
+
+        if settings.tls in ("off", "starttls") and not settings.proxy_protocol:
+            return begin
+        context = tls.current if tls is not None else None
+        manner = Manner(settings.tls, context, self._is_proxy, begin, self._admit_opening, self._openings.discard)
+        return lambda: Opening(manner)
+
+    def _is_proxy(self, address: str) -> bool:
+        return comes_from(self._parts.settings.proxy_protocol, address)
+
+    def _admit_opening(self, opening: Opening) -> bool:
+        limit = self._parts.settings.max_connections
+        if self.stopping or len(self._openings) + len(self._sessions) >= limit:
+            log.listener.connection_refused(opening.address, "max_connections", limit)
+            return False
+        self._openings.add(opening)
+        return True
+
+    def admit(self, session: VisitorSession, peername: Any) -> str:
         """Count a new connection; the reply that turns it away, or ""."""
         address = str(peername[0]) if peername else "unknown"
         limits = self._parts.settings
@@ -114,7 +134,7 @@ class Server:
         now, text = self._parts.clock.time(), f"{key} = {limit} is reached"
         self._parts.visitors.refused("connection", at=now, client="", peer=address, subject=key, reply=text)
 
-    def left(self, session: SubmissionSession) -> None:
+    def left(self, session: VisitorSession) -> None:
         """A connection has ended."""
         self._sessions.discard(session)
         address = self._counted.pop(session, None)

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import argon2
 from cachetools import TTLCache
 
+from relay.listener import hashes
 from relay.model import Clock
 from relay.oauth.logins import Answer
 
@@ -127,10 +128,7 @@ class PasswordChecker:
         if hashed is None:
             # Made when it is first needed: a hash costs 64 MiB, and most relays never meet an unknown login.
             self._nobody = self._nobody or self._hasher.hash(secrets.token_urlsafe())
-        try:
-            return self._hasher.verify(hashed or self._nobody, password)
-        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
-            return False
+        return hashes.verify(self._hasher, hashed or self._nobody, password)
 
     def _keyed(self, attempt: Attempt) -> bytes:
         # The expected value is part of it, so that a changed password is not right for five minutes more.

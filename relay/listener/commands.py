@@ -29,12 +29,15 @@ class CommandSession(Wire):
         cls._commands = {name[5:].encode(): getattr(cls, name) for name in dir(cls) if name.startswith("smtp_")}
         cls._commands |= dict.fromkeys((name.encode() for name in _HTTP_METHODS), cls._refuse_http)
 
-    def __init__(self, *, hostname: str, timeout: float) -> None:
+    def __init__(self, *, hostname: str, timeout: float, legacy: bool = False) -> None:
         super().__init__(timeout)
         self.hostname = hostname
         self.session = Session(self.loop)
         self.envelope = Envelope()
         self._errors = 0
+        self.legacy = legacy
+        self.lf_only = legacy
+        """Every line of this session has ended in a bare LF."""
 
     @property
     def peer(self) -> str:
@@ -57,19 +60,31 @@ class CommandSession(Wire):
         """End the mail transaction (RSET, or after DATA)."""
         self.envelope = Envelope()
 
+    def ill_formed(self, line: bytes) -> str:
+        """Why a line is none that may come here (RFC 5321 2.3.8, 4.1.1), as a reply; "" if it may."""
+        if self._input.bare:
+            if not self.legacy:
+                return '500 5.5.2 Lines must end in CRLF, not in a bare LF; for old devices there is profile = "legacy"'
+        else:
+            self.lf_only = False
+        if b"\0" in line or b"\r" in line:
+            return "500 5.5.2 A line with a NUL or a bare CR is no command"
+        return ""
+
     def obey(self, line: bytes) -> None:
         word, _, rest = line.partition(b" ")
         name = word.upper()
         if len(line) > (LONGEST_AUTH_LINE if name == b"AUTH" else _LONGEST_COMMAND):
-            self._not_understood("500 5.5.2 Line too long")
+            self.not_understood("500 5.5.2 Line too long")
             return
         command = self._commands.get(name)
         if command is None:
-            self._not_understood("500 5.5.2 Command not recognised")
+            self.not_understood("500 5.5.2 Command not recognised")
         else:
             command(self, rest.strip().decode("utf-8", "surrogateescape"))
 
-    def _not_understood(self, reply: str) -> None:
+    def not_understood(self, reply: str) -> None:
+        """Refuse a line; after too many of them the session ends."""
         self._errors += 1
         if self._errors >= _MOST_ERRORS:
             self.leave("421 4.7.0 Too many errors, closing the connection")

@@ -1,28 +1,22 @@
-"""AUTH PLAIN and LOGIN (RFC 4954, RFC 4616): the dialogue; who may in is decided by the policy and the checker."""
+"""AUTH (RFC 4954): whether it may begin, and how it ends; who may in is decided by the policy and the checker."""
 
-import base64
-import binascii
-from collections.abc import Generator
+import hmac
 from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
-from relay.listener import mailbox_login, trouble
+from relay.listener import credentials, mailbox_login, mechanisms, trouble
 from relay.listener.authentication import Attempt, Verdict
+from relay.listener.credentials import Known
 from relay.listener.login_reply import accept, refuse
+from relay.listener.mechanisms import Dialogue, Proof, Refused
 from relay.listener.reception import Parts
-from relay.listener.wire import LONGEST_AUTH_LINE
 from relay.policy import ClientPolicy
 
 if TYPE_CHECKING:
     from relay.listener.submission import SubmissionSession
 
-Dialogue = Generator[str, bytes, tuple[str, bytes]]
-"""An exchange: gives the prompts, takes the client's lines, ends in login and password."""
-
-
-class Refused(Exception):  # noqa: N818 (carries a reply)
-    """The exchange ends with this reply."""
+__all__ = ["Dialogue", "Refused", "decide", "dialogue", "not_now"]
 
 
 def not_now(session: "SubmissionSession", parts: Parts) -> str:
@@ -40,79 +34,69 @@ def not_now(session: "SubmissionSession", parts: Parts) -> str:
     return "538 5.7.11 Encryption required for authentication: issue STARTTLS first"
 
 
-def dialogue(argument: str) -> Dialogue:
+def dialogue(argument: str, parts: Parts) -> Dialogue:
     """One AUTH exchange, from the command's argument on. Raises Refused."""
-    mechanism, _, initial = argument.partition(" ")
-    mechanism, initial = mechanism.upper(), initial.strip()
-    if mechanism == "PLAIN":
-        message = _decode(initial) if initial else (yield from _ask(""))
-        parts = message.split(b"\0")
-        if len(parts) != 3:
-            raise Refused("501 5.5.2 PLAIN needs authorisation identity, login and password, with NULs between")
-        return _text(parts[1]), parts[2]
-    if mechanism == "LOGIN":
-        # The two prompts in exactly these words: devices compare them.
-        name = _decode(initial) if initial else (yield from _ask("Username:"))
-        return _text(name), (yield from _ask("Password:"))
-    raise Refused("504 5.5.4 Only AUTH PLAIN and AUTH LOGIN are offered")
+    return mechanisms.dialogue(argument, parts.policy.mechanisms(parts.name), parts.hostname)
 
 
-def _ask(prompt: str) -> Generator[str, bytes, bytes]:
-    line = yield f"334 {base64.b64encode(prompt.encode()).decode()}"
-    if len(line) > LONGEST_AUTH_LINE:
-        raise Refused("500 5.5.6 The authentication line is too long")
-    if line == b"*":
-        raise Refused("501 5.7.0 Authentication cancelled")
-    return _decode(line.decode("ascii", "replace"))
-
-
-def _decode(text: str) -> bytes:
-    if text == "=":
-        return b""
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise Refused("501 5.5.2 This is not base64") from None
-
-
-def _text(name: bytes) -> str:
-    return name.decode("utf-8", "surrogateescape")
-
-
-def decide(session: "SubmissionSession", parts: Parts, credentials: tuple[str, bytes]) -> None:
+def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
     """Answer the exchange: at once where the answer is known, else when the password has been checked."""
-    name, password = credentials
-    client = parts.policy.client_for_login(parts.name, name, session.peer)
-    strike = trouble.due(parts, client, "auth")
-    if strike is None:
-        _decide(session, parts, client, name, password)
-    else:
-        session.meet("auth", strike, lambda: _decide(session, parts, client, name, password))
-
-
-def _decide(
-    session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, name: str, password: bytes
-) -> None:
-    if client is not None and client.authenticate is not None:
-        session.wait_for(mailbox_login.decide(session, parts, client, name, password))
-        return
-    if client is not None and client.any_login:
-        # The built-in client of a first try: whoever may connect may send, the login is only a name.
-        accept(session, client, name)
-        return
     try:
-        hashed = client.password_hash.read() if client and client.password_hash else None
-        plain = client.password.read() if client and client.password else None
+        known = credentials.find(parts, proof.login, session.peer)
     except SecretError as error:
         log.listener.password_unreadable(str(error))
         session.push("454 4.7.0 Temporary authentication failure")
         return
-    attempt = Attempt(name, password, session.peer, hashed, plain)
+    strike = trouble.due(parts, known.client, "auth")
+    if strike is None:
+        _decide(session, parts, known, proof)
+    else:
+        session.meet("auth", strike, lambda: _decide(session, parts, known, proof))
+
+
+def _decide(session: "SubmissionSession", parts: Parts, known: Known, proof: Proof) -> None:
+    client, hashed, plain = known
+    if client is not None and client.any_login:
+        # The built-in client of a first try: whoever may connect may send, the login is only a name.
+        accept(session, client, proof.login)
+    elif proof.challenge:
+        session.wait_for(_cram_md5(session, parts, client, proof, plain))
+    elif proof.bearer and (client is None or client.is_real):
+        session.wait_for(_no_token(session, parts, proof.login))
+    elif client is not None and client.authenticate is not None:
+        session.wait_for(mailbox_login.decide(session, parts, client, proof.login, proof.password))
+    else:
+        # A sink's client may also show its password as a token.
+        _password(session, parts, client, Attempt(proof.login, proof.password, session.peer, hashed, plain))
+
+
+def _password(session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt) -> None:
     verdict = parts.checker.at_once(attempt)
     if verdict is None:
         session.wait_for(_check(session, parts, client, attempt))
     else:
-        _answer(session, client, name, verdict)
+        _answer(session, client, attempt.login, verdict)
+
+
+async def _cram_md5(
+    session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, proof: Proof, plain: str | None
+) -> None:
+    """RFC 2195: the digest of the challenge, keyed with the password."""
+    if parts.checker.is_barred(session.peer):
+        _answer(session, client, proof.login, Verdict.BUSY)
+        return
+    # Somebody whom nobody knows costs as much as a wrong digest.
+    digest = hmac.new((plain or "").encode(), proof.challenge, "md5").hexdigest().encode()
+    if hmac.compare_digest(digest, proof.password) and client is not None and plain is not None:
+        accept(session, client, proof.login)
+        return
+    await parts.checker.failed(proof.login, session.peer)
+    refuse(session, proof.login, reason="" if plain is not None else "no client has this login with a plain password")
+
+
+async def _no_token(session: "SubmissionSession", parts: Parts, login: str) -> None:
+    await parts.checker.failed(login, session.peer)
+    refuse(session, login, reason="tokens are taken by clients of a sink only")
 
 
 async def _check(session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt) -> None:

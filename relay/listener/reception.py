@@ -1,15 +1,17 @@
 """One message on its way in: header block first, then policy, then the body into the spool."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from relay import log, metrics, mime
 from relay.config import Listener
 from relay.database import StorageError
+from relay.listener import repair
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
+from relay.listener.legacy import LegacyReader
 from relay.listener.rates import SMALLEST, Rates
 from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
@@ -42,6 +44,8 @@ class Parts:
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
     visitors: VisitorBook = field(default_factory=VisitorBook)
     """Who came, and what they heard: for the page."""
+    conversations: Collection[str] = ()
+    """Clients whose dialogue is written to the log."""
 
     def refused(self, what: What, refusal: Refusal, *, client: str, peer: str, subject: str) -> None:
         """Count a refusal, and note it for the page."""
@@ -61,6 +65,7 @@ class Reception:
         client: ClientPolicy,
         envelope: Envelope,
         origin: Origin,
+        reader: DataReader | LegacyReader,
         *,
         limit: int,
         extended: bool,
@@ -68,12 +73,13 @@ class Reception:
     ) -> None:
         self._parts = parts
         self._client = client
-        self._envelope = envelope
+        self._envelope = repair.readdressed(envelope, client)
+        self._first_recipients = envelope.recipients
         self._origin = origin
         self._limit = limit
         self._extended = extended
         self._gone = gone
-        self._reader = DataReader()
+        self._reader = reader
         self._head = bytearray()
         self._headers: list[mime.Header] = []
         self._decisions: tuple[Decision, ...] = ()
@@ -88,6 +94,11 @@ class Reception:
     @property
     def done(self) -> bool:
         return self._reader.done
+
+    @property
+    def size(self) -> int:
+        """Octets that have come, counted as SIZE counts them."""
+        return self._reader.size
 
     @property
     def rest(self) -> bytes:
@@ -212,6 +223,7 @@ class Reception:
     def _message(self, decision: Decision, recipients: tuple[str, ...], *, first: bool) -> Submission:
         now = self._parts.clock.time()
         headers = mime.edit_sender(self._headers, decision.edit) if decision.edit else self._headers
+        headers = repair.repaired(headers, self._client, self._first_recipients, eight_bit=self._reader.eight_bit)
         envelope = replace(
             self._envelope,
             sender=decision.sender,

@@ -1,18 +1,17 @@
 """The commands of a submission session (RFC 5321, RFC 6409) in terms of clients, policy and spool."""
 
-import asyncio
-import ssl
 from collections.abc import Callable, Coroutine
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from relay import log, metrics
+from relay import log
 from relay.listener import login, paths, trouble
-from relay.listener.commands import CommandSession
-from relay.listener.conversation import Conversation
+from relay.listener.data import DataReader
 from relay.listener.dsn import RecipientWishes, Wishes, recipient_wishes
+from relay.listener.legacy import LegacyReader
 from relay.listener.reception import Parts, Reception
-from relay.listener.tls import describe
+from relay.listener.tls import ServerTls
+from relay.listener.visitor import VisitorSession
 from relay.model import Envelope, Origin
 from relay.policy import ClientPolicy, Refusal
 from relay.sink.faults import Stage, Strike
@@ -21,52 +20,25 @@ if TYPE_CHECKING:
     from relay.listener import Server
 
 _SENDER_OK = "250 2.1.0 Sender OK"
+_MOST_TOLD = 100
+"""Refused senders and recipients of one session that get a line in the log."""
 _HANDSHAKE = 15.0
 """Seconds for a TLS handshake after STARTTLS."""
 
 
-class SubmissionSession(CommandSession):
-    """One client's session. `server` counts it, and ends it when the relay stops."""
+class SubmissionSession(VisitorSession):
+    """The commands that need to know who speaks, and the messages that they bring."""
 
-    def __init__(self, server: "Server", parts: Parts, tls_context: ssl.SSLContext | None) -> None:
-        super().__init__(hostname=parts.hostname, timeout=parts.settings.timeout)
-        self._server = server
-        self._parts = parts
-        self._tls_context = tls_context
-        self.client: ClientPolicy | None = None
-        """Who has logged in."""
-        self.login = ""
-        self.login_refused = False
-        self.failed_logins = 0
+    def __init__(
+        self, server: "Server", parts: Parts, tls: ServerTls | None, peername: tuple[str, int] | None = None
+    ) -> None:
+        super().__init__(server, parts, tls, peername)
         self._dialogue: login.Dialogue | None = None
         """An AUTH exchange: the next line is not a command."""
         self._reception: Reception | None = None
         self._size = 0
+        self._refusals = 0
         self._wishes = Wishes()
-        self._at_this_address: ClientPolicy | None = None
-        self.conversation: Conversation | None = Conversation()
-        """None from the moment that a client is known whose mail really leaves."""
-
-    # --- life
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        super().connection_made(transport)
-        peername = transport.get_extra_info("peername")
-        self.session.peer = peername
-        refusal = self._server.admit(self, peername)
-        if refusal:
-            self.leave(refusal)
-            return
-        self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
-        strike = trouble.due(self._parts, self._at_this_address, "connect")
-        if strike is not None and strike.reply:
-            self.leave(strike.reply)
-            return
-        self.greet()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        self._server.left(self)
-        super().connection_lost(error)
 
     def vanished(self) -> None:
         if self._reception is not None:
@@ -75,65 +47,23 @@ class SubmissionSession(CommandSession):
             self._reception.abandon()
             self._reception = None
 
-    def secured(self) -> None:
-        self.client, self.login = None, ""
-        super().secured()
-
     @property
     def busy(self) -> bool:
         """A message is being received or committed: a stop waits for it."""
         return self._reception is not None
 
-    @property
-    def _who(self) -> ClientPolicy | None:
-        """The client that this session is: by login, else by address."""
-        return self.client or self._at_this_address
-
-    @property
-    def _name(self) -> str:
-        """The client's name, "" of a stranger."""
-        return self._who.name if self._who is not None else ""
-
-    @property
-    def tls(self) -> str:
-        """Protocol and cipher, "" without TLS. From the transport, so that implicit TLS counts as well."""
-        return describe(self.transport)
-
-    @property
-    def may_login(self) -> bool:
-        """AUTH is offered here and now."""
-        offered = self._parts.policy.offers_login(self._parts.name)
-        return offered and bool(self.tls or not self._parts.settings.require_tls)
-
-    def note_refused_login(self, login: str, reason: str) -> None:
-        """For the counters and the page."""
-        metrics.LOGINS_REFUSED.labels(self._parts.name).inc()
-        text = reason or "the login or its password is wrong"
-        now = self._parts.clock.time()
-        self._parts.visitors.refused("login", at=now, client="", peer=self.peer, subject=login, reply=text)
-
-    def goodbye(self) -> None:
-        """Say that the relay stops."""
-        self.leave(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
-
     # --- commands
 
     def obey(self, line: bytes) -> None:
-        if self.conversation is not None:
-            self.conversation.heard(line)
-        if self._dialogue is None:
+        if self.conversation is not None or self._transcript is not None:
+            self.note(line, in_auth=self._dialogue is not None)
+        if refusal := self.ill_formed(line):
+            self._dialogue = None
+            self.not_understood(refusal)
+        elif self._dialogue is None:
             super().obey(line)
         else:
             self._dialogue_goes_on(line)
-
-    def push(self, reply: str) -> None:
-        if self.conversation is not None:
-            who = self._who
-            if who is not None and who.is_real:
-                self.conversation = None
-            else:
-                self.conversation.said(reply)
-        super().push(reply)
 
     def meet(self, stage: Stage, strike: Strike, otherwise: Callable[[], None]) -> None:
         """Let happen what a test wants at this step; `otherwise` goes on where that is no answer."""
@@ -151,6 +81,8 @@ class SubmissionSession(CommandSession):
         self._greeted(name, extended=True)
 
     def _greeted(self, name: str, *, extended: bool) -> None:
+        if not name and self.legacy:
+            name = f"[{self.peer}]"
         if not name:
             self.push(f"501 5.5.4 {'EHLO' if extended else 'HELO'} needs your name")
             return
@@ -161,24 +93,25 @@ class SubmissionSession(CommandSession):
             self.push(f"250 {self.hostname}")
             return
         size = self._parts.policy.max_size(self._parts.name, self._who)
-        self.push(_offer(self.hostname, size, self._tls_context is not None and not self.tls, self.may_login))
+        mechanisms = self._parts.policy.mechanisms(self._parts.name) if self.may_login else ()
+        self.push(_offer(self.hostname, size, self._server_tls is not None and not self.tls, mechanisms))
 
     def smtp_STARTTLS(self, arg: str) -> None:
         if self.tls:
             self.push("503 5.5.1 TLS is in use already")
-        elif self._tls_context is None:
+        elif self._server_tls is None:
             self.push("454 4.7.0 TLS is not available here")
         elif arg:
             self.push("501 5.5.4 STARTTLS takes no argument")
         else:
-            self.upgrade(self._tls_context, _HANDSHAKE)
+            self.upgrade(self._server_tls.current(), _HANDSHAKE)
 
     def smtp_AUTH(self, arg: str) -> None:
         refusal = login.not_now(self, self._parts)
         if refusal:
             self.push(refusal)
             return
-        self._dialogue = login.dialogue(arg)
+        self._dialogue = login.dialogue(arg, self._parts)
         self._dialogue_goes_on(None)
 
     def _dialogue_goes_on(self, line: bytes | None) -> None:
@@ -203,7 +136,8 @@ class SubmissionSession(CommandSession):
             return
         refusal = self._check_mail(arg)
         if refusal is not None:
-            log.listener.sender_refused(self.peer, arg, str(refusal))
+            if self._is_told():
+                log.listener.sender_refused(self.peer, arg, str(refusal))
             self._parts.refused("sender", refusal, client=self._name, peer=self.peer, subject=arg)
             self.push(str(refusal))
         else:
@@ -244,10 +178,17 @@ class SubmissionSession(CommandSession):
             return Refusal(530, "5.7.0", "Authentication required: the login was refused")
         if self.may_login:
             return Refusal(530, "5.7.0", "Authentication required")
-        if self._parts.policy.offers_login(self._parts.name) and self._tls_context is not None:
+        if self._parts.policy.offers_login(self._parts.name) and self._server_tls is not None:
             return Refusal(530, "5.7.0", "Must issue a STARTTLS command first, then log in")
         text = f"No client of this relay has the address {self.peer}: add it to clients.NAME.networks"
         return Refusal(550, "5.7.1", text)
+
+    def _is_told(self) -> bool:
+        """Whether the log tells of this refusal: a client that tries a hundred thousand addresses does not fill it."""
+        self._refusals += 1
+        if self._refusals == _MOST_TOLD:
+            log.listener.refusals_untold(self.peer, _MOST_TOLD)
+        return self._refusals < _MOST_TOLD
 
     def smtp_RCPT(self, arg: str) -> None:
         if self.envelope.mail_from is None:
@@ -269,9 +210,12 @@ class SubmissionSession(CommandSession):
             self._add_recipient(path.address, wishes)
 
     def _add_recipient(self, address: str, wishes: RecipientWishes) -> None:
+        if self._who is not None:
+            address = self._parts.policy.qualified(self._who, address)
         refusal = self._check_recipient(address)
         if refusal is not None:
-            log.listener.recipient_refused(self.peer, address, str(refusal))
+            if self._is_told():
+                log.listener.recipient_refused(self.peer, address, str(refusal))
             self._parts.refused("recipient", refusal, client=self._name, peer=self.peer, subject=address)
         else:
             self._wishes.add(address, wishes)
@@ -279,15 +223,15 @@ class SubmissionSession(CommandSession):
 
     def _check_recipient(self, address: str) -> Refusal | None:
         recipients = self.envelope.rcpt_tos
+        client = self._who
+        if client is None:
+            return self._stranger()
         if address in recipients:
             return None  # twice the same is one delivery
         if len(recipients) >= self._parts.settings.max_recipients:
             # 452 makes a client send the rest in a further transaction (RFC 5321 4.5.3.1.10).
             text = f"Too many recipients, {self._parts.settings.max_recipients} at a time (max_recipients)"
             return Refusal(452, "4.5.3", text)
-        client = self._who
-        if client is None:
-            return self._stranger()
         refusal = self._parts.policy.check_recipient(client, address)
         sender = self.envelope.mail_from or ""
         refusal = refusal or self._parts.policy.check_route(client, sender, address)
@@ -319,7 +263,8 @@ class SubmissionSession(CommandSession):
         said = "" if self.conversation is None else self.conversation.text
         origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
         extended, gone = self.session.extended_smtp, self._client_has_left
-        return Reception(self._parts, client, envelope, origin, limit=self._size, extended=extended, gone=gone)
+        reader = LegacyReader(lf=self.lf_only) if self.legacy else DataReader()
+        return Reception(self._parts, client, envelope, origin, reader, limit=self._size, extended=extended, gone=gone)
 
     def _client_has_left(self) -> bool:
         """The client has closed the connection: what is written now, nobody reads."""
@@ -332,8 +277,10 @@ class SubmissionSession(CommandSession):
         if reception.done:
             self.receiving = False
             self.answering = True
+            if self._transcript is not None:
+                self._transcript.content(reception.size)
             self._finish(reception)
-            return reception.rest
+            return b"" if self.lf_only else reception.rest
         if reception.full:
             self.wait_for(reception.spill())
         return b""
@@ -363,6 +310,9 @@ class SubmissionSession(CommandSession):
             self.push(await reply)
         finally:
             self._over()
+        if self.lf_only:
+            # What came behind an end that only this session knows is never read as a command.
+            self.leave(f"221 2.0.0 {self.hostname} closing the connection: one message a session with bare LFs")
         if self._server.stopping:
             self.goodbye()
 
@@ -375,9 +325,9 @@ class SubmissionSession(CommandSession):
 
 
 @lru_cache(maxsize=256)
-def _offer(hostname: str, size: int, tls: bool, login: bool) -> str:
+def _offer(hostname: str, size: int, tls: bool, mechanisms: tuple[str, ...]) -> str:
     """The reply to EHLO."""
     lines = [hostname, f"SIZE {size}", "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES"]
     lines += ["STARTTLS"] if tls else []
-    lines += ["AUTH PLAIN LOGIN"] if login else []
+    lines += [f"AUTH {' '.join(mechanisms)}"] if mechanisms else []
     return "".join([f"250-{line}\r\n" for line in lines[:-1]]) + f"250 {lines[-1]}"

@@ -88,7 +88,8 @@ class Wire(asyncio.Protocol):
         self._input.feed(data)
         if self._step is None and not self._clogged:
             self._go_on()
-        elif len(self._input) > _LARGEST_BACKLOG and not self._held_up and self.transport is not None:
+        # Also where nothing has to wait: a client can send more commands than are obeyed in one turn.
+        if len(self._input) > _LARGEST_BACKLOG and not self._held_up and self.transport is not None:
             self._held_up = True
             self.transport.pause_reading()
 

@@ -1,7 +1,7 @@
 """What the log says about clients, logins and refusals."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from relay.log.writing import event
 
@@ -18,7 +18,8 @@ def logged_in(client: str, login: str, peer: str) -> None:
 
 
 def login_refused(login: str, peer: str, reason: str = "") -> None:
-    text = f"login refused: user <{login}> from [{peer}]{f': {reason}' if reason else ''}"
+    # The address stands last, where no user name and no reason can put another: fail2ban reads it there.
+    text = f"login refused{f' ({reason})' if reason else ''}: user <{login}> from [{peer}]"
     event(logging.WARNING, "login refused", text, login=login, peer=peer, reason=reason)
 
 
@@ -63,6 +64,54 @@ def tls_failed(peer: str, reason: str) -> None:
     event(logging.WARNING, "tls", f"{peer}: the TLS handshake failed: {reason}", peer=peer, reason=reason)
 
 
+def certificate_renewed(file: str) -> None:
+    event(logging.INFO, "certificate", f"certificate {file}: changed; new connections get the new one", file=file)
+
+
+def certificate_refused(file: str, reason: str) -> None:
+    text = f"certificate {file}: changed, and cannot be used ({reason}): the old one stays in use until it is mended"
+    event(logging.ERROR, "certificate", text, file=file, reason=reason)
+
+
+def certificate_made(file: str) -> None:
+    text = f"certificate {file}: made, signed by nobody; tell clients to trust it, or give certificate and key"
+    event(logging.WARNING, "certificate", text, file=file)
+
+
+def certificate_shown(peer: str, names: Iterable[str], client: str) -> None:
+    who = f"is client {client}" if client else "is no client's certificate_subject"
+    text = f"{peer} showed a certificate for {', '.join(sorted(names))}, which {who}"
+    event(logging.INFO if client else logging.WARNING, "certificate", text, peer=peer, client=client)
+
+
+def no_proxy_header(peer: str, reason: str) -> None:
+    text = (
+        f"{peer}: closed: {reason}. Its address is in proxy_protocol, so each connection from there has to begin with "
+        "a PROXY header: turn that on in the load balancer, or take the address out of proxy_protocol"
+    )
+    event(logging.WARNING, "proxy", text, peer=peer, reason=reason)
+
+
+def proxy_refused(peer: str, listener: str) -> None:
+    text = (
+        f"{peer}: sent a PROXY protocol header and is not trusted to; it was refused. If it is your load balancer, add "
+        f'"{peer}" to listeners.{listener}.proxy_protocol; else turn the PROXY protocol off there'
+    )
+    event(logging.WARNING, "proxy", text, peer=peer, listener=listener)
+
+
+def tls_refused(peer: str, listener: str, change: str) -> None:
+    text = (
+        f"{peer}: began with TLS on listener {listener}, which does not: it was refused. Turn TLS off in the client "
+        f"(or choose STARTTLS, where it is offered), or {change}"
+    )
+    event(logging.WARNING, "tls", text, peer=peer, listener=listener)
+
+
+def conversation(client: str, peer: str, line: str) -> None:
+    event(logging.INFO, "conversation", f"{client} ({peer}) {line}", client=client, peer=peer, line=line)
+
+
 def struck(peer: str, stage: str, reply: str, delay: float, *, disconnect: bool) -> None:
     """A fault that a test asked for."""
     what = [f"waits {delay:g}s"] if delay else []
@@ -70,3 +119,8 @@ def struck(peer: str, stage: str, reply: str, delay: float, *, disconnect: bool)
     what += ["hangs up"] if disconnect else []
     text = f"{peer}: a fault rule at {stage}: {', '.join(what)}"
     event(logging.INFO, "fault", text, peer=peer, stage=stage, reply=reply, delay=delay, disconnect=disconnect)
+
+
+def refusals_untold(peer: str, count: int) -> None:
+    text = f"{peer}: refused {count} times in one session; what is refused further is not told"
+    event(logging.WARNING, "refused", text, peer=peer, count=count)

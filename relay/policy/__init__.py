@@ -1,7 +1,7 @@
 """Who may send what, as whom, to whom, and through which account: decided from values alone, with no I/O."""
 
-from relay.policy.clients import ClientPolicy
+from relay.policy.clients import ClientPolicy, comes_from
 from relay.policy.rules import Policy
 from relay.policy.verdicts import Decision, Refusal, shown
 
-__all__ = ["ClientPolicy", "Decision", "Policy", "Refusal", "shown"]
+__all__ = ["ClientPolicy", "Decision", "Policy", "Refusal", "comes_from", "shown"]

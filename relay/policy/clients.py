@@ -1,13 +1,14 @@
 """Clients, compiled from the settings: what a check needs, and how a session is recognised as one of them."""
 
 import ipaddress
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import chain
 from typing import Literal
 
 from relay import mime
-from relay.config import Client, Secret, Settings
+from relay.config import Client, Htpasswd, Secret, Settings
 from relay.model import Priority, Rate
 from relay.policy.patterns import AddressPatterns
 
@@ -31,10 +32,15 @@ class ClientPolicy:
     from_address: str
     from_name: str | None
     reply_to: str | None
+    default_charset: str | None
+    redirect_to: str | None
     networks: tuple[Network, ...]
     any_login: bool
     password: Secret | None
     password_hash: Secret | None
+    htpasswd: Htpasswd | None
+    """A file of users who are all this client, or with `login` the one that is."""
+    certificate_subject: str | None
     authenticate: Literal["upstream"] | None
     reply: Literal["queued", "delivered"]
     reply_timeout: float
@@ -79,10 +85,14 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
         from_address=from_address,
         from_name=client.from_name,
         reply_to=client.reply_to,
+        default_charset=client.default_charset,
+        redirect_to=client.redirect_to,
         networks=client.networks,
         any_login=client.any_login,
         password=client.password,
         password_hash=client.password_hash,
+        htpasswd=Htpasswd(client.htpasswd_file) if client.htpasswd_file else None,
+        certificate_subject=client.certificate_subject,
         authenticate=client.authenticate,
         reply=client.reply,
         reply_timeout=client.reply_timeout,
@@ -109,12 +119,20 @@ class Recognition:
         self._logins: dict[str, list[ClientPolicy]] = {}
         self._any_login: list[ClientPolicy] = []
         self._upstream: list[ClientPolicy] = []
+        self._htpasswd: list[ClientPolicy] = []
+        self._certificates: dict[str, ClientPolicy] = {}
         self._networks = _NetworkTable()
         for name, client in settings.clients.items():
             if listener not in client.listeners:
                 continue
             if client.authenticate is not None:
                 self._upstream.append(clients[name])
+                continue
+            if client.certificate_subject is not None:
+                self._certificates[client.certificate_subject.lower()] = clients[name]
+                continue
+            if client.htpasswd_file is not None and client.login is None:
+                self._htpasswd.append(clients[name])
                 continue
             if client.has_login:
                 self._logins.setdefault(client.login or name, []).append(clients[name])
@@ -123,15 +141,42 @@ class Recognition:
                 self._any_login.append(clients[name])
             for network in client.networks:
                 self._networks.add(network, clients[name])
+        self.mechanisms = self._offered()
+        """The ways to log in that are offered."""
 
     @property
     def offers_login(self) -> bool:
-        return bool(self._logins or self._any_login or self._upstream)
+        return bool(self._logins or self._any_login or self._upstream or self._htpasswd)
+
+    def _offered(self) -> tuple[str, ...]:
+        """PLAIN and LOGIN; what else works with each login there is, since clients take the strongest that is offered.
+
+        CRAM-MD5 needs the password itself, not its hash. A bearer token is for apps that speak to a sink as they would
+        to Microsoft or Google.
+        """
+        if not self.offers_login:
+            return ()
+        found = [*chain.from_iterable(self._logins.values())]
+        others = self._htpasswd or self._upstream or self._any_login
+        plain = bool(found) and not others and all(client.password is not None for client in found)
+        tokens = any(not client.is_real for client in (*found, *self._any_login))
+        return ("PLAIN", "LOGIN", *(("CRAM-MD5",) if plain else ()), *(("XOAUTH2", "OAUTHBEARER") if tokens else ()))
 
     def by_address(self, peer: str) -> ClientPolicy | None:
         """The client without login whose network holds `peer`, the longest prefix first."""
         address = _address(peer)
         return None if address is None else self._networks.find(address)
+
+    def by_certificate(self, names: Iterable[str], peer: str) -> ClientPolicy | None:
+        """The client whose TLS certificate holds one of these names (in lower case), if it may come from there."""
+        address = _address(peer)
+        found = (self._certificates[name] for name in names if name in self._certificates)
+        return next((client for client in found if _comes_from(client.networks, address)), None)
+
+    def with_users(self, peer: str) -> list[ClientPolicy]:
+        """The clients whose users stand in a file, if they may come from there."""
+        address = _address(peer)
+        return [client for client in self._htpasswd if _comes_from(client.networks, address)]
 
     def by_login(self, login: str, peer: str) -> ClientPolicy | None:
         """The client that this login may be, from there; whether the password is right is not known here."""
@@ -141,6 +186,11 @@ class Recognition:
             # Only what is a mailbox and no login of the relay's own: that one's password is nobody else's business.
             candidates = self._upstream
         return next((client for client in candidates if _comes_from(client.networks, address)), None)
+
+
+def comes_from(networks: tuple[Network, ...], peer: str) -> bool:
+    """Whether `peer`, an IP address, is in one of `networks`; nobody is in none."""
+    return bool(networks) and _comes_from(networks, _address(peer))
 
 
 def _comes_from(networks: tuple[Network, ...], address: Address | None) -> bool:

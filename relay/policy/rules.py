@@ -1,6 +1,6 @@
 """The rules: recognise a client, check what it asks for step by step, decide on the message."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from relay import mime
@@ -37,9 +37,21 @@ class Policy:
         """Whether any client of this listener has a login."""
         return self._recognition[listener].offers_login
 
+    def mechanisms(self, listener: str) -> tuple[str, ...]:
+        """The ways to log in that are offered (RFC 4954 3)."""
+        return self._recognition[listener].mechanisms
+
     def recognise_address(self, listener: str, peer: str) -> ClientPolicy | None:
         """The client that comes from `peer` (an IP address) without a login; None for a stranger."""
         return self._recognition[listener].by_address(peer)
+
+    def recognise_certificate(self, listener: str, names: Iterable[str], peer: str) -> ClientPolicy | None:
+        """The client whose TLS certificate has one of these names, in lower case."""
+        return self._recognition[listener].by_certificate(names, peer)
+
+    def clients_with_users(self, listener: str, peer: str) -> list[ClientPolicy]:
+        """The clients that may come from `peer` and whose users stand in a file."""
+        return self._recognition[listener].with_users(peer)
 
     def client_for_login(self, listener: str, login: str, peer: str) -> ClientPolicy | None:
         """The client with this login, if it may come from `peer`. The caller still has to check the password."""
@@ -61,6 +73,13 @@ class Policy:
             text = f"The sender <{shown(reverse_path)}> has no domain: send with a whole address"
             return Refusal(553, "5.1.7", f'{text}, or set clients.{client.name}.sender = "force"')
         return senders.envelope_refusal(client, reverse_path)
+
+    def qualified(self, client: ClientPolicy, forward_path: str) -> str:
+        """`postmaster` alone, which RFC 5321 4.1.1.3 knows, as that of the account's own domain."""
+        domain = client.from_address.rpartition("@")[2]
+        if forward_path.lower() == "postmaster" and client.is_real and domain:
+            return f"{forward_path}@{domain}"
+        return forward_path
 
     def check_recipient(self, client: ClientPolicy, forward_path: str) -> Refusal | None:
         """At RCPT: whether the client may not write to this address."""

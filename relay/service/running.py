@@ -235,17 +235,10 @@ class Service:
         policy, rates = Policy(self.settings), Rates(self.clock)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                name,
-                wanted,
-                policy,
-                spool,
-                checker,
-                self.settings.hostname,
-                self.clock,
-                self.faults,
-                rates,
-                tokens.logins,
-                self.visitors,
+                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
+                logins=tokens.logins,
+                conversations=self.settings.log.conversations,
+                visitors=self.visitors,
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)

@@ -77,7 +77,7 @@ def test_any_client_replaces_the_built_in_one(configure: Configure) -> None:
         (
             SINK + '[clients.a]\npassword_hash = "$2b$12$hunter2"',
             "clients.a.password_hash",
-            ("is no Argon2 hash (they begin with $argon2id$)",),
+            ("is no Argon2 hash ($argon2id$...) and no bcrypt hash",),
         ),
         (SINK + '[clients.a]\npassword = ""', "clients.a.password", ("is empty",)),
         (SINK + "[clients.a]\npassword = 31337", "clients.a.password", ("must be text",)),
@@ -177,3 +177,15 @@ def test_force_writes_the_account_s_address(configure: Configure) -> None:
 def test_an_account_that_nobody_uses(configure: Configure) -> None:
     (warning,) = configure(TWO + '[clients.a]\npassword = "x"\naccount = "hub"').warnings
     assert "accounts.sink: no client uses it" in warning
+
+
+def test_what_staging_and_old_devices_need(configure: Configure) -> None:
+    keys = 'password = "x"\ndefault_charset = "windows-1252"\nredirect_to = "test@example.com"'
+    client = configure(SINK + f"[clients.a]\n{keys}").clients["a"]
+    assert (client.default_charset, client.redirect_to) == ("windows-1252", "test@example.com")
+
+
+@pytest.mark.parametrize("name", ["nonsense", "utf-16", "base64_codec", "rot13", "cp 1252", "ütf-8"])
+def test_no_such_character_set(problems: Problems, name: str) -> None:
+    found = problems(SINK + f'[clients.a]\npassword = "x"\ndefault_charset = "{name}"')
+    told(found, "clients.a.default_charset", f'"{name}"', "windows-1252")

@@ -72,6 +72,8 @@ class Door:
         self.spool = spool
         self.port = port
         self._lines: list[Line] = []
+        self.seen: list[tuple[bytes, bytes]] = []
+        """Header blocks and bodies that a dialogue has taken from the queue."""
 
     async def knock(self, tls: ssl.SSLContext | None = None) -> Line:
         """Connect and hear the greeting."""
@@ -118,6 +120,7 @@ async def door(
             *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()),
             rates=Rates(clock),
             logins=logins or {},
+            conversations=settings.log.conversations,
         )
         server = Server(parts)
         listening = bind(wanted.bind[0])

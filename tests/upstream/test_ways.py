@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from relay import oauth, upstream
-from relay.config import Account, OAuth, Secret, settings
+from relay.config import Account, OAuth, Secret, words
 from relay.http import DefaultSettings, HttpClient
 from relay.model import Clock, Identity, Message, Outcome, Result, Results, Scope
 from relay.sandbox import Fault, Sandbox, SandboxSettings
@@ -118,7 +118,7 @@ async def test_a_way_that_is_shut_is_left_alone_for_a_while() -> None:
 
 
 @contextlib.asynccontextmanager
-async def office(folder: Path, *via: settings.Way, **changes: Any) -> AsyncIterator[tuple[Sandbox, Upstream]]:
+async def office(folder: Path, *via: words.Way, **changes: Any) -> AsyncIterator[tuple[Sandbox, Upstream]]:
     """An account with several ways at a stand-in Microsoft."""
     values: dict[str, Any] = {"messages_per_minute": None, "graph_roles": ("Mail.Send",), **changes}
     async with Sandbox(SandboxSettings(folder=folder / "sandbox", **values), serve_http) as sandbox:

@@ -1,0 +1,150 @@
+"""Who is at the other end of a session: by address, certificate or login; and what of the talk is written down."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from relay import log, metrics
+from relay.listener import foreign, trouble
+from relay.listener.commands import CommandSession
+from relay.listener.conversation import Conversation
+from relay.listener.reception import Parts
+from relay.listener.tls import ServerTls, describe, names_of
+from relay.listener.transcript import Transcript
+from relay.policy import ClientPolicy
+
+if TYPE_CHECKING:
+    from relay.listener import Server
+
+
+class VisitorSession(CommandSession):
+    """A session and its client. `server` counts it, and ends it when the relay stops."""
+
+    def __init__(
+        self, server: "Server", parts: Parts, tls: ServerTls | None, peername: tuple[str, int] | None = None
+    ) -> None:
+        legacy = parts.settings.profile == "legacy"
+        super().__init__(hostname=parts.hostname, timeout=parts.settings.timeout, legacy=legacy)
+        self._server = server
+        self._parts = parts
+        self._server_tls = tls
+        self._peername = peername
+        """Where the client is, if a load balancer says so."""
+        self.client: ClientPolicy | None = None
+        """Who has logged in."""
+        self.login = ""
+        self.login_refused = False
+        self.failed_logins = 0
+        self._at_this_address: ClientPolicy | None = None
+        self._by_certificate: ClientPolicy | None = None
+        self._unheard = True
+        self._transcript: Transcript | None = None
+        self.conversation: Conversation | None = Conversation()
+        """None from the moment that a client is known whose mail really leaves."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        peername: Any = self._peername or transport.get_extra_info("peername")
+        self.session.peer = peername
+        refusal = self._server.admit(self, peername)
+        if refusal:
+            self.leave(refusal)
+            return
+        if self._parts.conversations:
+            self._transcript = Transcript(self._parts.conversations, self.peer)
+        self._at_this_address = self._parts.policy.recognise_address(self._parts.name, self.peer)
+        self._look_at_certificate()
+        strike = trouble.due(self._parts, self._who, "connect")
+        if strike is not None and strike.reply:
+            self.leave(strike.reply)
+            return
+        self.greet()
+
+    def data_received(self, data: bytes) -> None:
+        if self._unheard:
+            self._unheard = False
+            if foreign.looks_foreign(data) and not self.tls:
+                self._refuse_foreign(data)
+                return
+        super().data_received(data)
+
+    def _refuse_foreign(self, data: bytes) -> None:
+        """Something that is no mail client speaks another protocol: nothing of it is read as commands."""
+        foreign.tell(data, self.peer, self._parts.name, self._parts.settings)
+        self.leave("421 4.7.0 This port speaks SMTP, closing the connection")
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._server.left(self)
+        super().connection_lost(error)
+
+    def secured(self) -> None:
+        self.client, self.login = None, ""
+        super().secured()
+        self._look_at_certificate()
+
+    def _look_at_certificate(self) -> None:
+        """Whose certificate the client has shown, if it is in TLS and has shown one."""
+        certificate = self.transport.get_extra_info("peercert") if self.transport is not None else None
+        if certificate:
+            names = names_of(certificate)
+            self._by_certificate = self._parts.policy.recognise_certificate(self._parts.name, names, self.peer)
+            log.listener.certificate_shown(self.peer, names, getattr(self._by_certificate, "name", ""))
+
+    @property
+    def busy(self) -> bool:
+        """A message is being received or committed: a stop waits for it."""
+        raise NotImplementedError
+
+    @property
+    def _who(self) -> ClientPolicy | None:
+        """The client that this session is: by login, else by certificate, else by address."""
+        return self.client or self._by_certificate or self._at_this_address
+
+    @property
+    def _name(self) -> str:
+        """The client's name, "" of a stranger."""
+        return self._who.name if self._who is not None else ""
+
+    @property
+    def tls(self) -> str:
+        """Protocol and cipher, "" without TLS. From the transport, so that implicit TLS counts as well."""
+        return describe(self.transport)
+
+    @property
+    def may_login(self) -> bool:
+        """AUTH is offered here and now."""
+        offered = self._parts.policy.offers_login(self._parts.name)
+        return offered and bool(self.tls or not self._parts.settings.require_tls)
+
+    def note_refused_login(self, login: str, reason: str) -> None:
+        """For the counters and the page."""
+        metrics.LOGINS_REFUSED.labels(self._parts.name).inc()
+        text = reason or "the login or its password is wrong"
+        now = self._parts.clock.time()
+        self._parts.visitors.refused("login", at=now, client="", peer=self.peer, subject=login, reply=text)
+
+    def goodbye(self) -> None:
+        """Say that the relay stops."""
+        self.leave(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
+
+    # --- what is said
+
+    def note(self, line: bytes, *, in_auth: bool) -> None:
+        """Write down what the client has said, where somebody asks for it."""
+        if self.conversation is not None:
+            self.conversation.heard(line)
+        if self._transcript is not None:
+            self._transcript.heard(line, in_auth=in_auth)
+
+    def push(self, reply: str) -> None:
+        super().push(reply)
+        if self.conversation is None and self._transcript is None:
+            return
+        who = self._who
+        if self.conversation is not None:
+            if who is not None and who.is_real:
+                self.conversation = None
+            else:
+                self.conversation.said(reply)
+        if self._transcript is not None:
+            self._transcript.is_of(who.name if who is not None else "")
+            self._transcript.said(reply)
