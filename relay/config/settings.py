@@ -23,6 +23,7 @@ from relay.config.words import (
     Grant,
     ListenerTls,
     ListenerTlsVersion,
+    LogLevel,
     OverRate,
     Profile,
     Provider,
@@ -328,10 +329,7 @@ class Log(Table):
     """`[log]`: what is told, how, and where."""
 
     format: Annotated[Literal["text", "json"], forms.one_of(Literal["text", "json"])] = "text"
-    level: Annotated[
-        Literal["DEBUG", "INFO", "WARNING", "ERROR"],
-        forms.one_of(Literal["DEBUG", "INFO", "WARNING", "ERROR"], str.upper),
-    ] = "INFO"
+    level: Annotated[LogLevel, forms.one_of(LogLevel, str.upper)] = "INFO"
     file: File | None = None
     conversations: Annotated[tuple[str, ...], forms.listing(str, empty=True, example='["printer"]')] = ()
     """Clients whose SMTP dialogue is written down."""
@@ -382,11 +380,8 @@ class Settings(Table):
     @property
     def database_file(self) -> Path:
         """The file of the SQLite database."""
-        return (
-            Path(self.queue.database.removeprefix("sqlite:///"))
-            if self.queue.database
-            else (self.state_folder / "relay.db")
-        )
+        written = self.queue.database
+        return Path(written.removeprefix("sqlite:///")) if written else self.state_folder / "relay.db"
 
     @property
     def lock_file(self) -> Path:
