@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from relay import providers
 from relay.config import addresses, forms, network, places, rates
-from relay.config.addresses import SENDER
 from relay.config.network import Bind, Network
 from relay.config.secret import Secret
 from relay.config.words import (
@@ -250,7 +249,7 @@ class Account(Table):
     @property
     def acts_as_sender(self) -> bool:
         """Whether each message leaves through the mailbox of whoever sends it."""
-        return self.mailbox == SENDER
+        return self.mailbox == addresses.SENDER
 
     @property
     def own_mailbox(self) -> str | None:
@@ -368,8 +367,7 @@ class Settings(Table):
     log: Log = Log()
     store: Store = Store()
     alerts: Alerts = Alerts()
-    source: Path | None = None
-    """The file that it came from."""
+    source: Path | None = None  # the file that it came from
     warnings: tuple[str, ...] = ()
     """What works but should not stay as it is."""
     read_from: tuple[Path, ...] = ()
