@@ -34,6 +34,8 @@ def token(path: Path | None, account: str, show: bool, as_json: bool) -> None:
     settings = load_account(path, account)
     if settings.accounts[account].oauth is None:
         fail(f"accounts.{account} uses no token: it has no oauth table")
+    if not doctor.has_token_of_its_own(settings.accounts[account]):
+        fail(f"accounts.{account} has no token of its own, each mailbox has one. {doctor.try_a_mailbox(account)}")
     log.only_mistakes()
     try:
         found = asyncio.run(doctor.examine_token(settings, account))

@@ -7,6 +7,17 @@ message; everything else sends nothing.
 from relay.doctor.examine import diagnose, diagnose_relay
 from relay.doctor.report import Report, State, Step
 from relay.doctor.sending import send_test
-from relay.doctor.tokens import TokenFacts, examine_token
+from relay.doctor.tokens import TokenFacts, examine_token, has_token_of_its_own, try_a_mailbox
 
-__all__ = ["Report", "State", "Step", "TokenFacts", "diagnose", "diagnose_relay", "examine_token", "send_test"]
+__all__ = [
+    "Report",
+    "State",
+    "Step",
+    "TokenFacts",
+    "diagnose",
+    "diagnose_relay",
+    "examine_token",
+    "has_token_of_its_own",
+    "send_test",
+    "try_a_mailbox",
+]

@@ -14,7 +14,7 @@ from relay.doctor import gmail, graph, stored
 from relay.doctor.claims import Claim
 from relay.doctor.report import Notes, Report, State, Step, Tell, worst
 from relay.doctor.smtp import SmtpExamination
-from relay.doctor.tokens import TokenFacts, facts, lasting, sign_ins, source_of
+from relay.doctor.tokens import TokenFacts, facts, lasting, sign_ins, source_of, try_a_mailbox
 from relay.http import HttpClient
 from relay.log import duration
 from relay.model import Clock
@@ -99,6 +99,9 @@ class _Examination:
 
     async def _token(self, source: TokenSource | None, store: ConsentStore | None) -> TokenFacts | None:
         if source is None:
+            if self._account.oauth is not None:
+                text = "each mailbox has a token of its own, the account has none"
+                self._notes.add(Step("token", State.SKIPPED, text, try_a_mailbox(self._name)))
             return None
         found = await facts(self._name, self._account, source, store, self._clock)
         for step in _token_steps(found):
@@ -120,7 +123,8 @@ class _Examination:
 
     async def _server(self, source: TokenSource | None, found: TokenFacts | None) -> None:
         claims: tuple[Claim, ...] = found.claims if found is not None else ()
-        obstacle = "there is no token" if found is not None and found.token is None else ""
+        lacking = found.token is None if found is not None else self._account.oauth is not None
+        obstacle = "there is no token" if lacking else ""
         examination = SmtpExamination(self._settings, self._name, source, self._clock, claims)
         await examination.run(self._notes, found.raw if found is not None else {}, obstacle=obstacle)
 

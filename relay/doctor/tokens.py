@@ -108,11 +108,26 @@ async def sign_ins(settings: Settings, account: Account) -> AsyncIterator[Consen
         yield store
 
 
+def has_token_of_its_own(account: Account) -> bool:
+    """Whether one token serves the account; False where each mailbox has one, or none is needed."""
+    return account.oauth is not None and not (
+        account.acts_as_sender and account.oauth.grant in ("password", "jwt_bearer")
+    )
+
+
+def try_a_mailbox(name: str) -> str:
+    """What to do for an account whose mailboxes each have a token."""
+    return f"Try one of its mailboxes: relay send-test {name} --from MAILBOX --to MAILBOX"
+
+
 def source_of(
     name: str, account: Account, http: HttpClient, clock: Clock, store: ConsentStore | None
 ) -> TokenSource | None:
-    """What the account's tokens come from; None where it needs none. What others have fetched proves nothing."""
-    if account.oauth is None:
+    """What the account's tokens come from; None where it needs none, or has none of its own.
+
+    What others have fetched proves nothing.
+    """
+    if account.oauth is None or not has_token_of_its_own(account):
         return None
     return oauth.source(name, account.oauth, http, clock, store, share=False)
 

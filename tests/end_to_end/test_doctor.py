@@ -175,3 +175,37 @@ def test_a_user_s_sign_in(tmp_path: Path) -> None:
         assert code == 1
         assert found["sign_in"]["state"] == "fail"
         assert "AADSTS" in found["error"]["text"]
+
+
+EACH_ITS_OWN = """
+[accounts.users]
+provider = "microsoft"
+tenant = "contoso.onmicrosoft.com"
+mailbox = "sender"
+host = "127.0.0.1"
+port = 9
+connect_timeout = "1s"
+
+[accounts.users.oauth]
+grant = "password"
+client_id = "11111111-2222-3333-4444-555555555555"
+token_endpoint_auth_method = "none"
+token_endpoint = "https://127.0.0.1:9/token"
+
+[clients.people]
+authenticate = "upstream"
+account = "users"
+"""
+
+
+def test_an_account_whose_mailboxes_each_have_a_token(tmp_path: Path) -> None:
+    config = tmp_path / "relay.toml"
+    config.write_text(f'state_folder = "{tmp_path}/state"\n{EACH_ITS_OWN}')
+    config.chmod(0o600)
+    code, text = run(tmp_path, "token", "users", "--config", str(config))
+    assert (code, "each mailbox has one" in text, "relay send-test users --from" in text) == (1, True, True)
+    code, text = run(tmp_path, "doctor", "users", "--config", str(config))
+    assert "Traceback" not in text
+    assert "each mailbox has a token of its own" in text
+    assert "127.0.0.1 port 9: connection refused" in text, "the connection is tried all the same"
+    assert code == 1
