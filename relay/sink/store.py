@@ -292,8 +292,10 @@ class SinkStore:
             deadline = self._clock.monotonic() + patience
             while True:
                 await self.settled()
+                if watcher.ended:
+                    return  # it is being closed, and the database with it
                 left = deadline - self._clock.monotonic()
-                if len(await self.matching(query)) >= count or left <= 0 or watcher.ended:
+                if len(await self.matching(query)) >= count or left <= 0:
                     return
                 event = await watcher.next(left)
                 while event is not None and not await self._matches(query, event):

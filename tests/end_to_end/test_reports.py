@@ -8,10 +8,10 @@ import time
 from email.message import EmailMessage
 from pathlib import Path
 
-import httpx2
 import pytest
 
 from relay.sandbox import Fault, Received
+from tests.support.admin import admin
 from tests.support.process import PATIENCE, RelayProcess
 from tests.support.way import ANYONE, Way, connect, message, send, way
 
@@ -179,7 +179,8 @@ def test_what_nobody_was_told_is_on_the_page(tmp_path: Path) -> None:
         send(process, message().as_bytes())
         untold = process.wait_for("untold")
         assert "queue.bounce_to" in untold["reason"]
-        assert "1 failed without anybody being told" in httpx2.get(process.page).text
+        with admin(process) as page:
+            assert "1 failed without anybody being told" in page.get("/").text
 
 
 def test_a_client_may_close_its_half_and_still_read(tmp_path: Path) -> None:
