@@ -178,7 +178,7 @@ def senders_of(settings: Settings, name: str) -> tuple[list[str], list[str]]:
     found: dict[str, None] = {}
     account = settings.accounts[name]
     for client in settings.clients.values():
-        if client.account == name:
+        if name in client.uses:
             found |= dict.fromkeys(_senders(client, account))
     addresses = [one for one in found if _is_address(one)]
     return addresses, [one for one in found if not _is_address(one)]

@@ -76,7 +76,7 @@ async def state(view: View, name: str) -> AccountState | None:
         lane=lane,
         last=await view.queue.last_trouble(name),
         consent=consent,
-        clients=tuple(client for client, one in settings.clients.items() if one.account == name),
+        clients=tuple(client for client, one in settings.clients.items() if name in one.uses),
         deadlines=tuple(Deadlines(settings).of_account(name)),
         waiting=sum(overview.counts.get((name, one), 0) for one in ("queued", "active", "held")),
         failed=overview.counts.get((name, "failed"), 0),
