@@ -94,6 +94,10 @@ class Opening(asyncio.Protocol):
         name: Any = self._transport.get_extra_info("peername") if self._transport is not None else None
         return str(name[0]) if name else ""
 
+    @property
+    def _client(self) -> str:
+        return self._peer[0] if self._peer else self.address
+
     # --- the PROXY header
 
     def _read_header(self) -> None:
@@ -121,32 +125,38 @@ class Opening(asyncio.Protocol):
     # --- TLS or not
 
     def _after_header(self) -> None:
-        if self._manner.tls == "implicit":
-            self._shake_hands()
-        elif self._manner.tls != "auto":
+        if self._manner.tls not in ("implicit", "auto"):
             self._begin()
         elif self._data:
             self._decide()
-        else:
+        elif self._manner.tls == "auto":
             self._wait(WAIT_FOR_HELLO, self._begin)
+        else:
+            self._wait(_PATIENCE, self._no_hello)
 
     def _decide(self) -> None:
-        if self._data[0] == TLS_HELLO:
+        if self._manner.tls == "implicit" or self._data[0] == TLS_HELLO:
             self._shake_hands()
         else:
             self._begin()
 
+    def _no_hello(self) -> None:
+        log.listener.tls_failed(self._client, f"nothing came within {_PATIENCE:.0f} seconds")
+        self.abort()
+
     def _shake_hands(self) -> None:
+        """Begin TLS with the hello that has come: uvloop reads it before a task could pause the transport."""
         transport = self._transport
         if transport is None or self._manner.context is None:
             return
         self._stop_waiting()
+        # The task begins a turn later: the rest of a hello that came in between would be lost.
+        transport.pause_reading()
         self._shaking_hands = True
         hello, self._data = self._data, b""
         self._task = self._loop.create_task(self._secure(transport, self._manner.context()))
-        if hello:
-            # Two turns later TLS has taken the transport over, and nothing further has been read yet.
-            self._loop.call_soon(self._loop.call_soon, self._hand_over, transport, hello)
+        # Two turns later TLS has taken the transport over, and nothing further has been read yet.
+        self._loop.call_soon(self._loop.call_soon, self._hand_over, transport, hello)
 
     @staticmethod
     def _hand_over(transport: asyncio.Transport, hello: bytes) -> None:
@@ -165,7 +175,7 @@ class Opening(asyncio.Protocol):
                 transport, self, context, server_side=True, ssl_handshake_timeout=_PATIENCE
             )
         except OSError as error:
-            log.listener.tls_failed(self._peer[0] if self._peer else self.address, str(error))
+            log.listener.tls_failed(self._client, str(error) or type(error).__name__)
             transport.abort()
             self._end()
             return
