@@ -140,11 +140,11 @@ def test_what_the_rules_forbid_is_refused(running: Running, change: dict[str, An
 def test_work_is_begun_and_watched(running: Running) -> None:
     begun = post(running, "/accounts/office/examine", {}, 202)
     deadline = time.monotonic() + PATIENCE
-    while not (told := running.browser.get(begun["work"]).json())["ended"]:
+    while not (told := running.browser.get(begun["job"]).json())["ended"]:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert {"token", "claims"} <= {step["name"] for step in told["steps"]}
-    assert "error" in running.browser.post(f"{begun['work']}/answer", json={"answer": "x"}).json()
+    assert "error" in running.browser.post(f"{begun['job']}/answer", json={"answer": "x"}).json()
     assert post(running, "/accounts/office/refresh", {})["expires_at"]
 
 

@@ -36,7 +36,7 @@ def test_a_stranger_is_sent_to_the_login(running: Running, path: str) -> None:
     assert "ordinary" not in answer.text
 
 
-@pytest.mark.parametrize("path", ["/queue", "/accounts/office/refresh", "/accounts/office/test", "/work/x"])
+@pytest.mark.parametrize("path", ["/queue", "/accounts/office/refresh", "/accounts/office/test", "/jobs/x"])
 def test_a_stranger_changes_nothing(running: Running, path: str) -> None:
     with anonymous(running.process) as client:
         assert client.post(path, data={"action": "drop", "everything": "yes", "sure": "yes"}).status_code == 401

@@ -69,7 +69,7 @@ def test_an_examination_tells_its_findings(running: Running) -> None:
 
 
 def test_a_job_that_is_not_known(running: Running) -> None:
-    assert running.browser.get("/work/nothing").status_code == 404
+    assert running.browser.get("/jobs/nothing").status_code == 404
 
 
 def test_clients_tell_who_sent_and_who_was_refused_why(running: Running) -> None:

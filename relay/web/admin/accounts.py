@@ -19,7 +19,7 @@ _TEXT = {"type": "string"}
 
 
 class AccountOperations:
-    """`/accounts` and `/work`."""
+    """`/accounts` and `/jobs`."""
 
     def __init__(self, view: View, jobs: Jobs) -> None:
         self._view = view
@@ -48,15 +48,15 @@ class AccountOperations:
                 "POST",
                 f"{one}/authorize",
                 self.authorize,
-                "Have a user sign in: the link and the questions are in the work.",
+                "Have a user sign in: the link and the questions are in the job.",
                 body={"here": {"type": "boolean", "description": "The browser is on the relay's own machine."}},
                 answer=begun,
                 status=202,
             ),
-            Operation("GET", "/work/{id}", self.work, "How far something is that was begun."),
+            Operation("GET", "/jobs/{id}", self.job, "How far something is that was begun."),
             Operation(
                 "POST",
-                "/work/{id}/answer",
+                "/jobs/{id}/answer",
                 self.answer,
                 "Answer what it asks.",
                 body={"answer": _TEXT},
@@ -117,7 +117,7 @@ class AccountOperations:
         except TooManyJobsError as error:
             raise Refused(429, str(error)) from None
         self._note(request, kind, name, "begun")
-        return JSONResponse({"id": job.id, "work": f"{ROOT}/work/{job.id}"}, 202)
+        return JSONResponse({"id": job.id, "job": f"{ROOT}/jobs/{job.id}"}, 202)
 
     def _note(self, request: Request, what: str, name: str, result: str) -> None:
         who = visitor(request)
@@ -129,7 +129,7 @@ class AccountOperations:
             raise Refused(404, "this is not known, or was long ago")
         return job
 
-    async def work(self, request: Request) -> Response:
+    async def job(self, request: Request) -> Response:
         """How far it is."""
         job = self._job(request)
         return JSONResponse(

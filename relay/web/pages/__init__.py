@@ -7,13 +7,13 @@ from relay.web.jobs import Jobs
 from relay.web.pages.accounts import Accounts
 from relay.web.pages.clients import Clients
 from relay.web.pages.entrance import Entrance
+from relay.web.pages.jobs import JobPages
 from relay.web.pages.live import Live
 from relay.web.pages.mail import Mail
 from relay.web.pages.news import News
 from relay.web.pages.overview import Overview
 from relay.web.pages.queue import Queue
 from relay.web.pages.sandbox import Sandbox
-from relay.web.pages.work import Work
 
 
 def routes(frame: Frame, jobs: Jobs) -> list[BaseRoute]:
@@ -27,7 +27,7 @@ def routes(frame: Frame, jobs: Jobs) -> list[BaseRoute]:
         Accounts(frame, jobs),
         Clients(frame),
         Sandbox(frame),
-        Work(frame, jobs),
+        JobPages(frame, jobs),
         Entrance(frame),
     )
     return [*frame.routes(), *(route for page in pages for route in page.routes()), *Live(frame, jobs).routes()]

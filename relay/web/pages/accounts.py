@@ -66,7 +66,7 @@ class Accounts:
             return self._frame.done(back, f"{error}", good=False)
         who = visitor(request)
         self._view.audit.note(who.name, who.peer, action, name, "begun")
-        return RedirectResponse(self._frame.url(f"/work/{job.id}"), 303)
+        return RedirectResponse(self._frame.url(f"/jobs/{job.id}"), 303)
 
     def _work(
         self, request: Request, settings: Settings, name: str, action: str, form: dict[str, list[str]]

@@ -11,8 +11,8 @@ from relay.web.pages import forms
 _TITLES = {"examine": "Examination of", "test": "Test message by", "authorize": "Sign-in for"}
 
 
-class Work:
-    """`/work/{id}`."""
+class JobPages:
+    """`/jobs/{id}`."""
 
     def __init__(self, frame: Frame, jobs: Jobs) -> None:
         self._frame = frame
@@ -20,8 +20,8 @@ class Work:
 
     def routes(self) -> list[BaseRoute]:
         return [
-            Route("/work/{id}", self.show, methods=["GET"]),
-            Route("/work/{id}", self.answer, methods=["POST"]),
+            Route("/jobs/{id}", self.show, methods=["GET"]),
+            Route("/jobs/{id}", self.answer, methods=["POST"]),
         ]
 
     async def show(self, request: Request) -> Response:
@@ -31,12 +31,12 @@ class Work:
             what = "This is no longer known: it was done before the relay was started anew, or long ago."
             return await self._frame.page(request, "missing.html", status=404, what=what)
         title = f"{_TITLES.get(job.kind, job.kind)} {job.account}"
-        return await self._frame.page(request, "work.html", job=job, title=title)
+        return await self._frame.page(request, "job.html", job=job, title=title)
 
     async def answer(self, request: Request) -> Response:
         """The answer to its question, or the wish to give up."""
         job = self._jobs.find(request.path_params["id"])
-        path = f"/work/{request.path_params['id']}"
+        path = f"/jobs/{request.path_params['id']}"
         if job is None:
             return await self.show(request)
         try:
