@@ -95,10 +95,10 @@ def without_rights(path: Path) -> Iterator[None]:
         path.chmod(0o600)
 
 
-def told(found: list[Problem], key: str, *parts: str) -> Problem:
-    """The one problem about `key`, whose text holds every one of `parts`."""
+def told(found: list[Problem], key: str, *parts: str) -> str:
+    """The one problem about `key` as a person reads it; its text holds every one of `parts`."""
     about = [problem for problem in found if problem.key == key]
     assert len(about) == 1, found
     missing = [part for part in parts if part not in about[0].text]
     assert not missing, about[0].text
-    return about[0]
+    return str(about[0])

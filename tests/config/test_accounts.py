@@ -245,7 +245,7 @@ def test_accounts_that_send_nothing(configure: Configure, provider: str) -> None
 )
 def test_what_is_wrong_is_told(problems: Problems, tmp_path: Path, text: str, key: str, parts: tuple[str, ...]) -> None:
     found = problems(text)
-    assert told(found, key, *parts).where == str(tmp_path / "relay.toml")
+    assert told(found, key, *parts).startswith(str(tmp_path / "relay.toml"))
     shown = "\n".join(map(str, found))
     assert "hunter2" not in shown
     assert "31337" not in shown
@@ -293,7 +293,7 @@ def test_the_id_of_a_secret_is_warned_of(configure: Configure, tmp_path: Path) -
 def test_an_id_with_a_line_in_it(problems: Problems) -> None:
     text = MICROSOFT.replace('"11111111-2222-3333-4444-555555555555"', '"""\nhunter2\n"""')
     problem = told(problems(text), f"{OFFICE}.oauth.client_id", "write only the ID")
-    assert "hunter2" not in str(problem)
+    assert "hunter2" not in problem
 
 
 @pytest.mark.parametrize(("mode", "warned"), [(0o600, False), (0o640, False), (0o644, True), (0o604, True)])
@@ -327,7 +327,7 @@ def test_a_client_certificate_and_an_authority(
     text = SMARTHOST + f'certificate = "{certificate[0]}"\nkey = "{certificate[1]}"\nca_file = "{authority}"\n'
     assert configure(text).accounts["hub"].certificate == certificate[0]
     encrypt_key(certificate[1], b"x")
-    told(problems(text), "accounts.hub.key", "is encrypted")
+    assert told(problems(text), "accounts.hub.key", "is encrypted")
 
 
 def test_models_take_finished_values_in_code() -> None:

@@ -30,7 +30,7 @@ def test_a_command_in_the_environment(configure: Configure, text: str, command: 
 
 @pytest.mark.parametrize("written", ['""', '" "', '[""]', "5", '["a", 5]', '"\'open"', '["a\\u0000"]'])
 def test_what_is_no_command(problems: Problems, written: str) -> None:
-    told(problems(f"[alerts]\ncommand = {written}"), "alerts.command")
+    assert told(problems(f"[alerts]\ncommand = {written}"), "alerts.command")
 
 
 @pytest.mark.parametrize("address", ["https://alerts.example.com/x?y=1", "http://localhost:9/x", "http://[::1]/"])
@@ -53,7 +53,7 @@ def test_a_webhook(configure: Configure, address: str) -> None:
 )
 def test_what_is_no_webhook(problems: Problems, address: str, says: str) -> None:
     found = problems(f'[alerts]\nwebhook = "{address}"')
-    assert "s3cret" not in str(told(found, "alerts.webhook", says))
+    assert "s3cret" not in told(found, "alerts.webhook", says)
 
 
 def test_when_the_secret_ends(configure: Configure) -> None:
@@ -68,7 +68,7 @@ def test_when_the_secret_ends(configure: Configure) -> None:
 def test_a_key_has_no_secret_that_ends(problems: Problems) -> None:
     text = MICROSOFT.replace('client_secret = "the~Value"', 'federated_token_file = "x"')
     found = problems(f'{text}client_secret_expires = "2027-03-01"\n')
-    told(found, "accounts.office.oauth.client_secret_expires", "has no meaning", "remove it")
+    assert told(found, "accounts.office.oauth.client_secret_expires", "has no meaning", "remove it")
 
 
 def test_check_tells_of_alerts(configure: Configure) -> None:

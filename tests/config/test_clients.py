@@ -143,7 +143,7 @@ def test_any_client_replaces_the_built_in_one(configure: Configure) -> None:
 )
 def test_what_is_wrong_is_told(problems: Problems, text: str, key: str, parts: tuple[str, ...]) -> None:
     found = problems(text)
-    told(found, key, *parts)
+    assert told(found, key, *parts)
     shown = "\n".join(map(str, found))
     assert "hunter2" not in shown
     assert "31337" not in shown
@@ -188,4 +188,4 @@ def test_what_staging_and_old_devices_need(configure: Configure) -> None:
 @pytest.mark.parametrize("name", ["nonsense", "utf-16", "base64_codec", "rot13", "cp 1252", "ütf-8"])
 def test_no_such_character_set(problems: Problems, name: str) -> None:
     found = problems(SINK + f'[clients.a]\npassword = "x"\ndefault_charset = "{name}"')
-    told(found, "clients.a.default_charset", f'"{name}"', "windows-1252")
+    assert told(found, "clients.a.default_charset", f'"{name}"', "windows-1252")

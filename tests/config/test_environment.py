@@ -173,7 +173,7 @@ def test_a_misspelt_name_makes_a_second_account(problems: Problems) -> None:
     problem = told(
         problems(MICROSOFT, {variable: "hunter2"}), "accounts.ofice.provider", "did you mean the account office?"
     )
-    assert problem.where == variable
+    assert problem.startswith(variable)
 
 
 @pytest.mark.parametrize(
@@ -198,18 +198,18 @@ def test_a_misspelt_name_makes_a_second_account(problems: Problems) -> None:
 def test_an_unusable_value_names_the_variable(
     problems: Problems, variable: str, text: str, key: str, hint: str
 ) -> None:
-    assert told(problems(MICROSOFT, {variable: text}), key, hint).where == variable
+    assert told(problems(MICROSOFT, {variable: text}), key, hint).startswith(variable)
 
 
 def test_a_secret_in_both_places(problems: Problems, tmp_path: Path) -> None:
     variable = "RELAY_ACCOUNTS__OFFICE__OAUTH__CLIENT_SECRET_FILE"
     problem = told(problems(MICROSOFT, {variable: "x"}), "accounts.office.oauth.client_secret", "both given", variable)
-    assert str(tmp_path / "relay.toml") in problem.text
+    assert str(tmp_path / "relay.toml") in problem
 
 
 def test_two_variables_for_one_key(problems: Problems) -> None:
     found = problems("", {"RELAY_HOSTNAME": "a.example", "RELAY_hostname": "b.example"})
-    told(found, "hostname", "is set by two variables")
+    assert told(found, "hostname", "is set by two variables")
 
 
 def test_paths_in_variables_start_at_the_current_folder(

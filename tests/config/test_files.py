@@ -196,7 +196,7 @@ def test_a_table_in_two_files(problems: Problems, tmp_path: Path, first: str, se
     write(tmp_path / "a.toml", first)
     write(tmp_path / "b.toml", second)
     problem = told(problems('include = ["*.toml"]'), key, f"is also in {tmp_path / 'a.toml'}", "merge or rename")
-    assert problem.where == str(tmp_path / "b.toml")
+    assert problem.startswith(str(tmp_path / "b.toml"))
 
 
 @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ def test_a_table_in_two_files(problems: Problems, tmp_path: Path, first: str, se
     ],
 )
 def test_an_unusable_include(problems: Problems, text: str, hint: str) -> None:
-    told(problems(text), "include", hint)
+    assert told(problems(text), "include", hint)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_an_unusable_include(problems: Problems, text: str, hint: str) -> None:
 def test_a_key_that_does_not_exist(problems: Problems, tmp_path: Path, text: str, key: str, hint: str) -> None:
     found = problems(text)
     problem = told(found, key, hint)
-    assert problem.where == str(tmp_path / "relay.toml")
+    assert problem.startswith(str(tmp_path / "relay.toml"))
     assert "hunter2" not in "\n".join(map(str, found))
 
 
@@ -253,7 +253,7 @@ def test_a_key_that_does_not_exist(problems: Problems, tmp_path: Path, text: str
     ],
 )
 def test_a_value_where_a_table_belongs(problems: Problems, text: str, key: str, hint: str) -> None:
-    told(problems(text), key, hint)
+    assert told(problems(text), key, hint)
 
 
 @pytest.mark.parametrize(
@@ -267,7 +267,7 @@ def test_a_value_where_a_table_belongs(problems: Problems, text: str, key: str, 
 )
 @pytest.mark.parametrize("table", ["accounts", "clients", "listeners"])
 def test_impossible_names(problems: Problems, table: str, name: str, hint: str) -> None:
-    told(problems(f"[{table}.{name}]"), f"{table}.{name}", "is not a possible name", hint)
+    assert told(problems(f"[{table}.{name}]"), f"{table}.{name}", "is not a possible name", hint)
 
 
 def test_a_key_cannot_forge_a_line(problems: Problems) -> None:
@@ -312,4 +312,4 @@ def test_the_state_folder(environ: dict[str, str], root: bool, expected: str) ->
 )
 def test_an_unusable_database(problems: Problems, value: str, hint: str) -> None:
     problem = told(problems(f"[queue]\ndatabase = {value}"), "queue.database", hint)
-    assert "hunter2" not in str(problem)
+    assert "hunter2" not in problem

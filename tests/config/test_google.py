@@ -94,14 +94,14 @@ def test_a_service_account_at_another_server(configure: Configure) -> None:
 )
 def test_what_is_wrong_is_told(problems: Problems, text: str, key: str, parts: tuple[str, ...]) -> None:
     found = problems(text)
-    told(found, f"accounts.gmail.{key}", *parts)
+    assert told(found, f"accounts.gmail.{key}", *parts)
     assert "hunter2" not in str(found)
 
 
 def test_a_service_account_is_not_for_microsoft(problems: Problems) -> None:
     text = '[accounts.o]\nprovider = "microsoft"\ntenant = "contoso.com"\nmailbox = "a@contoso.com"\n'
     found = problems(text + '[accounts.o.oauth]\ngrant = "jwt_bearer"\nprivate_key_file = "key.json"')
-    told(found, "accounts.o.oauth.grant", "microsoft offers", '"client_credentials" or "managed_identity"')
+    assert told(found, "accounts.o.oauth.grant", "microsoft offers", '"client_credentials" or "managed_identity"')
 
 
 @pytest.mark.parametrize("grant", ["authorization_code", "device_code"])
@@ -120,4 +120,4 @@ def test_a_subject_is_only_for_a_service_account(problems: Problems) -> None:
         '[accounts.o]\nprovider = "microsoft"\ntenant = "contoso.com"\nmailbox = "a@contoso.com"\n[accounts.o.oauth]\n'
     )
     found = problems(text + 'client_id = "x"\nclient_secret = "y"\nsubject = "a@contoso.com"')
-    told(found, "accounts.o.oauth.subject", 'only with grant = "jwt_bearer"')
+    assert told(found, "accounts.o.oauth.subject", 'only with grant = "jwt_bearer"')

@@ -120,14 +120,14 @@ def test_a_login_of_the_relays_own_is_shown_to_nobody_else(configure: Configure)
     ],
 )
 def test_what_could_not_work(problems: Problems, text: str, key: str, part: str) -> None:
-    told(problems(text), key, part)
+    assert told(problems(text), key, part)
 
 
 def test_keys_of_one_user(problems: Problems) -> None:
     text = PEOPLE.replace('mailbox = "sender"', 'mailbox = "sender"\nusername = "ann"\npassword = "x"')
     found = problems(text + UPSTREAM)
     for key in ("username", "password"):
-        told(found, f"accounts.people.{key}", 'has no meaning with mailbox = "sender"')
+        assert told(found, f"accounts.people.{key}", 'has no meaning with mailbox = "sender"')
 
 
 def test_an_application_can_act_as_whoever_sends(configure: Configure) -> None:

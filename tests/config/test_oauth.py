@@ -132,7 +132,7 @@ def test_a_secret_in_a_header(configure: Configure) -> None:
 )
 def test_what_does_not_go_together_is_told(problems: Problems, keys: str, key: str, parts: tuple[str, ...]) -> None:
     found = problems(OFFICE + keys)
-    told(found, f"{INSIDE}.{key}", *parts)
+    assert told(found, f"{INSIDE}.{key}", *parts)
     assert "hunter2" not in str(found)
     assert "hunter3" not in str(found)
     assert len(found) == 1, found
@@ -224,7 +224,7 @@ def test_a_users_password_elsewhere(configure: Configure) -> None:
 )
 def test_what_a_users_password_needs(problems: Problems, text: str, key: str, parts: tuple[str, ...]) -> None:
     found = problems(text)
-    told(found, key, *parts)
+    assert told(found, key, *parts)
     assert "hunter2" not in str(found)
 
 
@@ -270,18 +270,18 @@ def test_a_managed_identity_for_graph(configure: Configure) -> None:
 )
 def test_what_a_managed_identity_has_no_use_for(problems: Problems, keys: str, key: str, part: str) -> None:
     found = problems(MACHINE + keys)
-    told(found, f"{INSIDE}.{key}", part)
+    assert told(found, f"{INSIDE}.{key}", part)
     assert "hunter2" not in str(found)
 
 
 def test_an_identity_is_only_chosen_for_that_grant(problems: Problems) -> None:
     found = problems(OFFICE + SECRET + 'managed_identity_client_id = "x"')
-    told(found, f"{INSIDE}.managed_identity_client_id", 'only with grant = "managed_identity"')
+    assert told(found, f"{INSIDE}.managed_identity_client_id", 'only with grant = "managed_identity"')
 
 
 def test_a_managed_identity_for_another_server_needs_a_resource(problems: Problems, configure: Configure) -> None:
     text = SMARTHOST + '[accounts.hub.oauth]\ngrant = "managed_identity"\n'
-    told(problems(text), "accounts.hub.oauth.scopes", "is missing")
+    assert told(problems(text), "accounts.hub.oauth.scopes", "is missing")
     made = configure(text + 'scopes = "https://mail.example.com/.default"').accounts["hub"].oauth
     assert made is not None
     assert made.scopes == ("https://mail.example.com/.default",)
@@ -324,7 +324,7 @@ def test_an_issuer_goes_before_the_preset(configure: Configure) -> None:
 )
 def test_issuers_that_are_none(problems: Problems, keys: str, key: str, part: str) -> None:
     found = problems(ISSUER + keys)
-    told(found, f"accounts.hub.oauth.{key}", part)
+    assert told(found, f"accounts.hub.oauth.{key}", part)
     assert "hunter2" not in str(found)
 
 

@@ -43,21 +43,23 @@ def test_a_user_who_cannot_log_in_is_named(configure: Configure, tmp_path: Path)
     ],
 )
 def test_a_file_that_nobody_can_log_in_with(problems: Problems, tmp_path: Path, text: str, said: str) -> None:
-    told(problems(htpasswd(tmp_path, text)), "clients.a.htpasswd_file", said, "htpasswd -B")
+    assert told(problems(htpasswd(tmp_path, text)), "clients.a.htpasswd_file", said, "htpasswd -B")
 
 
 def test_a_file_that_is_not_there(problems: Problems) -> None:
-    told(problems(f'{SINK}[clients.a]\nhtpasswd_file = "none"\n'), "clients.a.htpasswd_file", "does not exist")
+    assert told(problems(f'{SINK}[clients.a]\nhtpasswd_file = "none"\n'), "clients.a.htpasswd_file", "does not exist")
 
 
 def test_the_one_login_is_not_in_the_file(problems: Problems, tmp_path: Path) -> None:
     text = htpasswd(tmp_path, f"one:{HASH}\n") + 'login = "two"\n'
-    told(problems(text), "clients.a.htpasswd_file", 'does not hold the login "two"')
+    assert told(problems(text), "clients.a.htpasswd_file", 'does not hold the login "two"')
 
 
 def test_a_bcrypt_hash(configure: Configure, problems: Problems) -> None:
     assert configure(f"{SINK}[clients.a]\npassword_hash = '{HASH}'").clients["a"].has_login
-    told(problems(f"{SINK}[clients.a]\npassword_hash = '$1$a$b'"), "clients.a.password_hash", "MD5", "hash-password")
+    assert told(
+        problems(f"{SINK}[clients.a]\npassword_hash = '$1$a$b'"), "clients.a.password_hash", "MD5", "hash-password"
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +86,7 @@ def test_old_tls_only_where_it_is_said_to_be_old(
     configure: Configure, problems: Problems, certificate: tuple[Path, Path]
 ) -> None:
     tls = f'tls = "auto"\ncertificate = "{certificate[0]}"\nkey = "{certificate[1]}"\nmin_tls = "1.0"\n'
-    told(problems(listener(tls)), "listeners.a.min_tls", 'profile = "legacy"')
+    assert told(problems(listener(tls)), "listeners.a.min_tls", 'profile = "legacy"')
     made = configure(listener(tls + 'profile = "legacy"')).listeners["a"]
     assert (made.min_tls, made.profile, made.tls) == ("1.0", "legacy", "auto")
 
@@ -95,20 +97,20 @@ def test_a_certificate_made_here(configure: Configure, problems: Problems, tmp_p
     made = configure(state + listener(keys)).listeners["a"]
     assert (made.certificate, made.key) == (tmp_path / "state/self-signed.pem", tmp_path / "state/self-signed.key")
     assert made.self_signed
-    told(problems(listener(keys + 'key = "k"')), "listeners.a.key", "has no meaning")
+    assert told(problems(listener(keys + 'key = "k"')), "listeners.a.key", "has no meaning")
 
 
 def test_client_certificates_need_tls(problems: Problems, certificate: tuple[Path, Path]) -> None:
-    told(problems(listener(f'client_ca = "{certificate[0]}"')), "listeners.a.client_ca", "needs TLS")
+    assert told(problems(listener(f'client_ca = "{certificate[0]}"')), "listeners.a.client_ca", "needs TLS")
 
 
 def test_whoever_is_behind_a_load_balancer_is_not_on_this_machine(problems: Problems) -> None:
     account = '[accounts.hub]\nprovider = "smtp"\nhost = "mail.example"\nmailbox = "hub@example.com"\n'
     found = problems(account + listener('proxy_protocol = ["127.0.0.1"]') + '[clients.a]\npassword = "x"\n')
-    told(found, "listeners.a.tls", "logins would cross the network readable")
+    assert told(found, "listeners.a.tls", "logins would cross the network readable")
 
 
 def test_a_conversation_of_nobody(problems: Problems, configure: Configure) -> None:
     clients = f'{SINK}[clients.printer]\npassword = "x"\n[log]\nconversations = '
     assert configure(f'{clients}["printer"]').log.conversations == ("printer",)
-    told(problems(f'{clients}["printr"]'), "log.conversations", 'no client "printr"', "printer")
+    assert told(problems(f'{clients}["printr"]'), "log.conversations", 'no client "printr"', "printer")

@@ -49,17 +49,19 @@ def test_an_app_password(configure: Configure) -> None:
 @pytest.mark.parametrize("grant", ["client_credentials", "device_code", "jwt_bearer"])
 def test_other_grants(problems: Problems, grant: str) -> None:
     said = f'"{grant}" is nothing that yahoo offers: write "authorization_code"'
-    told(problems(HEAD + OAUTH + f'grant = "{grant}"'), "accounts.mail.oauth.grant", said)
+    assert told(problems(HEAD + OAUTH + f'grant = "{grant}"'), "accounts.mail.oauth.grant", said)
 
 
 def test_what_is_missing(problems: Problems) -> None:
     app_password = '[accounts.mail]\nprovider = "yahoo"\npassword = "x"'
-    told(problems(app_password), "accounts.mail.mailbox", "add the mailbox")
-    told(problems(HEAD), "accounts.mail.oauth", "client_id and client_secret, or write an app password as password")
+    assert told(problems(app_password), "accounts.mail.mailbox", "add the mailbox")
+    assert told(
+        problems(HEAD), "accounts.mail.oauth", "client_id and client_secret, or write an app password as password"
+    )
 
 
 def test_what_has_no_meaning(problems: Problems) -> None:
-    told(problems(HEAD + 'tenant = "x.example"\n' + OAUTH), "accounts.mail.tenant", 'provider = "yahoo"')
+    assert told(problems(HEAD + 'tenant = "x.example"\n' + OAUTH), "accounts.mail.tenant", 'provider = "yahoo"')
 
 
 def test_whoever_signs_in(configure: Configure) -> None:
