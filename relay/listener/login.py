@@ -1,6 +1,7 @@
 """AUTH (RFC 4954): whether it may begin, and how it ends; who may in is decided by the policy and the checker."""
 
 import hmac
+from functools import partial
 from typing import TYPE_CHECKING
 
 from relay import log
@@ -55,19 +56,21 @@ def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
 
 
 def _decide(session: "SubmissionSession", parts: Parts, known: Known, proof: Proof) -> None:
-    client, hashed, plain = known
+    client = known.client
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
         accept(session, client, proof.login)
     elif proof.challenge:
-        session.wait_for(_cram_md5(session, parts, client, proof, plain))
+        session.wait_for(_cram_md5(session, parts, client, proof, known.plain))
     elif proof.bearer and (client is None or client.is_real):
         session.wait_for(_no_token(session, parts, proof.login))
     elif client is not None and client.authenticate is not None:
         session.wait_for(mailbox_login.decide(session, parts, client, proof.login, proof.password))
     else:
         # A sink's client may also show its password as a token.
-        _password(session, parts, client, Attempt(proof.login, proof.password, session.peer, hashed, plain))
+        others = partial(credentials.everybodys, parts)
+        attempt = Attempt(proof.login, proof.password, session.peer, known.hashed, known.plain, others)
+        _password(session, parts, client, attempt)
 
 
 def _password(session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt) -> None:

@@ -178,6 +178,11 @@ class Recognition:
         address = _address(peer)
         return [client for client in self._htpasswd if _comes_from(client.networks, address)]
 
+    @property
+    def with_passwords(self) -> list[ClientPolicy]:
+        """The clients with a login of their own or with users in a file."""
+        return [*chain.from_iterable(self._logins.values()), *self._htpasswd]
+
     def by_login(self, login: str, peer: str) -> ClientPolicy | None:
         """The client that this login may be, from there; whether the password is right is not known here."""
         address = _address(peer)

@@ -105,6 +105,7 @@ async def door(
     account: str = SMARTHOST,
     clock: Clock | None = None,
     logins: Mapping[str, MailboxLogin] | None = None,
+    checker: PasswordChecker | None = None,
 ) -> AsyncIterator[Door]:
     """A listener with these tables of configuration."""
     path = folder / "relay.toml"
@@ -112,7 +113,7 @@ async def door(
         f'hostname = "relay.test"\n[listeners.default]\nbind = ["127.0.0.1:0"]\n{listener}\n{clients}\n{account}'
     )
     settings = config.load(path, {})
-    checker = PasswordChecker(clock, QUICK_HASH)
+    checker = checker or PasswordChecker(clock, QUICK_HASH)
     async with opened(folder, clock) as spool:
         spool.courier = Promising()
         wanted = settings.listeners["default"]
