@@ -34,7 +34,7 @@ from relay.policy.reports import ReportRules
 from relay.seal import Sealer
 from relay.service.page import Running, start_page
 from relay.service.sink_plane import sink_plane
-from relay.service.tokens import Tokens, tokens_of
+from relay.service.tokens import Tokens, bearers_of, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
@@ -199,7 +199,7 @@ class Service:
             rules = ReportRules(settings, Policy(settings))
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool, tokens)
+            await self._start_listeners(stack, spool, tokens, bearers_of(settings, http, self.clock))
 
     def _watch(
         self,
@@ -229,7 +229,9 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
+    async def _start_listeners(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens, bearers: Mapping[str, oauth.Bearer]
+    ) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
         policy, rates = Policy(self.settings), Rates(self.clock)
@@ -237,6 +239,7 @@ class Service:
             parts = listener.Parts(
                 *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
                 logins=tokens.logins,
+                bearers=bearers,
                 conversations=self.settings.log.conversations,
                 visitors=self.visitors,
             )
