@@ -81,7 +81,7 @@ def upstreams_of(
     """The way out of each account; `keeper` keeps the mail of sinks."""
     siblings: dict[Identity, upstream.Siblings] = {}
     gates = upstream.Gates()
-    return {
+    made: dict[str, Upstream] = {
         name: upstream.build(
             name,
             account,
@@ -97,6 +97,9 @@ def upstreams_of(
         )
         for name, account in settings.accounts.items()
     }
+    for name in made.keys() & set(settings.log.conversations):
+        made[name] = upstream.Overheard(name, made[name])
+    return made
 
 
 def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Identity, list[Rate]]:
