@@ -6,6 +6,6 @@
 atheris is in requirements/fuzz.txt (`make fuzz` installs it): it has no wheels for every Python, and the suite does not
 need it. Inputs worth keeping stand in corpus/TARGET; test_corpus.py runs all of them with the suite.
 
-`session` is a whole session of the listener, `headers` a header block seen by the policy, the others one reader each. What
-breaks one is written to the current folder as crash-...: mend it, and keep the input in the corpus.
+`session` is a whole session of the listener, `headers` a header block seen by the policy, the others one reader each.
+What breaks one is written to the current folder as crash-...: mend it, and keep the input in the corpus.
 """
