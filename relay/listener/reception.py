@@ -16,6 +16,7 @@ from relay.listener.making import Admitted, Maker, waits
 from relay.listener.rates import Rates
 from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
+from relay.oauth.bearer import Bearer
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
 from relay.sink.faults import Faults
 from relay.spool import Spool, Submission, Upload
@@ -43,6 +44,8 @@ class Parts:
     rates: Rates = field(default_factory=Rates)
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
+    bearers: Mapping[str, Bearer] = field(default_factory=dict)
+    """For each client that is recognised by access tokens: what verifies them."""
     visitors: VisitorBook = field(default_factory=VisitorBook)
     """Who came, and what they heard: for the page."""
     conversations: Collection[str] = ()
