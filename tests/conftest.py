@@ -1,4 +1,4 @@
-"""For all tests: hypothesis judges what happens, not how long it takes on a busy machine; each begins with one umask."""
+"""For all tests: hypothesis judges what happens, not how long it takes; each test begins with the usual umask."""
 
 import os
 
