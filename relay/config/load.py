@@ -69,6 +69,8 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     parts = _parts(tree, findings)
     web, http = parts["web"], parts["http"]
     listeners.check_addresses(opened, web if isinstance(web, Web) else None, findings)
+    if isinstance(web, Web):
+        tls.check_page(web, findings)
     if isinstance(http, Http) and http.ca_file:
         tls.check_authority(http.ca_file, ("http", "ca_file"), findings)
     _check_reports(parts["queue"], written, findings)
@@ -146,7 +148,7 @@ def _warn(written: Tree, used: set[str], web: Any, made: Mapping[str, Any], find
             findings.warn(("accounts", name), "no client uses it: name it as account in a [clients.NAME], or remove it")
     real = any(account.is_real for account in made.values())
     if real and isinstance(web, Web) and not listeners.is_loopback(web.bind):
-        findings.warn(
-            ("web", "bind"),
-            "everyone who can reach it may try to log in there: bind to 127.0.0.1 to keep it here",
-        )
+        text = "everyone who can reach it may try to log in there: bind to 127.0.0.1 to keep it here"
+        if web.certificate is None:
+            text += ", or add certificate and key: without https what is shown and typed crosses the network readable"
+        findings.warn(("web", "bind"), text)

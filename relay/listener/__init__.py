@@ -69,6 +69,7 @@ class Server:
         self._sessions: set[VisitorSession] = set()
         self._by_address: Counter[str] = Counter()
         self._counted: dict[VisitorSession, str] = {}
+        self._open = metrics.CONNECTIONS.labels(parts.name)
         self._servers: list[asyncio.Server] = []
         self._openings: set[Opening] = set()
         """Connections that have not come to their session yet: PROXY header, TLS handshake."""
@@ -118,7 +119,7 @@ class Server:
         self._sessions.add(session)
         self._by_address[address] += 1
         self._counted[session] = address
-        metrics.CONNECTIONS.labels(self._parts.name).inc()
+        self._open.inc()
         if self.stopping:
             return "421 4.3.2 This relay is being stopped, please try again later"
         if len(self._sessions) > limits.max_connections:
@@ -140,7 +141,7 @@ class Server:
         self._sessions.discard(session)
         address = self._counted.pop(session, None)
         if address is not None:
-            metrics.CONNECTIONS.labels(self._parts.name).dec()
+            self._open.dec()
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]

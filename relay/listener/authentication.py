@@ -7,6 +7,7 @@ Failures are counted for the address and for the login, and each makes the next 
 """
 
 import asyncio
+import hashlib
 import hmac
 import secrets
 from collections.abc import Awaitable, Callable, Sequence
@@ -154,4 +155,4 @@ class PasswordChecker:
         # The expected value is part of it, so that a changed password is not right for five minutes more.
         expected = (attempt.hashed or attempt.plain or "").encode()
         text = b"\0".join((attempt.login.encode(errors="surrogateescape"), attempt.password, expected))
-        return hmac.digest(self._key, text, "sha256")
+        return hashlib.blake2b(text, key=self._key).digest()

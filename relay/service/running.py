@@ -128,6 +128,7 @@ class Service:
         self.ready = asyncio.Event()
         self.failed = False
         self.visitors = VisitorBook()
+        self.rates = Rates(self.clock)
         self.traffic = Traffic(self.clock.time)
         self.listening: list[str] = []
         """Where mail is taken, HOST:PORT."""
@@ -237,10 +238,10 @@ class Service:
     ) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        policy, rates = Policy(self.settings), Rates(self.clock)
+        policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
+                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, self.rates),
                 logins=tokens.logins,
                 bearers=bearers,
                 conversations=self.settings.log.conversations,
@@ -277,6 +278,7 @@ class Service:
             sources=lambda: tokens.first,
             traffic=self.traffic,
             visitors=self.visitors,
+            rates=self.rates,
             listening=self.listening,
             unreported=reports.troubles,
             stopping=self.stop_requested.is_set,
