@@ -16,6 +16,7 @@ from typing import Any
 from relay import listener, log, oauth, upstream
 from relay.alerts import Radar
 from relay.config import Bind, Settings
+from relay.config.mailbox_users import acting
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
@@ -28,7 +29,7 @@ from relay.listener.rates import Rates
 from relay.metrics import traffic
 from relay.metrics.traffic import Traffic
 from relay.metrics.visits import VisitorBook
-from relay.model import Clock, Identity, Rate
+from relay.model import Clock
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
@@ -37,7 +38,7 @@ from relay.service.sink_plane import sink_plane
 from relay.service.tokens import Tokens, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
-from relay.spool import Spool
+from relay.spool import Queue, Spool
 from relay.spool.administration import Administration
 from relay.spool.reporting import Reports
 from relay.upstream import Keeper, Upstream
@@ -79,8 +80,7 @@ def upstreams_of(
     settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock, keeper: Keeper | None = None
 ) -> dict[str, Upstream]:
     """The way out of each account; `keeper` keeps the mail of sinks."""
-    siblings: dict[Identity, upstream.Siblings] = {}
-    gates = upstream.Gates()
+    families, gates = upstream.Families(), upstream.Gates()
     return {
         name: upstream.build(
             name,
@@ -92,19 +92,11 @@ def upstreams_of(
             sink_log=settings.sink.log,
             keeper=keeper,
             clock=clock,
-            siblings=siblings.setdefault(upstream.identity(name, account), upstream.Siblings()),
+            families=families,
             gates=gates,
         )
         for name, account in settings.accounts.items()
     }
-
-
-def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Identity, list[Rate]]:
-    """The rates of each identity: those of all accounts on it hold together."""
-    found: dict[Identity, list[Rate]] = {}
-    for name, each in upstreams.items():
-        found.setdefault(each.identity, []).extend(settings.accounts[name].rate)
-    return found
 
 
 @dataclass
@@ -158,7 +150,7 @@ class Service:
         spool = Spool(database, file.parent, crash_delay=settings.queue.retry[0], clock=self.clock)
         await spool.open()
         stack.push_async_callback(spool.close)
-        held = await spool.hold_unknown(list(settings.accounts))
+        held = await spool.hold_unknown(list(settings.accounts), acting(settings))
         if held:
             log.service.held(held)
         kept = self.settings.sink
@@ -174,17 +166,17 @@ class Service:
         stack.push_async_callback(tokens.close)
         upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
         ledger = Ledger(database, self.clock)
-        paces = await ledger.open(rates_of(settings, upstreams))
         self._watch(stack, ledger.run(), "pace", stop=ledger.close)
         delivery = Delivery(
             spool,
             upstreams,
             retry=settings.queue.retry,
-            paces=paces,
+            pace_of=ledger.pace,
             terms=terms_of(settings),
             fallbacks=fallbacks_of(settings),
             clock=self.clock,
         )
+        tokens.on_sign_in(lambda account, mailbox: delivery.resume(Queue(account, mailbox)))
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
             queue = Administration(database, file.parent, self.clock)

@@ -1,6 +1,7 @@
 """The tokens of every account, made once for the whole process."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from relay import oauth
@@ -31,6 +32,11 @@ class Tokens:
     def logins(self) -> Mapping[str, MailboxLogin]:
         """What checks the logins of an account's users."""
         return {name: each.logins.check for name, each in self.mailboxes.items() if each.logins is not None}
+
+    def on_sign_in(self, hear: Callable[[str, str], None]) -> None:
+        """Tell `hear` of each (account, mailbox) for which somebody has signed in anew."""
+        for name, each in self.mailboxes.items():
+            each.tokens.renewed = functools.partial(hear, name)
 
     async def close(self) -> None:
         """Give up what is under way."""

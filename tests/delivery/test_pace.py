@@ -108,7 +108,7 @@ async def test_graph_is_asked_four_times_at_once_for_one_application(tmp_path: P
             async def look() -> None:
                 nonlocal most
                 while True:
-                    most = max(most, sum(lane.active for lane in at.delivery.status()))
+                    most = max(most, sum(one.graph_requests for one in running.mailboxes))
                     await asyncio.sleep(0)
 
             watcher = asyncio.create_task(look())
