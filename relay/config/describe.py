@@ -205,9 +205,10 @@ def _one_way(way: str, account: Account) -> str:
         return f"by Microsoft Graph at {account.mail_endpoint}{copies}"
     if way == "gmail-api":
         return f"by the Gmail API at {account.mail_endpoint}"
+    versions = f"TLS {account.min_tls}" + (" or newer" if account.min_tls < account.max_tls else "")
     encryption = {
-        "starttls": f"STARTTLS, TLS {account.min_tls} or newer",
-        "implicit": f"TLS {account.min_tls} or newer from the first byte",
+        "starttls": f"STARTTLS, {versions}",
+        "implicit": f"{versions} from the first byte",
         "opportunistic": "TLS where the server offers it, unverified",
         "off": "no TLS",
     }[account.tls]
