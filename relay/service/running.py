@@ -34,11 +34,12 @@ from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
 from relay.service.page import Running, start_page
+from relay.service.sign_ins import SignIns
 from relay.service.sink_plane import sink_plane
 from relay.service.tokens import Tokens, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
-from relay.spool import Queue, Spool
+from relay.spool import Spool
 from relay.spool.administration import Administration
 from relay.spool.reporting import Reports
 from relay.upstream import Keeper, Upstream
@@ -176,7 +177,6 @@ class Service:
             fallbacks=fallbacks_of(settings),
             clock=self.clock,
         )
-        tokens.on_sign_in(lambda account, mailbox: delivery.resume(Queue(account, mailbox)))
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
             queue = Administration(database, file.parent, self.clock)
@@ -188,6 +188,7 @@ class Service:
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
+            self._watch(stack, SignIns(store, self.clock, tokens, delivery.resume).run(), "sign-ins")
             rules = ReportRules(settings, Policy(settings))
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:

@@ -33,6 +33,14 @@ class Tokens:
         """What checks the logins of an account's users."""
         return {name: each.logins.check for name, each in self.mailboxes.items() if each.logins is not None}
 
+    def signed_in(self, account: str, mailbox: str) -> None:
+        """A new sign-in is in the store: ask with it."""
+        if mailbox and account in self.mailboxes:
+            self.mailboxes[account].tokens.signed_in(mailbox)
+        elif account in self.sources:
+            for source in set(self.sources[account].values()):
+                source.begin_anew()
+
     def on_sign_in(self, hear: Callable[[str, str], None]) -> None:
         """Tell `hear` of each (account, mailbox) for which somebody has signed in anew."""
         for name, each in self.mailboxes.items():
