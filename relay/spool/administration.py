@@ -48,7 +48,7 @@ class Administration:
         return await self._database.read(lambda connection: last_trouble(connection, account))
 
     async def ages(self) -> list[Ages]:
-        """How old the waiting mail of each account is."""
+        """How old the waiting mail of each account is, or of each mailbox in it."""
         now = self._clock.time()
         return await self._database.read(lambda connection: ages(connection, now))
 
