@@ -75,6 +75,8 @@ class Door:
         self._lines: list[Line] = []
         self.seen: list[tuple[bytes, bytes]] = []
         """Header blocks and bodies that a dialogue has taken from the queue."""
+        self.reached: list[tuple[str, ...]] = []
+        """The recipients of each."""
 
     async def knock(self, tls: ssl.SSLContext | None = None) -> Line:
         """Connect and hear the greeting."""
