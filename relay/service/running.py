@@ -35,7 +35,7 @@ from relay.seal import Sealer
 from relay.service import garbage
 from relay.service.page import Running, start_page
 from relay.service.sink_plane import sink_plane
-from relay.service.tokens import Tokens, tokens_of
+from relay.service.tokens import Tokens, bearers_of, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
@@ -82,7 +82,7 @@ def upstreams_of(
     """The way out of each account; `keeper` keeps the mail of sinks."""
     siblings: dict[Identity, upstream.Siblings] = {}
     gates = upstream.Gates()
-    return {
+    made: dict[str, Upstream] = {
         name: upstream.build(
             name,
             account,
@@ -98,6 +98,9 @@ def upstreams_of(
         )
         for name, account in settings.accounts.items()
     }
+    for name in made.keys() & set(settings.log.conversations):
+        made[name] = upstream.Overheard(name, made[name])
+    return made
 
 
 def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Identity, list[Rate]]:
@@ -126,6 +129,7 @@ class Service:
         self.ready = asyncio.Event()
         self.failed = False
         self.visitors = VisitorBook()
+        self.rates = Rates(self.clock)
         self.traffic = Traffic(self.clock.time)
         self.listening: list[str] = []
         """Where mail is taken, HOST:PORT."""
@@ -201,7 +205,7 @@ class Service:
             rules = ReportRules(settings, Policy(settings))
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool, tokens)
+            await self._start_listeners(stack, spool, tokens, bearers_of(settings, http, self.clock))
 
     def _watch(
         self,
@@ -231,14 +235,17 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
+    async def _start_listeners(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens, bearers: Mapping[str, oauth.Bearer]
+    ) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        policy, rates = Policy(self.settings), Rates(self.clock)
+        policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
+                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, self.rates),
                 logins=tokens.logins,
+                bearers=bearers,
                 conversations=self.settings.log.conversations,
                 visitors=self.visitors,
             )
@@ -273,6 +280,7 @@ class Service:
             sources=lambda: tokens.first,
             traffic=self.traffic,
             visitors=self.visitors,
+            rates=self.rates,
             listening=self.listening,
             unreported=reports.troubles,
             stopping=self.stop_requested.is_set,
