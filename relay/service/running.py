@@ -33,6 +33,7 @@ from relay.model import Clock
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
+from relay.service import garbage
 from relay.service.page import Running, start_page
 from relay.service.sign_ins import SignIns
 from relay.service.sink_plane import sink_plane
@@ -164,6 +165,7 @@ class Service:
         await sink.open()
         self.sink = sink
         self._watch(stack, self._prune(spool, sink), "prune")
+        self._watch(stack, garbage.collect(self.clock), "garbage")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
