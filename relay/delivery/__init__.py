@@ -313,11 +313,12 @@ class Delivery:
         """Now and then: fail what is too old, keep the leases of what runs."""
         while True:
             try:
-                await self._spool.expire()
-                await self._spool.reclaim()
+                # First of all: after a long sleep, or a jump of the clock, its own leases would look forgotten.
                 leased = [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
                 if leased:
                     await self._spool.renew(leased)
+                await self._spool.expire()
+                await self._spool.reclaim()
             except StorageError as error:
                 log.delivery.storage_trouble(str(error))
             await self._clock.sleep(HOUSEKEEPING)
