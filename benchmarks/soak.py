@@ -129,9 +129,13 @@ class Soak:
 
 
 def hang_up(port: int, number: int) -> None:
-    """A client that goes away: after the greeting, before DATA, or inside a large message."""
+    """A client that goes away: after the greeting, a wrong login, before DATA, or inside a large message.
+
+    Each has an address of its own: one from which many wrong logins come is barred, and so are the right ones.
+    """
+    where, source = ("127.0.0.1", port), (f"127.0.1.{number + 1}", 0)
     words = [b"", b"EHLO a\r\nAUTH PLAIN AGJlbmNoAHdyb25n\r\n", b"EHLO a\r\nMAIL FROM:<a@x.org>\r\n"]
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=_ANSWER) as client:
+    with contextlib.suppress(OSError), socket.create_connection(where, _ANSWER, source) as client:
         client.recv(1000)
         if number % 4 < len(words):
             client.sendall(words[number % 4])
