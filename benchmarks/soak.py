@@ -151,8 +151,11 @@ def _response() -> bytes:
 
 
 def judge(samples: Sequence[Sample]) -> list[str]:
-    """What has grown that should not, after a warm-up of a fifth of the laps (two at least); [] when all is well."""
-    warm = samples[max(2, len(samples) // 5) :]
+    """What has grown that should not, [] when all is well.
+
+    The first three tenths of the laps, two at least, are the warm-up: so long the allocator's heap takes to settle.
+    """
+    warm = samples[max(2, len(samples) * 3 // 10) :]
     if len(warm) < 4:
         return [f"{len(samples)} laps are too few to tell: take more messages or shorter laps"]
     found = []

@@ -1,6 +1,7 @@
 """The command: `python -m tests.chaos --minutes 10`."""
 
 import secrets
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,4 +34,6 @@ def main(minutes: float, seed: str, keep: Path | None, *, quiet: bool) -> None:
 
 
 if __name__ == "__main__":
+    # Ended like by Ctrl-C: the relay that was started is ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()
