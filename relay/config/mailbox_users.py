@@ -1,15 +1,42 @@
 """`mailbox = "sender"`, an account that acts as whoever sends, and the clients whose users log in at its provider."""
 
 from collections.abc import Mapping
+from enum import Enum
 
 from relay.config.addresses import SENDER
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.settings import Account, Client
+from relay.config.settings import Account, Client, Settings
 
 _GRANTS = ("client_credentials", "managed_identity", "jwt_bearer", "password")
 """Those whose tokens can be for more than one mailbox."""
 _ONE_USER = ("username", "password")
+
+
+class ActsAs(Enum):
+    """Whom an account without a mailbox of its own acts as."""
+
+    SENDER = "sender"
+    """The sender of the message's envelope."""
+    LOGIN = "login"
+    """The user who logged in with the password of his mailbox."""
+
+    def mailbox(self, sender: str, login: str) -> str:
+        """The mailbox that a message goes through; "" when there is nobody to act as."""
+        name = (sender if self is ActsAs.SENDER else login).lower()
+        return name if "@" in name else ""
+
+
+def acts_as(account: Account) -> ActsAs | None:
+    """Whom `account` acts as; None when it has a mailbox of its own."""
+    if not account.acts_as_sender:
+        return None
+    return ActsAs.LOGIN if account.has_sign_ins else ActsAs.SENDER
+
+
+def acting(settings: Settings) -> dict[str, ActsAs]:
+    """The accounts that act as whoever sends."""
+    return {name: kind for name, account in settings.accounts.items() if (kind := acts_as(account)) is not None}
 
 
 def is_of_sender(account: Tree) -> bool:

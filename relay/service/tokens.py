@@ -1,6 +1,7 @@
 """The tokens of every account, made once for the whole process."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from relay import oauth
@@ -31,6 +32,19 @@ class Tokens:
     def logins(self) -> Mapping[str, MailboxLogin]:
         """What checks the logins of an account's users."""
         return {name: each.logins.check for name, each in self.mailboxes.items() if each.logins is not None}
+
+    def signed_in(self, account: str, mailbox: str) -> None:
+        """A new sign-in is in the store: ask with it."""
+        if mailbox and account in self.mailboxes:
+            self.mailboxes[account].tokens.signed_in(mailbox)
+        elif account in self.sources:
+            for source in set(self.sources[account].values()):
+                source.begin_anew()
+
+    def on_sign_in(self, hear: Callable[[str, str], None]) -> None:
+        """Tell `hear` of each (account, mailbox) for which somebody has signed in anew."""
+        for name, each in self.mailboxes.items():
+            each.tokens.renewed = functools.partial(hear, name)
 
     async def close(self) -> None:
         """Give up what is under way."""

@@ -28,10 +28,13 @@ async def _queue(view: View) -> None:
     for account in accounts:
         for state in _STATES:
             metrics.QUEUE.labels(account, state).set(overview.counts.get((account, state), 0))
-    for one in await view.queue.ages():
-        metrics.QUEUE_OLDEST.labels(one.account).set(one.oldest)
+    oldest: dict[str, float] = {}
+    for one in await view.queue.ages():  # by mailbox; there may be too many for a label each
+        oldest[one.account] = min(one.oldest, oldest.get(one.account, one.oldest))
         for age, count in zip(_AGES, one.counts, strict=True):
-            metrics.QUEUE_AGE.labels(one.account, age).set(count)
+            metrics.QUEUE_AGE.labels(one.account, age).inc(count)
+    for account, at in oldest.items():
+        metrics.QUEUE_OLDEST.labels(account).set(at)
 
 
 def _tokens(view: View) -> None:

@@ -24,15 +24,16 @@ async def fill(
     recipients: int = 1,
     priority: Priority = "normal",
     start: int = 0,
+    sender: str = MAILBOX,
 ) -> None:
     """Queue messages, the number of each in its first recipient."""
     others = [f"also{number}@x.org" for number in range(recipients - 1)]
 
     def made(number: int) -> Submission:
         given = submission(
-            f"number{number}@x.org", *others, account=account, sender=MAILBOX, now=number / 1000, priority=priority
+            f"number{number}@x.org", *others, account=account, sender=sender, now=number / 1000, priority=priority
         )
-        return replace(given, expires_at=1e12, headers=f"From: {MAILBOX}\r\nSubject: Test\r\n".encode())
+        return replace(given, expires_at=1e12, headers=f"From: {sender}\r\nSubject: Test\r\n".encode())
 
     await asyncio.gather(*(put(spool, made(number)) for number in range(start, start + count)))
 
@@ -102,6 +103,25 @@ async def test_two_mailboxes_each_have_their_own_pace(tmp_path: Path) -> None:
         assert most_in_a_minute(running) > 30
 
 
+async def test_the_senders_of_one_account_each_have_their_own_pace_and_trouble(tmp_path: Path) -> None:
+    """Two mailboxes of the tenant, and one that is not there; the stand-in refuses the 31st message of any minute."""
+    clock = FastClock(60)
+    other, typo = "other@sandbox.onmicrosoft.com", "tpyo@sandbox.onmicrosoft.com"
+    async with sandbox(tmp_path, clock, more_mailboxes=(other,)) as running:
+        text = CLIENT + account(running, mailbox="sender")
+        async with delivering(tmp_path, running, text, clock) as at:
+            for sender in (typo, MAILBOX, other):
+                await fill(at.spool, 30, sender=sender)
+            await at.until_received(60)
+            paused = {one.mailbox for one in at.delivery.status() if one.trouble}
+            assert paused == {typo}
+            waiting = [each for each in await at.spool.recent(100) if each.state == "queued"]
+            assert {(each.sender, each.attempts) for each in waiting} == {(typo, 0)}
+        assert most_in_a_minute(running, MAILBOX) <= 30
+        assert most_in_a_minute(running, other) <= 30
+        assert most_in_a_minute(running) > 30
+
+
 async def test_accounts_on_one_mailbox_share_its_pace(tmp_path: Path) -> None:
     clock = FastClock(240)
     async with sandbox(tmp_path, clock) as running:
@@ -142,7 +162,7 @@ async def test_graph_is_asked_four_times_at_once_for_one_application(tmp_path: P
             async def look() -> None:
                 nonlocal most
                 while True:
-                    most = max(most, sum(lane.active for lane in at.delivery.status()))
+                    most = max(most, sum(one.graph_requests for one in running.mailboxes))
                     await asyncio.sleep(0)
 
             watcher = asyncio.create_task(look())

@@ -7,7 +7,7 @@ import pytest
 
 from relay.model import Clock, LaneStatus
 from relay.sandbox import Fault
-from relay.spool import Summary
+from relay.spool import Queue, Summary
 from tests.delivery.test_pace import USES_OFFICE, fill
 from tests.support.exchange import MAILBOX, AtExchange, account, delivering, sandbox
 
@@ -17,10 +17,10 @@ STORE = "STOREDRV.Submission.Exception"
 async def one_after_another(at: AtExchange) -> tuple[Summary, Summary, LaneStatus]:
     """Two messages, the second once the first has its answer: how both stand, and the mailbox."""
     await fill(at.spool, 1)
-    at.delivery.notice("office")
+    at.delivery.notice(Queue("office"))
     first = await settled(at)
     await fill(at.spool, 1)
-    at.delivery.notice("office")
+    at.delivery.notice(Queue("office"))
     second = await settled(at, besides=first.id)
     (status,) = at.delivery.status()
     (first,) = [each for each in await at.spool.recent(10) if each.id == first.id]
