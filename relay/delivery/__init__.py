@@ -382,7 +382,7 @@ class Delivery:
         """Now and then: fail what is too old, keep the leases of what runs."""
         while True:
             try:
-# First of all: after a long sleep, or a jump of the clock, its own leases would look forgotten.
+                # First of all: after a long sleep, or a jump of the clock, its own leases would look forgotten.
                 leased = [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
                 if leased:
                     await self._spool.renew(leased)
