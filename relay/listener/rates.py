@@ -1,7 +1,7 @@
 """How fast clients may send: `rate`, `recipient_rate` and what happens above them (`over_rate`)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from relay import mime
 from relay.config import show_rate
@@ -13,16 +13,20 @@ from relay.policy import ClientPolicy, Refusal, shown
 SMALLEST = 1e-6
 """Seconds that are no wait: what is left of a sum of fractions."""
 
+NewTally = Callable[[str, Iterable[Rate], Iterable[Rate]], Tally]
+"""The count of the client of that name, with its rates in all and for each recipient."""
+
 
 class Rates:
-    """The counts of all clients, for all listeners.
+    """The counts of all clients, for all listeners. Without `tally` they begin anew.
 
     A message counts when it is taken. At MAIL and RCPT it is only seen whether there is a place, so that what is
     refused later has cost nothing.
     """
 
-    def __init__(self, clock: Clock | None = None) -> None:
+    def __init__(self, clock: Clock | None = None, tally: NewTally | None = None) -> None:
         self._clock = clock or Clock()
+        self._new = tally or (lambda _name, rates, recipient_rates: Tally(rates, recipient_rates))
         self._tallies: dict[str, Tally] = {}
 
     def at_mail(self, client: ClientPolicy) -> Refusal | None:
@@ -59,7 +63,7 @@ class Rates:
     def _tally(self, client: ClientPolicy) -> Tally:
         tally = self._tallies.get(client.name)
         if tally is None:
-            tally = self._tallies[client.name] = Tally(client.rate, client.recipient_rate)
+            tally = self._tallies[client.name] = self._new(client.name, client.rate, client.recipient_rate)
         return tally
 
 

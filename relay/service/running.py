@@ -167,6 +167,7 @@ class Service:
         stack.push_async_callback(tokens.close)
         upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
         ledger = Ledger(database, self.clock)
+        await ledger.open()
         self._watch(stack, ledger.run(), "pace", stop=ledger.close)
         delivery = Delivery(
             spool,
@@ -192,7 +193,7 @@ class Service:
             rules = ReportRules(settings, Policy(settings))
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool, tokens)
+            await self._start_listeners(stack, spool, tokens, ledger)
 
     def _watch(
         self,
@@ -222,10 +223,12 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
+    async def _start_listeners(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens, ledger: Ledger
+    ) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        policy, rates = Policy(self.settings), Rates(self.clock)
+        policy, rates = Policy(self.settings), Rates(self.clock, ledger.tally)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
                 *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
