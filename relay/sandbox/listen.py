@@ -1,9 +1,11 @@
-"""Sockets to listen on."""
+"""Sockets to listen on, and how to stop listening without leaving a connection behind."""
 
+import asyncio
 import contextlib
 import errno
 import os
 import socket
+from collections.abc import Iterable
 
 from relay.sandbox.settings import Bind
 
@@ -46,3 +48,21 @@ def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.soc
         sock.setblocking(False)
         stack.pop_all()
     return sock
+
+
+async def stop_listening(servers: Iterable[asyncio.Server]) -> None:
+    """Close `servers`; connections that are open stay open.
+
+    In Python 3.11 a server that is closed in the moment between a connection's arrival and its transport refuses the
+    transport, and nobody closes that connection (gh-109564, mended in 3.13). So the arrivals end first, and what has
+    arrived gets its turn.
+    """
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for listening in server.sockets:
+            # The event loop of Windows has another way to accept, without that gap.
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_reader(listening.fileno())
+    await asyncio.sleep(0)
+    for server in servers:
+        server.close()
