@@ -18,16 +18,20 @@ NewTally = Callable[[str, Iterable[Rate], Iterable[Rate]], Tally]
 
 
 class Rates:
-    """The counts of all clients, for all listeners. Without `tally` they begin anew.
+    """The counts of all clients, for all listeners. Unless told to `remember`, they begin anew.
 
     A message counts when it is taken. At MAIL and RCPT it is only seen whether there is a place, so that what is
     refused later has cost nothing.
     """
 
-    def __init__(self, clock: Clock | None = None, tally: NewTally | None = None) -> None:
+    def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
-        self._new = tally or (lambda _name, rates, recipient_rates: Tally(rates, recipient_rates))
+        self._new: NewTally = lambda _name, rates, recipient_rates: Tally(rates, recipient_rates)
         self._tallies: dict[str, Tally] = {}
+
+    def remember(self, tally: NewTally) -> None:
+        """Count from where an earlier run has ended: `tally` knows. To be called before a client sends anything."""
+        self._new = tally
 
     def at_mail(self, client: ClientPolicy) -> Refusal | None:
         """Whether the client may not send a message now."""
@@ -76,6 +80,6 @@ def _over(client: ClientPolicy, wait: float, rate: Rate | None, *, key: str, rec
     """A reply with the time to wait in it (RFC 3463 4.7.1)."""
     if rate is None or wait < SMALLEST:
         return None
-    to = f" to {shown(recipient)}" if recipient else ""
-    text = f'Client "{client.name}" may send {show_rate(rate)}{to}: try again in {duration(math.ceil(wait))}'
-    return Refusal(451, "4.7.1", f"{text} (clients.{client.name}.{key})")
+    to, seconds = f" to {shown(recipient)}" if recipient else "", math.ceil(wait)
+    text = f'Client "{client.name}" may send {show_rate(rate)}{to}: try again in {duration(seconds)}'
+    return Refusal(451, "4.7.1", f"{text} (clients.{client.name}.{key})", seconds)

@@ -33,10 +33,11 @@ from relay.model import Clock
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
+from relay.service import garbage
 from relay.service.page import Running, start_page
 from relay.service.sign_ins import SignIns
 from relay.service.sink_plane import sink_plane
-from relay.service.tokens import Tokens, tokens_of
+from relay.service.tokens import Tokens, bearers_of, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
@@ -82,7 +83,7 @@ def upstreams_of(
 ) -> dict[str, Upstream]:
     """The way out of each account; `keeper` keeps the mail of sinks."""
     families, gates = upstream.Families(), upstream.Gates()
-    return {
+    made: dict[str, Upstream] = {
         name: upstream.build(
             name,
             account,
@@ -98,6 +99,9 @@ def upstreams_of(
         )
         for name, account in settings.accounts.items()
     }
+    for name in made.keys() & set(settings.log.conversations):
+        made[name] = upstream.overheard(name, made[name])
+    return made
 
 
 @dataclass
@@ -118,6 +122,7 @@ class Service:
         self.ready = asyncio.Event()
         self.failed = False
         self.visitors = VisitorBook()
+        self.rates = Rates(self.clock)
         self.traffic = Traffic(self.clock.time)
         self.listening: list[str] = []
         """Where mail is taken, HOST:PORT."""
@@ -160,6 +165,7 @@ class Service:
         await sink.open()
         self.sink = sink
         self._watch(stack, self._prune(spool, sink), "prune")
+        self._watch(stack, garbage.collect(self.clock), "garbage")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
@@ -168,6 +174,7 @@ class Service:
         upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
         ledger = Ledger(database, self.clock)
         await ledger.open()
+        self.rates.remember(ledger.tally)
         self._watch(stack, ledger.run(), "pace", stop=ledger.close)
         delivery = Delivery(
             spool,
@@ -193,7 +200,7 @@ class Service:
             rules = ReportRules(settings, Policy(settings))
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool, tokens, ledger)
+            await self._start_listeners(stack, spool, tokens, bearers_of(settings, http, self.clock))
 
     def _watch(
         self,
@@ -224,15 +231,16 @@ class Service:
             self.stop_requested.set()
 
     async def _start_listeners(
-        self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens, ledger: Ledger
+        self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens, bearers: Mapping[str, oauth.Bearer]
     ) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        policy, rates = Policy(self.settings), Rates(self.clock, ledger.tally)
+        policy = Policy(self.settings)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
+                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, self.rates),
                 logins=tokens.logins,
+                bearers=bearers,
                 conversations=self.settings.log.conversations,
                 visitors=self.visitors,
             )
@@ -267,6 +275,7 @@ class Service:
             sources=lambda: tokens.first,
             traffic=self.traffic,
             visitors=self.visitors,
+            rates=self.rates,
             listening=self.listening,
             unreported=reports.troubles,
             stopping=self.stop_requested.is_set,

@@ -198,8 +198,7 @@ class Spool:
 
     def _tell(self, claim: Claim) -> None:
         message = claim.message
-        metrics.ACCEPTED.labels(message.origin.client, message.account).inc()
-        metrics.ACCEPTED_OCTETS.labels(message.origin.client, message.account).inc(message.size)
+        metrics.accepted(message.origin.client, message.account, message.size)
         log.spool.message_queued(
             message.id,
             sender=message.envelope.sender,

@@ -195,6 +195,9 @@ def reports_to(connection: Connection, address: str, since: float) -> int:
 
 def troubles(connection: Connection) -> tuple[int, int]:
     """(messages of whose failure nobody could be told, reports that could not be sent)."""
-    untold = connection.execute("SELECT count(*) FROM message WHERE owed = ?", (UNTOLD,)).fetchone()[0]
-    failed = connection.execute("SELECT count(*) FROM message WHERE kind = 'report' AND state = 'failed'").fetchone()[0]
+    untold = connection.execute("SELECT count(*) FROM message WHERE owed > 0 AND owed = ?", (UNTOLD,)).fetchone()[0]
+    failed = connection.execute(
+        """SELECT count(*) FROM message
+           WHERE seq IN (SELECT seq FROM message WHERE kind = 'report') AND state = 'failed'"""
+    ).fetchone()[0]
     return untold, failed

@@ -21,6 +21,9 @@ from relay.spool.upload import FileBody
 EXPIRED = "5.4.7"
 """Delivery time expired (RFC 3463 3.5)."""
 
+_FIRST = 1
+"""The fence of a message's first claim."""
+
 _COLUMNS = """seq, id, account, sender, eight_bit, smtputf8, origin, headers, body, body_file, body_size, body_dots,
     received_at, expires_at, attempts, fence, dsn, mailbox"""
 
@@ -299,11 +302,14 @@ def save_attempt(connection: Connection, claimed: Claim, settled: Settled) -> No
     )
 
 
-def finish(connection: Connection, claimed: Claim, settled: Settled) -> str | None:
-    """Write what became of an attempt and return the message's state; None when the lease had been lost."""
+def finish(connection: Connection, claimed: Claim, settled: Settled) -> str:
+    """Write what became of an attempt and return the message's state. Raises LeaseLost."""
     save_results(connection, claimed.seq, settled.results)
     if dsn.is_news(claimed.message.envelope, settled.results):
         debts.owe(connection, claimed.seq)
+    all_sent = all(result.outcome is Outcome.SENT for result in settled.results.values())
+    # Then no recipient has to be looked at: of an earlier attempt nobody can have failed.
+    at_once = all_sent and settled.next_at is None and claimed.fence == _FIRST
     if settled.next_at is not None:
         cursor = connection.execute(
             """UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ?,
@@ -318,16 +324,30 @@ def finish(connection: Connection, claimed: Claim, settled: Settled) -> str | No
                 claimed.fence,
             ),
         )
+    elif at_once:
+        cursor = _close_sent(connection, claimed.seq, settled.ended_at, claimed.fence)
     else:
         cursor = close(connection, claimed.seq, settled.ended_at, settled.reason, claimed.fence)
     if cursor.rowcount != 1:
         raise LeaseLost
-    if any(result.outcome is not Outcome.SENT for result in settled.results.values()):
+    if not all_sent:
         save_attempt(connection, claimed, settled)
     if settled.next_at is not None:
         return "queued"
+    if at_once:
+        return "sent"
     state: str = connection.execute("SELECT state FROM message WHERE seq = ?", (claimed.seq,)).fetchone()[0]
     return state
+
+
+def _close_sent(connection: Connection, seq: int, now: float, fence: int) -> Cursor:
+    """End a message that has reached everybody with its first attempt."""
+    return connection.execute(
+        """UPDATE message SET done_at = ?, state = 'sent', reason = '',
+               headers = iif(owed = 1, headers, NULL), body = NULL
+           WHERE seq = ? AND fence = ? AND state = 'active'""",
+        (now, seq, fence),
+    )
 
 
 def close(connection: Connection, seq: int, now: float, reason: str, fence: int | None = None) -> Cursor:

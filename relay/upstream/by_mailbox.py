@@ -58,6 +58,11 @@ class ByMailbox:
         self._acts_as = acts_as
         self._ways: OrderedDict[str, _Open] = OrderedDict()
 
+    def wrap(self, around: Callable[[Way], Way]) -> None:
+        """Put something around the way of each mailbox that is opened from now on."""
+        make = self._make
+        self._make = lambda mailbox: around(make(mailbox))
+
     async def send(self, message: Message, trace: Trace | None = None) -> Results:
         """Send `message`: a result for each recipient, whatever happens."""
         mailbox = self._acts_as.mailbox(message.envelope.sender, message.origin.login)

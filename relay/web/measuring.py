@@ -1,5 +1,7 @@
 """What /metrics tells that nobody counts as it happens: the queue, the tokens, whether the relay is ready."""
 
+import asyncio
+
 from relay import metrics
 from relay.spool.ages import LIMITS
 from relay.web.view import View
@@ -11,6 +13,7 @@ _AGES = (*(str(limit) for limit in LIMITS), "+Inf")
 async def refresh(view: View) -> None:
     """Set the gauges to what is true now."""
     metrics.STARTED.set(view.started_at)
+    metrics.TASKS.set(len(asyncio.all_tasks()))
     metrics.READY.set(0 if await view.troubles() else 1)
     await _queue(view)
     _tokens(view)

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from relay.config.rates import rate
+from relay.model import Priority
 from relay.sandbox import Sandbox
 from relay.spool import Spool, Submission
 from tests.delivery.test_delivery import works
@@ -16,15 +17,25 @@ from tests.support.upstream import REVOKED, SENT, ScriptedUpstream
 USES_OFFICE = CLIENT + 'account = "office"\n'
 
 
-async def fill(spool: Spool, count: int, account: str = "office", recipients: int = 1, sender: str = MAILBOX) -> None:
+async def fill(
+    spool: Spool,
+    count: int,
+    account: str = "office",
+    recipients: int = 1,
+    priority: Priority = "normal",
+    start: int = 0,
+    sender: str = MAILBOX,
+) -> None:
     """Queue messages, the number of each in its first recipient."""
     others = [f"also{number}@x.org" for number in range(recipients - 1)]
 
     def made(number: int) -> Submission:
-        given = submission(f"number{number}@x.org", *others, account=account, sender=sender, now=number / 1000)
+        given = submission(
+            f"number{number}@x.org", *others, account=account, sender=sender, now=number / 1000, priority=priority
+        )
         return replace(given, expires_at=1e12, headers=f"From: {sender}\r\nSubject: Test\r\n".encode())
 
-    await asyncio.gather(*(put(spool, made(number)) for number in range(count)))
+    await asyncio.gather(*(put(spool, made(number)) for number in range(start, start + count)))
 
 
 def arrived(at: Sandbox) -> list[int]:
@@ -53,6 +64,30 @@ async def test_a_thousand_messages_into_one_mailbox_without_one_refusal(tmp_path
         assert all(abs(number - place) <= 50 for place, number in enumerate(numbers))
         assert sum(number == place for place, number in enumerate(numbers)) > 500
         assert most_in_a_minute(running) <= 30
+
+
+async def test_an_urgent_message_overtakes_what_waits_for_the_pace(tmp_path: Path) -> None:
+    """All of it at Exchange's own pace, oldest first within a priority, and nothing is refused."""
+    clock = FastClock(120)
+    crowd = 'networks = ["127.0.0.1"]\nsenders = ["*"]\naccount = "office"\n'
+    clients = f'[clients.shop]\n{crowd}listeners = ["default"]\npriority = "low"\n'
+    clients += f'[clients.login_page]\npassword = "x"\n{crowd}priority = "high"\n'
+    async with (
+        sandbox(tmp_path, clock) as running,
+        delivering(tmp_path, running, clients + account(running), clock) as at,
+    ):
+        await fill(at.spool, 100, priority="low")
+        await at.until_received(10)
+        await fill(at.spool, 3, priority="high", start=1000)
+        began = len(running.received)
+        await at.until_received(103)
+    order = arrived(running)
+    urgent = [place for place, number in enumerate(order) if number >= 1000]
+    assert urgent[-1] <= began + 8, "at most what was on its way goes before them, and the oldest's share"
+    assert sorted(order) == [*range(100), 1000, 1001, 1002]
+    letters = [number for number in order if number < 1000]
+    assert all(abs(number - place) <= 25 for place, number in enumerate(letters))
+    assert most_in_a_minute(running) <= 30
 
 
 async def test_two_mailboxes_each_have_their_own_pace(tmp_path: Path) -> None:

@@ -1,13 +1,15 @@
 """An account of many mailboxes: each has a way of its own, and trouble that is its own."""
 
+import logging
 from dataclasses import replace
 
 import pytest
 
 from relay.config.mailbox_users import ActsAs
 from relay.model import Identity, Message, Outcome, Result, Results, Scope
-from relay.upstream import by_mailbox
+from relay.upstream import by_mailbox, overheard
 from relay.upstream.by_mailbox import ByMailbox
+from relay.upstream.trouble import Trace
 from tests.upstream.parts import message
 
 ANN, BOB = "ann@x.org", "bob@x.org"
@@ -25,8 +27,10 @@ class One:
         self.sent = 0
         self.closed = False
 
-    async def send(self, message: Message, _trace: object = None) -> Results:
+    async def send(self, message: Message, trace: Trace | None = None) -> Results:
         assert not self.closed
+        if trace is not None:
+            trace(f"> for {self.mailbox}")
         self.sent += 1
         result = self.results.pop(0) if self.results else SENT
         return dict.fromkeys(message.envelope.recipients, result)
@@ -95,3 +99,12 @@ async def test_those_not_used_for_longest_are_closed() -> None:
     assert len(case.ways[people[0]]) == 2
     await case.all.close()
     assert all(way.closed for ways in case.ways.values() for way in ways)
+
+
+async def test_every_mailbox_is_overheard(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "relay")
+    case = Case()
+    overheard("people", case.all)
+    for login in (ANN, BOB):
+        assert await case.send(login) == SENT
+    assert [line.partition(") ")[2] for line in caplog.messages] == ["C: for ann@x.org", "C: for bob@x.org"]

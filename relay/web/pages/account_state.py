@@ -10,6 +10,7 @@ from relay.config.user_grants import USER_GRANTS
 from relay.model import LaneStatus
 from relay.oauth import TokenSource
 from relay.oauth.store import CONSENT_NEEDED, Consent
+from relay.spool.history import Overview
 from relay.spool.trouble import LastTrouble
 from relay.web.view import View
 
@@ -47,12 +48,13 @@ class AccountState:
         return self.account.oauth is not None and self.account.oauth.grant in USER_GRANTS
 
 
-async def states(view: View) -> list[AccountState]:
+async def states(view: View, overview: Overview | None = None) -> list[AccountState]:
     """Every account, as configured."""
-    return [found for name in view.settings().accounts if (found := await state(view, name)) is not None]
+    overview = overview or await view.spool.overview()
+    return [found for name in view.settings().accounts if (found := await state(view, name, overview)) is not None]
 
 
-async def state(view: View, name: str) -> AccountState | None:
+async def state(view: View, name: str, overview: Overview | None = None) -> AccountState | None:
     """One account; None when the configuration has none of that name."""
     settings = view.settings()
     account = settings.accounts.get(name)
@@ -63,7 +65,7 @@ async def state(view: View, name: str) -> AccountState | None:
     paused = tuple(one for one in lanes if one.mailbox and one.trouble)
     source = view.sources().get(name)
     consent = await view.consents.find(name) if account.oauth is not None else None
-    overview = await view.spool.overview()
+    overview = overview or await view.spool.overview()
     signs_in = account.oauth is not None and account.oauth.grant in USER_GRANTS
     token = _token(account, source, consent, signs_in=signs_in)
     tone, verdict = _verdict(view.clock.time(), lane, paused, source, consent, signs_in=signs_in)
@@ -80,12 +82,12 @@ async def state(view: View, name: str) -> AccountState | None:
         token_hint=failure.hint if failure is not None else "",
         lane=lane,
         paused=paused,
-        last=await view.queue.last_trouble(name),
+        last=await view.queue.last_trouble(name) if overview.total(account=name) else None,
         consent=consent,
         clients=tuple(client for client, one in settings.clients.items() if name in one.uses),
         deadlines=tuple(Deadlines(settings).of_account(name)),
-        waiting=sum(overview.counts.get((name, one), 0) for one in ("queued", "active", "held")),
-        failed=overview.counts.get((name, "failed"), 0),
+        waiting=overview.total("queued", "active", "held", account=name),
+        failed=overview.total("failed", account=name),
     )
 
 

@@ -42,7 +42,7 @@ class Overview:
         span = request.query_params.get("span", "hour")
         span = span if span in _SPANS else "hour"
         columns = self._view.traffic.columns(*_SPANS[span])
-        newest, _ = await self._view.queue.listing(Selection(), 8)
+        newest = await self._view.queue.newest(Selection(), 8)
         return await self._frame.page(
             request,
             "overview.html",
