@@ -17,7 +17,7 @@ from relay.delivery.lane import Lane, lanes_of
 from relay.delivery.portion import LATER, onward, portion, rest, seen
 from relay.delivery.schedule import Verdict, judge
 from relay.delivery.terms import Terms, terms_of
-from relay.limits import Pace
+from relay.limits import Memory, Pace
 from relay.model import Clock, Identity, LaneStatus, Message, Outcome, Result, Results, Scope
 from relay.spool import Claim, Settled, Spool
 from relay.upstream import Upstream
@@ -47,12 +47,15 @@ class Delivery:
         terms: Mapping[str, Terms] | None = None,
         fallbacks: Fallbacks = NONE,
         clock: Clock | None = None,
+        memory: Memory | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._spool = spool
         self._retry = retry
         self._fallbacks = fallbacks
         self._clock = clock or Clock()
+        self._memory = memory or Memory()
+        """What the messages hold that stand in line or are being sent."""
         self._jitter = jitter
         self._lanes = lanes_of(upstreams, paces or {}, terms or {})
         self._lane_of = {name: lane for lane in self._lanes for name in lane.accounts}
@@ -79,6 +82,8 @@ class Delivery:
         lane = self._lane_of.get(account)
         if lane is None or not lane.is_plain or self._stopping or not lane.idle(self._clock.time()):
             return False
+        if self._memory.over:
+            return False
         lane.expected += 1
         return True
 
@@ -90,6 +95,7 @@ class Delivery:
         """Begin the attempt that a place was kept for."""
         lane = self._lane_of[claim.message.account]
         lane.expected -= 1
+        self._memory.take(claim.weight)
         lane.line.append(claim)
         self._advance(lane)
 
@@ -97,6 +103,12 @@ class Delivery:
         """Whether a first attempt can be expected soon: a paused mailbox makes nobody wait for it."""
         lane = self._lane_of.get(account)
         return lane is not None and not self._stopping and self._clock.time() >= lane.paused_until
+
+    def clock_moved(self, seconds: float) -> None:
+        """Pauses last as long as they would have, and what is due is looked up anew."""
+        for lane in self._lanes:
+            lane.clock_moved(seconds)
+        self._wake.set()
 
     def status(self) -> list[LaneStatus]:
         return [lane.status() for lane in self._lanes]
@@ -111,9 +123,10 @@ class Delivery:
                 try:
                     if self._fallbacks.to:
                         await self._divert_all()
-                    await self._fill_all()
+                    if await self._memory.room(POLL):
+                        await self._fill_all()
                 except StorageError as error:
-                    log.delivery.storage_trouble(str(error))
+                    self._spool.capacity.fail(error)
                     await self._clock.sleep(_STORAGE_PAUSE)
                 await self._rest()
         finally:
@@ -151,8 +164,8 @@ class Delivery:
         if wait > 0 and not self._wake.is_set():
             await self._clock.wait(self._wake, wait)
         # A busy mailbox must not keep the others from noticing what a command has changed.
-        if not self._wake.is_set() or self._clock.time() - self._looked_at >= POLL:
-            self._looked_at = self._clock.time()
+        if not self._wake.is_set() or self._clock.monotonic() - self._looked_at >= POLL:
+            self._looked_at = self._clock.monotonic()
             for lane in self._lanes:
                 self._advance(lane)
                 lane.due_at = 0.0
@@ -186,10 +199,14 @@ class Delivery:
         lane.due_at = None  # an arrival during the look-up sets it again
         lane.keep(wanted)
         try:
-            claims = await self._spool.claim(lane.accounts, wanted, by_age=lane.by_age(wanted), room=lane.room)
+            claims = await self._spool.claim(
+                lane.accounts, wanted, by_age=lane.by_age(wanted), room=lane.room, memory=self._memory.left
+            )
         finally:
             lane.keep(-wanted)
         lane.leased += len(claims)
+        for claim in claims:
+            self._memory.take(claim.weight)
         lane.line.extend(claims)
         self._advance(lane)
         if self._clock.time() < lane.paused_until:
@@ -214,11 +231,13 @@ class Delivery:
         """Give back to the queue who stands in line: nothing was tried."""
         waiting = list(lane.line)
         lane.line.clear()
+        for claim in waiting:
+            self._memory.take(-claim.weight)
         try:
             if waiting:
                 await self._spool.release(waiting, tried=False)
         except StorageError as error:
-            log.delivery.storage_trouble(str(error))  # nobody renews their leases: they are due again in two minutes
+            self._spool.capacity.fail(error)  # nobody renews their leases: they are due again in two minutes
 
     def _begin(self, lane: Lane, claim: Claim) -> None:
         """Start the attempt whose place is taken."""
@@ -227,7 +246,10 @@ class Delivery:
             lane.pace.begin(len(message.envelope.recipients))
         task = asyncio.create_task(self._attempt(lane, claim, message), name=message.id)
         self._attempts[task] = claim
-        task.add_done_callback(self._attempts.pop)
+        task.add_done_callback(self._attempt_over)
+
+    def _attempt_over(self, task: asyncio.Task[None]) -> None:
+        self._memory.take(-self._attempts.pop(task).weight)
 
     async def _attempt(self, lane: Lane, claim: Claim, message: Message) -> None:
         """Send `message`, which is the claim's for as many recipients as one transaction takes."""
@@ -290,7 +312,7 @@ class Delivery:
             try:
                 await self._spool.finish(claim, settled)
             except StorageError as error:
-                log.delivery.storage_trouble(str(error))
+                self._spool.capacity.fail(error)
                 await self._clock.sleep(_STORAGE_PAUSE)
             except Exception as error:  # noqa: BLE001 (a result that cannot be written must not park the message)
                 log.internal_error(f"{claim.message.id}: its result cannot be written", error)
@@ -319,7 +341,7 @@ class Delivery:
                 if leased:
                     await self._spool.renew(leased)
             except StorageError as error:
-                log.delivery.storage_trouble(str(error))
+                self._spool.capacity.fail(error)
             await self._clock.sleep(HOUSEKEEPING)
 
 

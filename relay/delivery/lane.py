@@ -156,6 +156,14 @@ class Lane:
         self.last_sent_at = now
         return recovered
 
+    def clock_moved(self, seconds: float) -> None:
+        """Follow a clock that was set."""
+        self.due_at = 0.0
+        if self.paused_until:
+            self.paused_until += seconds
+        if self.last_sent_at is not None:
+            self.last_sent_at += seconds
+
     def status(self) -> LaneStatus:
         return LaneStatus(
             identity=str(self.identity),

@@ -82,7 +82,7 @@ def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses:
     async def troubles() -> list[str]:
         now, spool = running.clock.time(), running.spool
         paused = [f"{lane.identity}: {lane.trouble}" for lane in running.delivery.status() if lane.paused_until > now]
-        return [*([spool.trouble] if spool.trouble else []), *paused]
+        return [*spool.capacity.troubles, *paused]
 
     def wake() -> None:
         for name in running.settings().accounts:

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relay import listener, log, oauth, upstream
+from relay import listener, log, metrics, oauth, upstream
 from relay.alerts import Radar
 from relay.config import Bind, Settings
-from relay.database import StorageError
+from relay.database import Database, StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery, fallbacks_of, terms_of
 from relay.delivery.reports import Reporter
 from relay.http import HttpClient
-from relay.limits import Ledger
+from relay.limits import Ledger, Memory
 from relay.listener.authentication import PasswordChecker
 from relay.listener.rates import Rates
 from relay.metrics import traffic
@@ -37,6 +37,7 @@ from relay.service.sink_plane import sink_plane
 from relay.service.tokens import Tokens, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
+from relay.spool import Limits as QueueLimits
 from relay.spool import Spool
 from relay.spool.administration import Administration
 from relay.spool.reporting import Reports
@@ -44,6 +45,8 @@ from relay.upstream import Keeper, Upstream
 
 ROLES = frozenset({"listener", "delivery", "web"})
 _PRUNE_EVERY = 3600.0
+_PRUNE_BREATH = 1.0
+"""Seconds between two, however much there is to forget."""
 
 
 class StartError(Exception):
@@ -107,6 +110,12 @@ def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Iden
     return found
 
 
+def limits_of(settings: Settings) -> QueueLimits:
+    """What new mail has to leave free."""
+    most = settings.queue.max_size
+    return QueueLimits(most.octets, most.messages, settings.queue.min_free_disk)
+
+
 @dataclass
 class Service:
     """One `relay serve`: built from settings, run until `stop_requested`, then stopped in order."""
@@ -155,12 +164,7 @@ class Service:
         stack.callback(lock.release)
         database = SqliteDatabase(file)
         stack.push_async_callback(database.close)
-        spool = Spool(database, file.parent, crash_delay=settings.queue.retry[0], clock=self.clock)
-        await spool.open()
-        stack.push_async_callback(spool.close)
-        held = await spool.hold_unknown(list(settings.accounts))
-        if held:
-            log.service.held(held)
+        spool = await self._open_spool(stack, database)
         kept = self.settings.sink
         sink = SinkStore(database, file.parent, Limits(kept.keep, kept.max_bytes, kept.max_age), self.clock)
         stack.push_async_callback(sink.close)
@@ -184,6 +188,7 @@ class Service:
             terms=terms_of(settings),
             fallbacks=fallbacks_of(settings),
             clock=self.clock,
+            memory=self._memory("out"),
         )
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
@@ -192,7 +197,13 @@ class Service:
             await self._start_web(stack, sink, shown)
         if "delivery" in self.roles:
             radar = Radar(
-                settings, sources=tokens.first, store=store, lanes=delivery.status, http=http, clock=self.clock
+                settings,
+                sources=tokens.first,
+                store=store,
+                lanes=delivery.status,
+                http=http,
+                clock=self.clock,
+                storage=lambda: spool.capacity.troubles,
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
@@ -200,6 +211,18 @@ class Service:
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
             await self._start_listeners(stack, spool, tokens)
+
+    async def _open_spool(self, stack: contextlib.AsyncExitStack, database: Database) -> Spool:
+        settings = self.settings
+        folder, first, limits = settings.database_file.parent, settings.queue.retry[0], limits_of(settings)
+        spool = Spool(database, folder, crash_delay=first, clock=self.clock, limits=limits)
+        await spool.open()
+        stack.push_async_callback(spool.close)
+        await spool.capacity.look()
+        self._watch(stack, spool.capacity.run(), "capacity")
+        if held := await spool.hold_unknown(list(settings.accounts)):
+            log.service.held(held)
+        return spool
 
     def _watch(
         self,
@@ -229,16 +252,24 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
+    def _memory(self, direction: str) -> Memory:
+        """Half of the memory for mail: neither direction can take what the other needs to go on."""
+        made = Memory(self.settings.queue.max_bytes_in_memory // 2, self.clock)
+        metrics.MEMORY.labels(direction).set_function(lambda: made.used)
+        return made
+
     async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
         policy, rates = Policy(self.settings), Rates(self.clock)
+        memory = self._memory("in")
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
                 *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
                 logins=tokens.logins,
                 conversations=self.settings.log.conversations,
                 visitors=self.visitors,
+                memory=memory,
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
@@ -297,9 +328,10 @@ class Service:
         queue = self.settings.queue
         while True:
             with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
-                await spool.prune(queue.keep_sent, queue.keep_failed, queue.max_size)
+                await spool.prune(queue.keep_sent, queue.keep_failed, limits_of(self.settings))
                 await sink.prune()
-            await self.clock.sleep(_PRUNE_EVERY)
+            await self.clock.wait(spool.capacity.crowded, _PRUNE_EVERY)
+            await self.clock.sleep(_PRUNE_BREATH)
 
 
 def make_state_folder(folder: Path) -> Path:
