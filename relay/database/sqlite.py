@@ -138,7 +138,8 @@ class SqliteDatabase(Database):
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""
         while self._busy or self._waiting:
-            await self.write(lambda _connection: None)
+            with contextlib.suppress(StorageError):  # who waits for what was asked for has heard of it
+                await self.write(lambda _connection: None)
         if self._patience is not None:
             self._patience.cancel()
         self._orders.put(None)

@@ -150,7 +150,8 @@ class Delivery:
             task.cancel()
         if cut_off:
             await asyncio.wait(cut_off)
-            await self._spool.release(list(cut_off.values()))
+            with contextlib.suppress(StorageError):  # told by the spool; the next start takes the leases back
+                await self._spool.release(list(cut_off.values()))
         for lane in self._lanes:
             await self._send_home(lane)  # whose commit ended meanwhile
             for upstream in lane.upstreams.values():

@@ -26,7 +26,7 @@ LARGEST_HEADER = 256 * 1024
 _SMALL = 16 * 1024
 """Octets that every message may hold, however little memory is left; a session itself holds about as much."""
 NO_ROOM = Refusal(452, "4.3.1", "The message cannot be stored now, please try again later")
-"""Why stands in the log, once for all the messages that hear it."""
+"""Why stands in the log: once for all that hear it, while the queue takes nothing at all."""
 TOO_MUCH = Refusal(452, "4.3.1", "Too much mail is being received at once, please try again later")
 _LONGEST_REPLY = 400
 """RFC 5321 4.5.3.1.5 allows a reply line of 512 octets."""
@@ -294,7 +294,7 @@ class Reception:
     async def _refused(self) -> str:
         await self._upload.discard()
         origin, sender = self._origin, self._envelope.sender
-        if self._refusal is not NO_ROOM:
+        if self._refusal is not NO_ROOM or not self._parts.spool.capacity.troubles:
             log.listener.message_refused(origin.client, origin.peer, sender, str(self._refusal))
         if self._refusal is not None:
             self._parts.refused("message", self._refusal, client=origin.client, peer=origin.peer, subject=sender)

@@ -140,7 +140,7 @@ class SubmissionSession(VisitorSession):
             return
         refusal = self._check_mail(arg)
         if refusal is not None:
-            if refusal is not NO_ROOM and self._is_told():
+            if not (refusal is NO_ROOM and self._parts.spool.capacity.troubles) and self._is_told():
                 log.listener.sender_refused(self.peer, arg, str(refusal))
             self._parts.refused("sender", refusal, client=self._name, peer=self.peer, subject=arg)
             self.push(str(refusal))

@@ -115,7 +115,7 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes}m" if minutes else f"{hours}h"
 
 
-def octets(number: int) -> str:
+def octets(number: float) -> str:
     """A size as people say it: `512 B`, `9.8 MiB`, `10 GiB`."""
     amount, unit = float(number), "B"
     for larger in ("KiB", "MiB", "GiB"):

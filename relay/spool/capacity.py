@@ -39,13 +39,14 @@ class Limits:
 NONE = Limits()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Left:
-    """What is below one limit, and why new mail is refused when that is nothing."""
+    """What is below one limit at the last look, and how it is told when that is nothing."""
 
     amount: float = math.inf
     margin: float = 0.0
-    reason: str = ""
+    tell: Callable[[float], str] = str
+    """Given what has been taken of it since."""
 
 
 class Capacity:
@@ -93,11 +94,12 @@ class Capacity:
             return self.trouble or self.full
         for left in (self._octets, self._disk, self._messages):
             taken = self._count if left is self._messages else self._arriving + self._stored
-            if left.amount - taken <= 0:
-                self._reach(left.reason)
-                return left.reason
-            if left is not self._messages and left.amount - taken < octets:
-                return left.reason
+            room = left.amount - taken
+            if room <= (0 if left is self._messages else octets):
+                reason = left.tell(taken)
+                if room <= left.margin:  # else a smaller message has room yet
+                    self._reach(reason)
+                return reason
         return ""
 
     def arrival(self) -> "Arrival":
@@ -145,27 +147,26 @@ class Capacity:
         most, many = limits.max_octets or inf, limits.max_messages or inf
         if (octets > most or messages > many) and failures:
             self.crowded.set()
-        held, waiting = octets - failed, messages - failures
-        full = f"the queue holds {log.octets(held)} in {waiting:,} messages, queue.max_size"
+        held, waiting, least = octets - failed, messages - failures, limits.min_free_disk
         self._octets = self._messages = self._disk = _Left()
         if limits.max_octets:
-            self._octets = _Left(most - held, _MARGIN * most, f"{full} is {log.octets(limits.max_octets)}")
+            told = f"octets in the queue, queue.max_size is {log.octets(most)}"
+            self._octets = _Left(most - held, _MARGIN * most, lambda taken: f"{held + taken:,.0f} {told}")
         if limits.max_messages:
-            self._messages = _Left(many - waiting, _MARGIN * many, f"{full} is {limits.max_messages:,} messages")
-        least = limits.min_free_disk
-        reason = f"{log.octets(free)} are free on the disk of {self._folder}, queue.min_free_disk is"
+            counted = f"messages in the queue, queue.max_size is {many:,} messages"
+            self._messages = _Left(many - waiting, _MARGIN * many, lambda taken: f"{waiting + taken:,.0f} {counted}")
         if least:
-            self._disk = _Left(free - least, _MARGIN * least, f"{reason} {log.octets(least)}")
+            place = f"free on the disk of {self._folder}, queue.min_free_disk is {log.octets(least)}"
+            self._disk = _Left(free - least, _MARGIN * least, lambda taken: f"{log.octets(free - taken)} {place}")
 
     def _decide(self) -> None:
-        wanting = [
-            left.reason
-            for left in (self._octets, self._disk, self._messages)
-            if left.amount - (self._arriving if left is not self._messages else 0) <= (left.margin if self.full else 0)
-        ]
-        if wanting:
-            self._reach(wanting[0])
-        elif self.full:
+        """Whether new mail is taken until the next look."""
+        for left in (self._octets, self._disk, self._messages):
+            taken = 0 if left is self._messages else self._arriving
+            if left.amount - taken <= (left.margin if self.full else 0):
+                self._reach(left.tell(taken))
+                return
+        if self.full:
             self.full = ""
             metrics.QUEUE_FULL.set(0)
             log.spool.room_again()
