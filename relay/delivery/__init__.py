@@ -120,6 +120,7 @@ class Delivery:
         try:
             while not self._stopping:
                 self._wake.clear()
+                self._spool.follow_clock()
                 try:
                     if self._fallbacks.to:
                         await self._divert_all()

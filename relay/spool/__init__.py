@@ -149,7 +149,7 @@ class Spool(Housekeeping):
         direct = submission.direct and self.courier.reserve(submission.account)
         now = self._clock.time()
         lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
-        self._follow_clock()
+        self.follow_clock()
         written = asyncio.ensure_future(
             self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
         )

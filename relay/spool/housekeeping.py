@@ -38,7 +38,8 @@ class Housekeeping:
 
     async def expire(self) -> int:
         """Fail what has waited longer than its `max_age`; how many that were."""
-        expired = await self._write(lambda connection: rows.expire(connection, self._clock.time()))
+        now = self._clock.time()
+        expired = await self._write(lambda connection: rows.expire(connection, now))
         for message_id, account, reason in expired:
             metrics.FAILED.labels(account, "expired").inc()
             log.spool.message_expired(message_id, account, reason)
@@ -47,7 +48,8 @@ class Housekeeping:
 
     async def reclaim(self) -> None:
         """Take back leases that nobody renews."""
-        lost = await self._write(lambda connection: rows.reclaim(connection, self._clock.time()))
+        now = self._clock.time()  # not later: the clock may be set before it is this piece's turn
+        lost = await self._write(lambda connection: rows.reclaim(connection, now))
         if lost:
             log.delivery.leases_lost(lost)
 
@@ -85,7 +87,7 @@ class Housekeeping:
         if by:
             log.spool.clock_moved(by, await self._write(partial(jumps.follow, by=by)))
 
-    def _follow_clock(self) -> None:
+    def follow_clock(self) -> None:
         """If the clock was set, move what waits with it; what is written from now on comes after that."""
         by = self._watch.moved()
         if not by:
@@ -108,7 +110,7 @@ class Housekeeping:
     # --- writing
 
     async def _write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
-        self._follow_clock()
+        self.follow_clock()
         try:
             return await self._database.write(work, patience=patience)
         except StorageError as error:

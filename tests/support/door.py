@@ -9,12 +9,14 @@ from pathlib import Path
 import argon2
 
 from relay import config
+from relay.limits import Memory
 from relay.listener import Parts, Server, bind
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.rates import Rates
 from relay.model import Clock
 from relay.policy import Policy
-from relay.spool import Claim, Nobody, Spool
+from relay.spool import Claim, Limits, Nobody, Spool
+from relay.spool.capacity import NONE
 from tests.support.spool import opened
 
 QUICK_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -105,6 +107,8 @@ async def door(
     account: str = SMARTHOST,
     clock: Clock | None = None,
     logins: Mapping[str, MailboxLogin] | None = None,
+    limits: Limits = NONE,
+    memory: Memory | None = None,
 ) -> AsyncIterator[Door]:
     """A listener with these tables of configuration."""
     path = folder / "relay.toml"
@@ -113,7 +117,7 @@ async def door(
     )
     settings = config.load(path, {})
     checker = PasswordChecker(clock, QUICK_HASH)
-    async with opened(folder, clock) as spool:
+    async with opened(folder, clock, limits) as spool:
         spool.courier = Promising()
         wanted = settings.listeners["default"]
         parts = Parts(
@@ -121,6 +125,7 @@ async def door(
             rates=Rates(clock),
             logins=logins or {},
             conversations=settings.log.conversations,
+            memory=memory or Memory(),
         )
         server = Server(parts)
         listening = bind(wanted.bind[0])
