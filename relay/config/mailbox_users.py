@@ -40,7 +40,7 @@ def check_account(account: Tree, grant: str, path: KeyPath, findings: Findings) 
 
 def check_client(table: Tree, path: KeyPath, findings: Findings) -> None:
     """A client whose users log in at the provider has no login of its own."""
-    for key in ("login", "password", "password_hash", "htpasswd_file", "certificate_subject"):
+    for key in ("login", "password", "password_hash", "htpasswd_file", "issuer", "certificate_subject"):
         if key in table:
             findings.problem(
                 (*path, key), 'has no meaning with authenticate = "upstream", where each user has his own: remove it'
@@ -81,10 +81,15 @@ def check_ambiguous(found: Mapping[str, Client], findings: Findings) -> None:
 
 
 def check_listener(name: str, users: Mapping[str, Client], findings: Findings) -> None:
-    """Passwords of mailboxes never cross a network readable."""
+    """Passwords of mailboxes, and tokens, never cross a network readable."""
     for key, client in users.items():
         if client.authenticate is not None:
             findings.problem(
                 ("listeners", name, "require_tls"),
                 f"is false, and the users of client {key} would send their mailbox passwords readable: remove it",
+            )
+        if client.issuer is not None:
+            findings.problem(
+                ("listeners", name, "require_tls"),
+                f"is false, and client {key} would send its access tokens readable: remove it",
             )

@@ -13,9 +13,11 @@ from relay.listener import repair
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
 from relay.listener.legacy import LegacyReader
-from relay.listener.rates import SMALLEST, Rates
+from relay.listener.making import Admitted, Maker, waits
+from relay.listener.rates import Rates
 from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
+from relay.oauth.bearer import Bearer
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
 from relay.sink.faults import Faults
 from relay.spool import Spool, Submission, Upload
@@ -48,6 +50,8 @@ class Parts:
     rates: Rates = field(default_factory=Rates)
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
+    bearers: Mapping[str, Bearer] = field(default_factory=dict)
+    """For each client that is recognised by access tokens: what verifies them."""
     visitors: VisitorBook = field(default_factory=VisitorBook)
     """Who came, and what they heard: for the page."""
     memory: Memory = field(default_factory=Memory)
@@ -242,53 +246,19 @@ class Reception:
 
     def _count(self) -> None:
         """Take the message's places in the client's rates, or refuse it."""
-        found = self._parts.rates.take(self._client, self._envelope.recipients)
+        found = waits(self._parts.rates, self._client, self._envelope.recipients)
         if isinstance(found, Refusal):
             self._refuse(found)
         else:
-            self._waits = {recipient: wait for recipient, wait in found.items() if wait >= SMALLEST}
+            self._waits = found
 
     def _submission(self, decisions: Sequence[Decision]) -> Submission:
-        """The message, or all that it becomes: one for each account, and one for those who have to wait for a rate."""
-        made: list[Submission] = []
-        for decision in decisions:
-            everybody = decision.recipients or self._envelope.recipients
-            if not self._waits:
-                made.append(self._message(decision, everybody, first=not made))
-                continue
-            at_once = tuple(recipient for recipient in everybody if recipient not in self._waits)
-            later = tuple(recipient for recipient in everybody if recipient in self._waits)
-            for recipients in filter(None, (at_once, later)):
-                made.append(self._message(decision, recipients, first=not made))
-        return made[0] if len(made) == 1 else replace(made[0], parts=tuple(made[1:]))
-
-    def _message(self, decision: Decision, recipients: tuple[str, ...], *, first: bool) -> Submission:
-        now = self._parts.clock.time()
-        headers = mime.edit_sender(self._headers, decision.edit) if decision.edit else self._headers
-        headers = repair.repaired(headers, self._client, self._first_recipients, eight_bit=self._reader.eight_bit)
-        envelope = replace(
-            self._envelope,
-            sender=decision.sender,
-            recipients=recipients,
-            eight_bit=self._reader.eight_bit,
-            smtputf8=self._envelope.smtputf8 or mime.needs_smtputf8(headers),
-        )
-        name = self._upload.id if first else self._parts.spool.new_id()
-        hop = mime.Hop(self._origin, envelope, self._parts.hostname, name, now, self._extended)
-        wait = max((self._waits.get(recipient, 0.0) for recipient in recipients), default=0.0) if self._waits else 0.0
-        return Submission(
-            account=decision.account,
-            envelope=envelope,
-            headers=mime.prepare(headers, hop),
-            origin=self._origin,
-            received_at=now,
-            expires_at=now + self._client.max_age,
-            message_id=mime.message_id(headers),
-            subject=mime.subject(headers),
-            priority=self._client.priority,
-            id=name,
-            held_until=now + wait if wait else 0.0,
-            reason=f'held for the rates of client "{self._client.name}"' if wait else "",
+        parts = self._parts
+        maker = Maker(parts.hostname, parts.clock.time(), self._upload.id, parts.spool.new_id, self._extended)
+        envelope = replace(self._envelope, eight_bit=self._reader.eight_bit)
+        first = self._first_recipients
+        return maker.submission(
+            Admitted(self._client, envelope, first, self._headers, decisions, self._origin, self._waits)
         )
 
     async def _refused(self) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from relay import listener, log, metrics, oauth, upstream
+from relay import listener, log, oauth, upstream
 from relay.alerts import Radar
 from relay.config import Bind, Settings
 from relay.database import Database, StorageError
@@ -22,7 +22,7 @@ from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery, fallbacks_of, terms_of
 from relay.delivery.reports import Reporter
 from relay.http import HttpClient
-from relay.limits import Ledger, Memory
+from relay.limits import Ledger
 from relay.listener.authentication import PasswordChecker
 from relay.listener.rates import Rates
 from relay.metrics import traffic
@@ -33,11 +33,11 @@ from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
 from relay.service.page import Running, start_page
+from relay.service.room import limits_of, memory_of
 from relay.service.sink_plane import sink_plane
-from relay.service.tokens import Tokens, tokens_of
+from relay.service.tokens import Tokens, bearers_of, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
-from relay.spool import Limits as QueueLimits
 from relay.spool import Spool
 from relay.spool.administration import Administration
 from relay.spool.reporting import Reports
@@ -84,7 +84,7 @@ def upstreams_of(
     """The way out of each account; `keeper` keeps the mail of sinks."""
     siblings: dict[Identity, upstream.Siblings] = {}
     gates = upstream.Gates()
-    return {
+    made: dict[str, Upstream] = {
         name: upstream.build(
             name,
             account,
@@ -100,6 +100,9 @@ def upstreams_of(
         )
         for name, account in settings.accounts.items()
     }
+    for name in made.keys() & set(settings.log.conversations):
+        made[name] = upstream.Overheard(name, made[name])
+    return made
 
 
 def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Identity, list[Rate]]:
@@ -108,12 +111,6 @@ def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Iden
     for name, each in upstreams.items():
         found.setdefault(each.identity, []).extend(settings.accounts[name].rate)
     return found
-
-
-def limits_of(settings: Settings) -> QueueLimits:
-    """What new mail has to leave free."""
-    most = settings.queue.max_size
-    return QueueLimits(most.octets, most.messages, settings.queue.min_free_disk)
 
 
 @dataclass
@@ -134,6 +131,7 @@ class Service:
         self.ready = asyncio.Event()
         self.failed = False
         self.visitors = VisitorBook()
+        self.rates = Rates(self.clock)
         self.traffic = Traffic(self.clock.time)
         self.listening: list[str] = []
         """Where mail is taken, HOST:PORT."""
@@ -188,7 +186,7 @@ class Service:
             terms=terms_of(settings),
             fallbacks=fallbacks_of(settings),
             clock=self.clock,
-            memory=self._memory("out"),
+            memory=memory_of(settings, "out", self.clock),
         )
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
@@ -210,7 +208,7 @@ class Service:
             rules = ReportRules(settings, Policy(settings))
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool, tokens)
+            await self._start_listeners(stack, spool, tokens, bearers_of(settings, http, self.clock))
 
     async def _open_spool(self, stack: contextlib.AsyncExitStack, database: Database) -> Spool:
         settings = self.settings
@@ -252,21 +250,18 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    def _memory(self, direction: str) -> Memory:
-        """Half of the memory for mail: neither direction can take what the other needs to go on."""
-        made = Memory(self.settings.queue.max_bytes_in_memory // 2, self.clock)
-        metrics.MEMORY.labels(direction).set_function(lambda: made.used)
-        return made
-
-    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
+    async def _start_listeners(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens, bearers: Mapping[str, oauth.Bearer]
+    ) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        policy, rates = Policy(self.settings), Rates(self.clock)
-        memory = self._memory("in")
+        policy = Policy(self.settings)
+        memory = memory_of(self.settings, "in", self.clock)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
-                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, rates),
+                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, self.rates),
                 logins=tokens.logins,
+                bearers=bearers,
                 conversations=self.settings.log.conversations,
                 visitors=self.visitors,
                 memory=memory,
@@ -302,6 +297,7 @@ class Service:
             sources=lambda: tokens.first,
             traffic=self.traffic,
             visitors=self.visitors,
+            rates=self.rates,
             listening=self.listening,
             unreported=reports.troubles,
             stopping=self.stop_requested.is_set,

@@ -8,7 +8,7 @@ from relay.config import Settings
 from relay.http import HttpClient
 from relay.listener.authentication import MailboxLogin
 from relay.model import Clock
-from relay.oauth import ConsentStore, Mailboxes, MailboxTokens, TokenSource
+from relay.oauth import Bearer, ConsentStore, KeySet, Mailboxes, MailboxTokens, TokenSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,3 +57,14 @@ def tokens_of(settings: Settings, http: HttpClient, clock: Clock, store: Consent
             if account.acts_as_sender
         },
     )
+
+
+def bearers_of(settings: Settings, http: HttpClient, clock: Clock) -> dict[str, Bearer]:
+    """What verifies the access tokens that clients are recognised by. Clients of one issuer share its keys."""
+    found: dict[str, Bearer] = {}
+    keys: dict[str, KeySet] = {}
+    for name, client in settings.clients.items():
+        if client.issuer is not None and client.audience is not None:
+            shared = keys.setdefault(client.issuer, KeySet(client.issuer, http, clock))
+            found[name] = Bearer(shared, client.audience, clock, claim=client.user_claim, login=client.login)
+    return found

@@ -188,8 +188,7 @@ class Spool(Housekeeping):
     def _tell(self, claim: Claim) -> None:
         message = claim.message
         self.capacity.store(message.size)
-        metrics.ACCEPTED.labels(message.origin.client, message.account).inc()
-        metrics.ACCEPTED_OCTETS.labels(message.origin.client, message.account).inc(message.size)
+        metrics.accepted(message.origin.client, message.account, message.size)
         log.spool.message_queued(
             message.id,
             sender=message.envelope.sender,

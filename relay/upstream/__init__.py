@@ -15,13 +15,14 @@ from relay.upstream.by_mailbox import ByMailbox
 from relay.upstream.gates import Gates
 from relay.upstream.gmail import GmailUpstream
 from relay.upstream.graph import GraphUpstream
+from relay.upstream.overheard import Overheard
 from relay.upstream.probe import probe
 from relay.upstream.sink import Discard, Fail, Keeper, Sink
 from relay.upstream.smtp import SmtpUpstream
 from relay.upstream.smtp.siblings import Siblings
 from relay.upstream.ways import Way, WaysUpstream
 
-__all__ = ["ByMailbox", "Gates", "Keeper", "Siblings", "Upstream", "build", "identity", "probe"]
+__all__ = ["ByMailbox", "Gates", "Keeper", "Overheard", "Siblings", "Upstream", "build", "identity", "probe"]
 
 
 class Upstream(Protocol):

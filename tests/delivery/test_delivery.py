@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from relay.delivery import Delivery, Fallbacks, Terms
 from relay.limits import Pace
@@ -68,7 +69,7 @@ async def works(
     clock = FakeClock()
     paces = {each.identity: Pace(rates, clock) for each in upstreams.values()} if rates else {}
     async with opened(folder, clock) as spool:
-        more = {} if fallbacks is None else {"fallbacks": fallbacks}
+        more: dict[str, Any] = {} if fallbacks is None else {"fallbacks": fallbacks}
         delivery = Delivery(
             spool, upstreams, retry=RETRY, paces=paces, terms=terms, clock=clock, jitter=lambda: 0.5, **more
         )

@@ -14,6 +14,7 @@ from relay.listener import Parts, Server, bind
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.rates import Rates
 from relay.model import Clock
+from relay.oauth import Bearer
 from relay.policy import Policy
 from relay.spool import Claim, Limits, Nobody, Spool
 from relay.spool.capacity import NONE
@@ -109,6 +110,8 @@ async def door(
     logins: Mapping[str, MailboxLogin] | None = None,
     limits: Limits = NONE,
     memory: Memory | None = None,
+    checker: PasswordChecker | None = None,
+    bearers: Mapping[str, Bearer] | None = None,
 ) -> AsyncIterator[Door]:
     """A listener with these tables of configuration."""
     path = folder / "relay.toml"
@@ -116,7 +119,7 @@ async def door(
         f'hostname = "relay.test"\n[listeners.default]\nbind = ["127.0.0.1:0"]\n{listener}\n{clients}\n{account}'
     )
     settings = config.load(path, {})
-    checker = PasswordChecker(clock, QUICK_HASH)
+    checker = checker or PasswordChecker(clock, QUICK_HASH)
     async with opened(folder, clock, limits) as spool:
         spool.courier = Promising()
         wanted = settings.listeners["default"]
@@ -124,6 +127,7 @@ async def door(
             *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()),
             rates=Rates(clock),
             logins=logins or {},
+            bearers=bearers or {},
             conversations=settings.log.conversations,
             memory=memory or Memory(),
         )
