@@ -17,7 +17,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing to tell. `event` is "expires", "expired", "consent_lost" or "identity_paused".
+    """One thing to tell. `event` is "expires", "expired", "consent_lost", "identity_paused" or "storage".
 
     `key` is what it is about, and stays the same as long as that is the same trouble; `kind` and `name` say what runs
     out and whose it is; `at` and `until` are seconds since the epoch, `until` None where nothing runs out.

@@ -35,7 +35,7 @@ _SECRET_EXPIRED = 7000222
 
 
 class Radar:
-    """One for each relay. `lanes` tells how the mailboxes are doing."""
+    """One for each relay. `lanes` tells how the mailboxes are doing, `storage` why the queue takes no mail."""
 
     def __init__(
         self,
@@ -46,11 +46,14 @@ class Radar:
         lanes: Callable[[], Sequence[LaneStatus]],
         http: HttpClient,
         clock: Clock,
+        storage: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._settings = settings
         self._sources = sources
         self._store = store
         self._lanes = lanes
+        self._storage = storage
+        self._unsaved = ""
         self._http = http
         self._clock = clock
         self._deadlines = Deadlines(settings)
@@ -83,6 +86,7 @@ class Radar:
         await self._look_at_sign_ins()
         self._look_at_refusals()
         self._look_at_lanes()
+        self._look_at_storage()
         await self._save()
         await self._outbox.flush()
         await self._save()
@@ -91,7 +95,12 @@ class Radar:
         try:
             await asyncio.to_thread(self._memory.save)
         except OSError as error:
-            log.alerts.state_lost(str(self._memory.file), error.strerror or str(error))
+            reason = error.strerror or str(error)
+            if reason != self._unsaved:  # once, not every minute
+                log.alerts.state_lost(str(self._memory.file), reason)
+            self._unsaved = reason
+        else:
+            self._unsaved = ""
 
     async def _look_at_deadlines(self) -> None:
         now = self._clock.monotonic()
@@ -173,6 +182,14 @@ class Radar:
                 text = f"{lane.identity} has been paused for {duration(since)} and its mail waits: {lane.trouble}"
                 action = f"Find out what to do: relay doctor {lane.accounts[0]}"
                 self._tell_once(key, "identity_paused", "identity", lane.identity, text, action)
+
+    def _look_at_storage(self) -> None:
+        troubles = self._storage()
+        if not troubles:
+            self._memory.forget("storage")
+        for text in troubles[:1]:
+            action = "Make room, or see what is wrong with the disk: the relay goes on by itself"
+            self._tell_once("storage", "storage", "queue", "queue", text, action)
 
     def _tell_once(self, key: str, event: str, kind: str, name: str, text: str, action: str) -> None:
         if key not in self._memory.said:

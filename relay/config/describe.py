@@ -2,6 +2,7 @@
 
 import shlex
 
+from relay.config.queue_size import show_queue_size
 from relay.config.rates import show_rate
 from relay.config.secret import Secret
 from relay.config.settings import Account, Client, Listener, OAuth, Queue, Settings
@@ -230,8 +231,17 @@ def _queue(settings: Settings) -> list[str]:
         f"queue: sqlite:///{settings.database_file}",
         f"  tried again after {waits}, then at the last interval; given up after {show_duration(queue.max_age)}",
         f"  kept: sent {show_duration(queue.keep_sent)}, failed {show_duration(queue.keep_failed)}",
+        f"  {_room(queue)}",
         f"  {_reports(queue)}",
     ]
+
+
+def _room(queue: Queue) -> str:
+    """When new mail is refused."""
+    most = show_queue_size(queue.max_size)
+    size = most if isinstance(most, str) else " or ".join(most)
+    disk = f" and while less than {show_size(queue.min_free_disk)} of its disk are free" if queue.min_free_disk else ""
+    return f"new mail is refused above {size}{disk}; {show_size(queue.max_bytes_in_memory)} of mail in memory"
 
 
 def _reports(queue: Queue) -> str:

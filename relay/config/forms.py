@@ -18,6 +18,7 @@ from pydantic import GetCoreSchemaHandler, ValidationInfo
 from pydantic_core import CoreSchema, core_schema
 
 from relay.config import network, units
+from relay.config import queue_size as queue_sizes
 from relay.config.findings import UnusableError, suggestion
 from relay.config.rates import show_rate
 
@@ -238,8 +239,17 @@ def command() -> Form:
     )
 
 
-def size() -> Form:
-    return Form(units.size, show=units.show_size)
+def size(*, zero: bool = False, least: int = 1) -> Form:
+    return Form(lambda value: units.size(value, zero=zero, least=least), show=units.show_size)
+
+
+def queue_size() -> Form:
+    """How much the queue may hold: octets, messages, or both."""
+    return Form(
+        queue_sizes.queue_size,
+        environment=lambda value: split_list(value) if "," in value else value,
+        show=queue_sizes.show_queue_size,
+    )
 
 
 def scopes() -> Form:

@@ -85,14 +85,18 @@ def show_day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
-def size(value: object) -> int:
-    """Octets from `35MiB`, `64KiB`, `10MB`. Raises ValueError."""
+def size(value: object, *, zero: bool = False, least: int = 1) -> int:
+    """Octets from `35MiB`, `64KiB`, `10MB`; 0 needs no unit where it is allowed. Raises ValueError."""
+    if zero and value in (0, "0") and not isinstance(value, bool):
+        return 0
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError(_size_hint(value))
     octets = int(match[1]) * _OCTETS[match[2]]
-    if not octets:
+    if not octets and not zero:
         raise ValueError(f'"{value}" leaves room for nothing: write a size like "35MiB"')
+    if octets < least and not zero:
+        raise ValueError(f'"{value}" is too small: "{show_size(least)}" is the least')
     if octets > _LARGEST:
         raise ValueError(f'"{value}" is too large: "1024GiB" is the most')
     return octets

@@ -59,6 +59,10 @@ class Database(Protocol):
         """
         ...
 
+    async def prove_writable(self) -> None:
+        """Write something that changes nothing, durably. Raises StorageError while that is not possible."""
+        ...
+
     async def tidy(self) -> bool:
         """Give back to the disk some of what deleted rows have left; whether there is more. Other work goes between."""
         ...

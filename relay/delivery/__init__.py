@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping, Sequence
 from relay import log, metrics
 from relay.database import StorageError
 from relay.delivery.agenda import Agenda
+from relay.delivery.attempt import STORAGE_PAUSE, save, sent
 from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
 from relay.delivery.lane import Lane, Whole
 from relay.delivery.lanes import Lanes, PaceOf
 from relay.delivery.portion import LATER, onward, portion, rest, seen
-from relay.delivery.results import lines, showable, unwritable
+from relay.delivery.results import lines
 from relay.delivery.schedule import Verdict, judge
 from relay.delivery.terms import Terms, terms_of
+from relay.limits import Memory
 from relay.model import Clock, LaneStatus, Message, Outcome, Result, Results, Scope
 from relay.spool import Claim, Queue, Settled, Spool
 from relay.upstream import Upstream
@@ -28,7 +30,6 @@ __all__ = ["Delivery", "Fallbacks", "Terms", "fallbacks_of", "terms_of"]
 POLL = 1.0
 """Seconds after which the queue is looked at in any case: a command may have changed it."""
 HOUSEKEEPING = 30.0
-_STORAGE_PAUSE = 5.0
 
 
 class Delivery:
@@ -48,12 +49,15 @@ class Delivery:
         terms: Mapping[str, Terms] | None = None,
         fallbacks: Fallbacks = NONE,
         clock: Clock | None = None,
+        memory: Memory | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._spool = spool
         self._retry = retry
         self._fallbacks = fallbacks
         self._clock = clock or Clock()
+        self._memory = memory or Memory()
+        """What the messages hold that stand in line or are being sent."""
         self._jitter = jitter
         self._upstreams = upstreams
         self._lanes = Lanes(upstreams, terms or {}, pace_of, fallbacks.to, self._clock)
@@ -96,6 +100,8 @@ class Delivery:
         lane = self._lanes.of(queue)
         if lane is None or not lane.is_plain or self._stopping or not lane.idle(self._clock.time()):
             return False
+        if self._memory.over:
+            return False
         lane.expected += 1
         return True
 
@@ -109,6 +115,7 @@ class Delivery:
         lane = self._lanes.of(claim.queue)
         assert lane is not None  # noqa: S101 (one in which a place is kept stays)
         lane.expected -= 1
+        self._memory.take(claim.weight)
         lane.line.append(claim)
         self._advance(lane)
 
@@ -117,6 +124,13 @@ class Delivery:
         if self._stopping or queue.account not in self._upstreams:
             return False
         return self._clock.time() >= self._lanes.paused_until(queue)
+
+    def clock_moved(self, seconds: float) -> None:
+        """Pauses last as long as they would have, and what is due is looked up anew."""
+        self._lanes.clock_moved(seconds)
+        for lane in self._lanes:
+            self._stir(lane)
+        self.look()
 
     def status(self) -> list[LaneStatus]:
         return self._lanes.status()
@@ -129,12 +143,14 @@ class Delivery:
         try:
             while not self._stopping:
                 self._wake.clear()
+                self._spool.follow_clock()
                 try:
                     await self._look_around()
-                    await self._visit_all()
+                    if await self._memory.room(POLL):
+                        await self._visit_all()
                 except StorageError as error:
-                    log.delivery.storage_trouble(str(error))
-                    await self._clock.sleep(_STORAGE_PAUSE)
+                    self._spool.capacity.fail(error)
+                    await self._clock.sleep(STORAGE_PAUSE)
                 await self._rest()
         finally:
             keeper.cancel()
@@ -157,7 +173,8 @@ class Delivery:
             task.cancel()
         if cut_off:
             await asyncio.wait(cut_off)
-            await self._spool.release(list(cut_off.values()))
+            with contextlib.suppress(StorageError):  # told by the spool; the next start takes the leases back
+                await self._spool.release(list(cut_off.values()))
         for lane in self._lanes:
             await self._send_home(lane)  # whose commit ended meanwhile
         for upstream in self._upstreams.values():
@@ -243,10 +260,14 @@ class Delivery:
         lane.due_at = None  # an arrival during the look-up sets it again
         lane.keep(wanted)
         try:
-            claims = await self._spool.claim(lane.queues, wanted, by_age=lane.by_age(wanted), room=lane.room)
+            claims = await self._spool.claim(
+                lane.queues, wanted, by_age=lane.by_age(wanted), room=lane.room, memory=self._memory.left
+            )
         finally:
             lane.keep(-wanted)
         lane.leased += len(claims)
+        for claim in claims:
+            self._memory.take(claim.weight)
         lane.line.extend(claims)
         self._advance(lane)
         if self._clock.time() < lane.paused_until:
@@ -271,11 +292,13 @@ class Delivery:
         """Give back to the queue who stands in line: nothing was tried."""
         waiting = list(lane.line)
         lane.line.clear()
+        for claim in waiting:
+            self._memory.take(-claim.weight)
         try:
             if waiting:
                 await self._spool.release(waiting, tried=False)
         except StorageError as error:
-            log.delivery.storage_trouble(str(error))  # nobody renews their leases: they are due again in two minutes
+            self._spool.capacity.fail(error)  # nobody renews their leases: they are due again in two minutes
 
     def _begin(self, lane: Lane, claim: Claim) -> None:
         """Start the attempt whose place is taken."""
@@ -284,14 +307,17 @@ class Delivery:
             lane.pace.begin(len(message.envelope.recipients))
         task = asyncio.create_task(self._attempt(lane, claim, message), name=message.id)
         self._attempts[task] = claim
-        task.add_done_callback(self._attempts.pop)
+        task.add_done_callback(self._attempt_over)
+
+    def _attempt_over(self, task: asyncio.Task[None]) -> None:
+        self._memory.take(-self._attempts.pop(task).weight)
 
     async def _attempt(self, lane: Lane, claim: Claim, message: Message) -> None:
         """Send `message`, which is the claim's for as many recipients as one transaction takes."""
         started_at = self._clock.time()
         results: Results = {}
         try:
-            results = await self._send(lane.upstreams[message.account], message)
+            results = await sent(lane.upstreams[message.account], message)
             now = self._clock.time()
             ends = [(result.outcome.value, result.status) for result in results.values()]
             metrics.attempted(message.account, ends, now - started_at)
@@ -303,7 +329,7 @@ class Delivery:
         finally:
             self._leave(lane, message, results)
         settled = Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now, others)
-        await self._save(claim, settled)
+        await save(self._spool, claim, settled, self._clock, self._retry[-1])
         if verdict.trouble is not None:
             await self._send_home(lane)
         again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
@@ -333,29 +359,6 @@ class Delivery:
             self._plan(lane)
         if lane.due_at is not None or any(whole.waiting for whole in lane.wholes):
             self._wake.set()
-
-    async def _send(self, upstream: Upstream, message: Message) -> Results:
-        try:
-            results = await upstream.send(message)
-            return {address: showable(result) for address, result in results.items()}
-        except Exception as error:  # noqa: BLE001 (an upstream that breaks its word must not lose mail)
-            log.internal_error(f"{message.id}: the upstream of {message.account} failed", error)
-            broken = Result(Outcome.DEFERRED, 451, "4.3.0", f"internal error: {type(error).__name__}", Scope.MESSAGE)
-            return dict.fromkeys(message.envelope.recipients, broken)
-
-    async def _save(self, claim: Claim, settled: Settled) -> None:
-        """Write the result, again and again while the disk refuses: forgetting it would send the message twice."""
-        while True:
-            try:
-                await self._spool.finish(claim, settled)
-            except StorageError as error:
-                log.delivery.storage_trouble(str(error))
-                await self._clock.sleep(_STORAGE_PAUSE)
-            except Exception as error:  # noqa: BLE001 (a result that cannot be written must not park the message)
-                log.internal_error(f"{claim.message.id}: its result cannot be written", error)
-                settled = unwritable(claim, settled, self._retry[-1])
-            else:
-                return
 
     def _wait(self, verdict: Verdict) -> str:
         return log.duration((verdict.next_at or 0.0) - self._clock.time())
@@ -392,5 +395,5 @@ class Delivery:
                     self._agenda.forget(lane)
                     self._fallbacks.begin(lane.has)
             except StorageError as error:
-                log.delivery.storage_trouble(str(error))
+                self._spool.capacity.fail(error)
             await self._clock.sleep(HOUSEKEEPING)

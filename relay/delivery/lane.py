@@ -61,6 +61,12 @@ class Whole:
         """Whether it is one of its queues."""
         return queue.account == self.account
 
+    def clock_moved(self, seconds: float) -> None:
+        """Follow a clock that was set."""
+        self.pause.clock_moved(seconds)
+        if self.last_sent_at is not None:
+            self.last_sent_at += seconds
+
     def status(self) -> LaneStatus:
         return LaneStatus(
             str(self), (self.account,), self.active, self.pause.until, self.pause.trouble, self.last_sent_at
@@ -215,6 +221,14 @@ class Lane:
     def is_over(self, now: float) -> bool:
         """Nothing is left here that anybody has to remember."""
         return not (self.active or self.line or self.expected or self.due_at is not None or now < self.paused_until)
+
+    def clock_moved(self, seconds: float) -> None:
+        """Follow a clock that was set."""
+        self.due_at = 0.0
+        self.used_at += seconds
+        self.pause.clock_moved(seconds)
+        if self.last_sent_at is not None:
+            self.last_sent_at += seconds
 
     def status(self) -> LaneStatus:
         return LaneStatus(

@@ -102,6 +102,13 @@ class Lanes:
                 del self._by_queue[queue]
         return over
 
+    def clock_moved(self, seconds: float) -> None:
+        """Follow a clock that was set."""
+        for whole in self.wholes.values():
+            whole.clock_moved(seconds)
+        for lane in self._lanes.values():
+            lane.clock_moved(seconds)
+
     def status(self) -> list[LaneStatus]:
         """How the mailboxes are doing, and the accounts that have many."""
         return [

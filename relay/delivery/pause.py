@@ -28,6 +28,11 @@ class Pause:
         """Something has changed that may have ended the trouble: one attempt shows."""
         self.until = 0.0
 
+    def clock_moved(self, seconds: float) -> None:
+        """Last as long as before, by a clock that was set."""
+        if self.until:
+            self.until += seconds
+
     def end(self) -> bool:
         """The upstream works; True when that ends a time of trouble."""
         recovered = self.failures > 0

@@ -41,7 +41,7 @@ class Reporter:
             try:
                 await self.once()
             except StorageError as error:
-                log.delivery.storage_trouble(str(error))
+                self._reports.failed(error)
             await self._reports.wait(_POLL)
 
     async def once(self) -> None:

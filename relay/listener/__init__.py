@@ -107,7 +107,7 @@ class Server:
     def _admit_opening(self, opening: Opening) -> bool:
         limit = self._parts.settings.max_connections
         if self.stopping or len(self._openings) + len(self._sessions) >= limit:
-            log.listener.connection_refused(opening.address, "max_connections", limit)
+            self._turned_away(opening.address, "max_connections", limit)
             return False
         self._openings.add(opening)
         return True

@@ -8,6 +8,7 @@ from typing import Any
 from relay import log, metrics, mime
 from relay.config import Listener
 from relay.database import StorageError
+from relay.limits import Memory
 from relay.listener import repair
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
@@ -24,6 +25,11 @@ from relay.spool import Queue, Spool, Submission, Upload
 LARGEST_HEADER = 256 * 1024
 """Octets of header block: it is kept in memory and in a column."""
 
+_SMALL = 16 * 1024
+"""Octets that every message may hold, however little memory is left; a session itself holds about as much."""
+NO_ROOM = Refusal(452, "4.3.1", "The message cannot be stored now, please try again later")
+"""Why stands in the log: once for all that hear it, while the queue takes nothing at all."""
+TOO_MUCH = Refusal(452, "4.3.1", "Too much mail is being received at once, please try again later")
 _LONGEST_REPLY = 400
 """RFC 5321 4.5.3.1.5 allows a reply line of 512 octets."""
 
@@ -48,6 +54,8 @@ class Parts:
     """For each client that is recognised by access tokens: what verifies them."""
     visitors: VisitorBook = field(default_factory=VisitorBook)
     """Who came, and what they heard: for the page."""
+    memory: Memory = field(default_factory=Memory)
+    """What all messages that arrive hold of it together."""
     conversations: Collection[str] = ()
     """Clients whose dialogue is written to the log."""
 
@@ -74,6 +82,7 @@ class Reception:
         limit: int,
         extended: bool,
         gone: Callable[[], bool],
+        announced: int = 0,
     ) -> None:
         self._parts = parts
         self._client = client
@@ -92,6 +101,11 @@ class Reception:
         self._upload: Upload = parts.spool.upload()
         self._refusal: Refusal | None = None
         self._spilling = False
+        self._arrival = parts.spool.capacity.arrival()
+        self._arrival.grow(announced)
+        self._held = 0
+        """Octets of memory that are accounted for."""
+        self._hold()
         self._handed_over = False
         """Its commit has begun: the upload is the spool's."""
 
@@ -112,7 +126,7 @@ class Reception:
     @property
     def full(self) -> bool:
         """The disk has to take something before more can come: `spill()`."""
-        return self._upload.full
+        return self._upload.full or (self._parts.memory.over and self._upload.in_memory > _SMALL)
 
     def take(self, data: bytes) -> None:
         """Take the next octets."""
@@ -124,6 +138,29 @@ class Reception:
             self._take_header(part)
         elif self._refusal is None:
             self._upload.add(part, self._reader.dots - dots)
+        self._bound()
+
+    def _bound(self) -> None:
+        """Keep within the room of the queue, and within the memory for all messages together."""
+        if self._refusal is None and self._arrival.grow(self._reader.size):
+            self._refuse(NO_ROOM)
+        self._hold()
+        if self._parts.memory.over and len(self._head) > _SMALL:
+            # A body goes to the disk instead, but a header block cannot.
+            self._refuse(TOO_MUCH)
+            self._hold()
+
+    def _hold(self) -> None:
+        """Account for the memory that is in use."""
+        now = _SMALL + len(self._head) + self._upload.in_memory
+        self._parts.memory.take(now - self._held)
+        self._held = now
+
+    def leave(self) -> None:
+        """The message is stored, refused or forgotten: it needs neither room nor memory any more."""
+        self._arrival.end()
+        self._parts.memory.take(-self._held)
+        self._held = 0
 
     async def spill(self) -> None:
         """Write to the disk what has come."""
@@ -138,6 +175,8 @@ class Reception:
             raise
         finally:
             self._spilling = False
+            if self._held:  # else the client has gone meanwhile
+                self._hold()
 
     def finish(self) -> Coroutine[Any, Any, str]:
         """Decide and begin the commit, now; what is returned waits for the reply to the end of the data."""
@@ -163,6 +202,7 @@ class Reception:
 
     def abandon(self) -> None:
         """The client has gone: forget the message, unless its commit has begun, and what its reply would have been."""
+        self.leave()
         self._parts.spool.unwatch(self._upload.id)
         if not (self._handed_over or self._spilling):
             self._upload.drop()
@@ -171,10 +211,12 @@ class Reception:
         """The first reason stays."""
         self._refusal = self._refusal or refusal
         self._head.clear()
+        if not self._spilling:
+            self._upload.drop()  # the rest is only read to its end
 
     def _refuse_for_now(self, error: Exception) -> None:
-        log.delivery.storage_trouble(str(error))
-        self._refuse(Refusal(452, "4.3.1", "The message cannot be stored now, please try again later"))
+        self._parts.spool.capacity.fail(error)
+        self._refuse(NO_ROOM)
 
     def _take_header(self, part: bytes) -> None:
         head = self._head
@@ -223,7 +265,8 @@ class Reception:
     async def _refused(self) -> str:
         await self._upload.discard()
         origin, sender = self._origin, self._envelope.sender
-        log.listener.message_refused(origin.client, origin.peer, sender, str(self._refusal))
+        if self._refusal is not NO_ROOM or not self._parts.spool.capacity.troubles:
+            log.listener.message_refused(origin.client, origin.peer, sender, str(self._refusal))
         if self._refusal is not None:
             self._parts.refused("message", self._refusal, client=origin.client, peer=origin.peer, subject=sender)
         return str(self._refusal)

@@ -9,7 +9,7 @@ from relay.listener import login, paths, trouble
 from relay.listener.data import DataReader
 from relay.listener.dsn import RecipientWishes, Wishes, recipient_wishes
 from relay.listener.legacy import LegacyReader
-from relay.listener.reception import Parts, Reception
+from relay.listener.reception import NO_ROOM, TOO_MUCH, Parts, Reception
 from relay.listener.tls import ServerTls
 from relay.listener.visitor import VisitorSession
 from relay.model import Envelope, Origin
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _SENDER_OK = "250 2.1.0 Sender OK"
 _MOST_TOLD = 100
 """Refused senders and recipients of one session that get a line in the log."""
+_WAIT_FOR_MEMORY = 20.0
+"""Seconds that a client waits for its turn when too much is being received."""
 _HANDSHAKE = 15.0
 """Seconds for a TLS handshake after STARTTLS."""
 
@@ -37,6 +39,8 @@ class SubmissionSession(VisitorSession):
         """An AUTH exchange: the next line is not a command."""
         self._reception: Reception | None = None
         self._size = 0
+        self._announced = 0
+        """Octets that MAIL said the message has."""
         self._refusals = 0
         self._wishes = Wishes()
 
@@ -141,7 +145,7 @@ class SubmissionSession(VisitorSession):
             return
         refusal = self._check_mail(arg)
         if refusal is not None:
-            if self._is_told():
+            if not (refusal is NO_ROOM and self._parts.spool.capacity.troubles) and self._is_told():
                 log.listener.sender_refused(self.peer, arg, str(refusal))
             self._parts.refused("sender", refusal, client=self._name, peer=self.peer, subject=arg)
             self.push(str(refusal))
@@ -172,7 +176,10 @@ class SubmissionSession(VisitorSession):
             text = f"{parameters.size:,} octets are more than the {self._size:,} allowed here"
             return Refusal(552, "5.3.4", text)
         refusal = self._parts.policy.check_sender(client, path.address) or self._parts.rates.at_mail(client)
+        if refusal is None and self._parts.spool.capacity.refusal(parameters.size):
+            refusal = NO_ROOM
         if refusal is None:
+            self._announced = parameters.size
             self.envelope.mail_from = path.address
             self.envelope.smtp_utf8 = parameters.smtputf8
             self._wishes = Wishes(parameters.ret, parameters.envid)
@@ -255,9 +262,30 @@ class SubmissionSession(VisitorSession):
             # Also the answer to a pipelined DATA after refused recipients (RFC 2920 3.1).
             self.push("554 5.5.1 No valid recipients")
             return
+        if self._parts.memory.over:
+            self.wait_for(self._wait_for_memory(client, sender))
+        else:
+            self._take_message(client, sender)
+
+    async def _wait_for_memory(self, client: ClientPolicy, sender: str) -> None:
+        if await self._parts.memory.room(_WAIT_FOR_MEMORY):
+            self._take_message(client, sender)
+        else:
+            log.listener.message_refused(client.name, self.peer, sender, str(TOO_MUCH))
+            self._not_taken(TOO_MUCH, client, sender)
+
+    def _take_message(self, client: ClientPolicy, sender: str) -> None:
+        if self._parts.spool.capacity.refusal(self._announced):
+            self._not_taken(NO_ROOM, client, sender)
+            return
         self.push("354 End data with <CR><LF>.<CR><LF>")
         self._reception = self._begin(client, sender)
-        self.receiving = True
+        self.expect_content()
+
+    def _not_taken(self, refusal: Refusal, client: ClientPolicy, sender: str) -> None:
+        self._parts.refused("message", refusal, client=client.name, peer=self.peer, subject=sender)
+        self.push(str(refusal))
+        self.forget_message()
 
     def _begin(self, client: ClientPolicy, sender: str) -> Reception:
         recipients = tuple(self.envelope.rcpt_tos)
@@ -269,7 +297,8 @@ class SubmissionSession(VisitorSession):
         origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
         extended, gone = self.session.extended_smtp, self._client_has_left
         reader = LegacyReader(lf=self.lf_only) if self.legacy else DataReader()
-        return Reception(self._parts, client, envelope, origin, reader, limit=self._size, extended=extended, gone=gone)
+        limits = {"limit": self._size, "announced": self._announced}
+        return Reception(self._parts, client, envelope, origin, reader, **limits, extended=extended, gone=gone)
 
     def _client_has_left(self) -> bool:
         """The client has closed the connection: what is written now, nobody reads."""
@@ -323,7 +352,9 @@ class SubmissionSession(VisitorSession):
 
     def _over(self) -> None:
         self.answering = False
-        self._reception = None
+        if self._reception is not None:
+            self._reception.leave()
+            self._reception = None
         if self.conversation is not None:
             self.conversation.next_message()
         self.forget_message()

@@ -10,7 +10,7 @@ from relay.listener.conversation import Conversation
 from relay.listener.reception import Parts
 from relay.listener.tls import ServerTls, describe, names_of
 from relay.listener.transcript import Transcript
-from relay.policy import ClientPolicy
+from relay.policy import ClientPolicy, Refusal
 
 if TYPE_CHECKING:
     from relay.listener import Server
@@ -121,6 +121,13 @@ class VisitorSession(CommandSession):
         text = reason or "the login or its password is wrong"
         now = self._parts.clock.time()
         self._parts.visitors.refused("login", at=now, client="", peer=self.peer, subject=login, reply=text)
+
+    def too_slow(self, seconds: float, octets: int) -> None:
+        log.listener.too_slow(self.peer, seconds, octets)
+        refusal = Refusal(421, "4.4.2", f"{octets:,} octets in {log.duration(seconds)} are too slow")
+        self._parts.refused(
+            "message", refusal, client=self._name, peer=self.peer, subject=self.envelope.mail_from or ""
+        )
 
     def goodbye(self) -> None:
         """Say that the relay stops."""

@@ -21,6 +21,10 @@ _LAST_WORD = 5.0
 """Seconds that a client has to take our last reply."""
 _LARGEST_BACKLOG = 64 * 1024
 """Octets that wait for a step to end before no more are read."""
+LONGEST_DATA = 3600.0
+"""Seconds that the content of one message may take, however steadily it comes."""
+SLOWEST_DATA = 100
+"""Octets a second, on average, once `timeout` has passed: who is slower than an old modem only holds a place."""
 _MOST_COMMANDS = 200
 """Obeyed in one turn of the loop: others get theirs, and who reads no reply is not obeyed further until he does."""
 
@@ -48,6 +52,8 @@ class Wire(asyncio.Protocol):
         self._timeout = timeout
         self._timer: asyncio.TimerHandle | None = None
         self._active_at = 0.0
+        self._content_since = 0.0
+        self._content_octets = 0
 
     # --- for the subclass
 
@@ -62,6 +68,16 @@ class Wire(asyncio.Protocol):
     def vanished(self) -> None:
         """The client has gone for good, or has said all that it ever will: forget what is unfinished."""
         raise NotImplementedError
+
+    def too_slow(self, seconds: float, octets: int) -> None:
+        """The content has come so slowly that the connection is closed."""
+        raise NotImplementedError
+
+    def expect_content(self) -> None:
+        """What comes next is content."""
+        self.receiving = True
+        self._content_since = self.loop.time()
+        self._content_octets = 0
 
     # --- the life of a connection
 
@@ -84,7 +100,8 @@ class Wire(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._gone:
             return
-        self._active_at = self.loop.time()
+        if self.receiving or b"\n" in data:  # a command counts when it is whole
+            self._active_at = self.loop.time()
         self._input.feed(data)
         if self._step is None and not self._clogged:
             self._go_on()
@@ -146,6 +163,7 @@ class Wire(asyncio.Protocol):
             transport.resume_reading()
 
     def _receive(self, data: bytes) -> None:
+        self._content_octets += len(data)
         try:
             rest = self.receive(data)
         except Exception as error:  # noqa: BLE001 (as below; but what follows may be content, which is never obeyed)
@@ -220,13 +238,23 @@ class Wire(asyncio.Protocol):
 
     def _look_at_the_clock(self) -> None:
         """One timer for the whole connection, not one for each command."""
-        left = self._active_at + self._timeout - self.loop.time()
+        now = self.loop.time()
+        idle = left = self._active_at + self._timeout - now
         if self.answering:
             left = self._timeout  # it is we who are slow
+        elif self.receiving:
+            left = min(idle, self._content_since + self._patience_for_content() - now)
         if left > 0:
             self._timer = self.loop.call_later(left, self._look_at_the_clock)
+        elif idle > 0:
+            self.too_slow(now - self._content_since, self._content_octets)
+            self.leave("421 4.4.2 The message comes too slowly, closing the connection")
         else:
             self.leave("421 4.4.2 Timeout, closing the connection")
+
+    def _patience_for_content(self) -> float:
+        """How long the content may take, by what has come of it: a drip does not hold a place for ever."""
+        return min(max(LONGEST_DATA, self._timeout), max(self._timeout, self._content_octets / SLOWEST_DATA))
 
     # --- facts
 

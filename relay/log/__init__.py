@@ -5,7 +5,7 @@ carries a secret: what comes in are addresses, ids and replies, cleaned of contr
 """
 
 from relay.log import admin, alerts, delivery, listener, oauth, reports, sandbox, service, spool, upstream, web
-from relay.log.writing import clean, configure, duration, event, internal_error, logger, only_mistakes, people
+from relay.log.writing import clean, configure, duration, event, internal_error, logger, octets, only_mistakes, people
 
 __all__ = [
     "admin",
@@ -19,6 +19,7 @@ __all__ = [
     "listener",
     "logger",
     "oauth",
+    "octets",
     "only_mistakes",
     "people",
     "reports",

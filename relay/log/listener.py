@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Sequence
 
-from relay.log.writing import event
+from relay.log.writing import duration, event
 
 
 def listening(name: str, places: Sequence[str], tls: str) -> None:
@@ -124,3 +124,8 @@ def struck(peer: str, stage: str, reply: str, delay: float, *, disconnect: bool)
 def refusals_untold(peer: str, count: int) -> None:
     text = f"{peer}: refused {count} times in one session; what is refused further is not told"
     event(logging.WARNING, "refused", text, peer=peer, count=count)
+
+
+def too_slow(peer: str, seconds: float, octets: int) -> None:
+    text = f"{peer}: closed: only {octets:,} octets of its message came in {duration(seconds)}"
+    event(logging.WARNING, "too_slow", text, peer=peer, seconds=round(seconds), octets=octets)

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 
-from relay.log.writing import event, people
+from relay.log.writing import duration, event, people
 
 
 def message_queued(
@@ -23,3 +23,28 @@ def message_damaged(message_id: str, reason: str) -> None:
 def message_expired(message_id: str, account: str, reason: str) -> None:
     text = f"{message_id}: failed: it waited longer than max_age. Last: {reason or 'no attempt was possible'}"
     event(logging.ERROR, "expired", text, id=message_id, account=account, reason=reason)
+
+
+def no_room(reason: str) -> None:
+    text = f"new mail is refused (452) until there is room: {reason}. What is in the queue still goes out"
+    event(logging.ERROR, "full", text, reason=reason)
+
+
+def room_again() -> None:
+    event(logging.WARNING, "room", "there is room for new mail again")
+
+
+def storage_trouble(reason: str) -> None:
+    text = f"the queue cannot be written, new mail is refused (452) and nothing goes out until it can: {reason}"
+    event(logging.ERROR, "storage", text, reason=reason)
+
+
+def storage_restored() -> None:
+    event(logging.WARNING, "storage_restored", "the queue can be written again")
+
+
+def clock_moved(seconds: float, messages: int) -> None:
+    way = "forward" if seconds > 0 else "back"
+    moved = f"the times of {messages} waiting messages were moved with it"
+    text = f"this machine's clock was set {way} by {duration(abs(seconds))}: {moved}"
+    event(logging.WARNING, "clock", text, seconds=round(seconds), messages=messages)

@@ -115,6 +115,16 @@ def duration(seconds: float) -> str:
     return f"{hours}h{minutes}m" if minutes else f"{hours}h"
 
 
+def octets(number: float) -> str:
+    """A size as people say it: `512 B`, `9.8 MiB`, `10 GiB`."""
+    amount, unit = float(number), "B"
+    for larger in ("KiB", "MiB", "GiB"):
+        if abs(amount) < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.1f} {unit}".replace(".0 ", " ")
+
+
 def people(recipients: Sequence[str]) -> str:
     """The first of `recipients`, and how many more there are."""
     first = f"<{recipients[0]}>"

@@ -102,6 +102,20 @@ QUEUE_AGE = Gauge(
 QUEUE_OLDEST = Gauge(
     "relay_queue_oldest_timestamp_seconds", "When the oldest waiting message came.", ("account",), registry=REGISTRY
 )
+QUEUE_OCTETS = Gauge("relay_queue_bytes", "Octets of all messages whose content is kept.", registry=REGISTRY)
+QUEUE_FULL = Gauge(
+    "relay_queue_full", "1 while new mail is refused because there is no room for it, 0 when not.", registry=REGISTRY
+)
+STORAGE_TROUBLE = Gauge(
+    "relay_storage_trouble", "1 while the queue cannot be written, 0 when it can.", registry=REGISTRY
+)
+DISK_FREE = Gauge("relay_disk_free_bytes", "Free octets of the disk that the queue is on.", registry=REGISTRY)
+MEMORY = Gauge(
+    "relay_memory_bytes",
+    "Octets of mail in memory; direction is in (being received) or out (being sent).",
+    ("direction",),
+    registry=REGISTRY,
+)
 TOKEN_EXPIRES = Gauge(
     "relay_token_expires_timestamp_seconds", "When the token in use ends.", ("account",), registry=REGISTRY
 )

@@ -87,7 +87,7 @@ def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses:
         # A sender who is mistyped is no reason to take the relay out of service.
         lanes = [lane for lane in running.delivery.status() if not lane.mailbox]
         paused = [f"{lane.identity}: {lane.trouble}" for lane in lanes if lane.paused_until > now]
-        return [*([spool.trouble] if spool.trouble else []), *paused]
+        return [*spool.capacity.troubles, *paused]
 
     def policy() -> Policy:
         return Policy(running.settings())

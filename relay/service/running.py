@@ -17,7 +17,7 @@ from relay import listener, log, oauth, upstream
 from relay.alerts import Radar
 from relay.config import Bind, Settings
 from relay.config.mailbox_users import acting
-from relay.database import StorageError
+from relay.database import Database, StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery, fallbacks_of, terms_of
@@ -35,6 +35,7 @@ from relay.policy.reports import ReportRules
 from relay.seal import Sealer
 from relay.service import garbage
 from relay.service.page import Running, start_page
+from relay.service.room import limits_of, memory_of
 from relay.service.sign_ins import SignIns
 from relay.service.sink_plane import sink_plane
 from relay.service.tokens import Tokens, bearers_of, tokens_of
@@ -47,6 +48,8 @@ from relay.upstream import Keeper, Upstream
 
 ROLES = frozenset({"listener", "delivery", "web"})
 _PRUNE_EVERY = 3600.0
+_PRUNE_BREATH = 1.0
+"""Seconds between two, however much there is to forget."""
 
 
 class StartError(Exception):
@@ -153,12 +156,7 @@ class Service:
         stack.callback(lock.release)
         database = SqliteDatabase(file)
         stack.push_async_callback(database.close)
-        spool = Spool(database, file.parent, crash_delay=settings.queue.retry[0], clock=self.clock)
-        await spool.open()
-        stack.push_async_callback(spool.close)
-        held = await spool.hold_unknown(list(settings.accounts), acting(settings))
-        if held:
-            log.service.held(held)
+        spool = await self._open_spool(stack, database)
         kept = self.settings.sink
         sink = SinkStore(database, file.parent, Limits(kept.keep, kept.max_bytes, kept.max_age), self.clock)
         stack.push_async_callback(sink.close)
@@ -184,6 +182,7 @@ class Service:
             terms=terms_of(settings),
             fallbacks=fallbacks_of(settings),
             clock=self.clock,
+            memory=memory_of(settings, "out", self.clock),
         )
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
@@ -192,7 +191,13 @@ class Service:
             await self._start_web(stack, sink, shown)
         if "delivery" in self.roles:
             radar = Radar(
-                settings, sources=tokens.first, store=store, lanes=delivery.status, http=http, clock=self.clock
+                settings,
+                sources=tokens.first,
+                store=store,
+                lanes=delivery.status,
+                http=http,
+                clock=self.clock,
+                storage=lambda: spool.capacity.troubles,
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
@@ -201,6 +206,18 @@ class Service:
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
             await self._start_listeners(stack, spool, tokens, bearers_of(settings, http, self.clock))
+
+    async def _open_spool(self, stack: contextlib.AsyncExitStack, database: Database) -> Spool:
+        settings = self.settings
+        folder, first, limits = settings.database_file.parent, settings.queue.retry[0], limits_of(settings)
+        spool = Spool(database, folder, crash_delay=first, clock=self.clock, limits=limits)
+        await spool.open()
+        stack.push_async_callback(spool.close)
+        await spool.capacity.look()
+        self._watch(stack, spool.capacity.run(), "capacity")
+        if held := await spool.hold_unknown(list(settings.accounts), acting(settings)):
+            log.service.held(held)
+        return spool
 
     def _watch(
         self,
@@ -236,6 +253,7 @@ class Service:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
         policy = Policy(self.settings)
+        memory = memory_of(self.settings, "in", self.clock)
         for name, wanted in self.settings.listeners.items():
             parts = listener.Parts(
                 *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, self.rates),
@@ -243,6 +261,7 @@ class Service:
                 bearers=bearers,
                 conversations=self.settings.log.conversations,
                 visitors=self.visitors,
+                memory=memory,
             )
             server = listener.Server(parts)
             sockets = _bound(wanted.bind)
@@ -302,9 +321,10 @@ class Service:
         queue = self.settings.queue
         while True:
             with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
-                await spool.prune(queue.keep_sent, queue.keep_failed, queue.max_size)
+                await spool.prune(queue.keep_sent, queue.keep_failed, limits_of(self.settings))
                 await sink.prune()
-            await self.clock.sleep(_PRUNE_EVERY)
+            await self.clock.wait(spool.capacity.crowded, _PRUNE_EVERY)
+            await self.clock.sleep(_PRUNE_BREATH)
 
 
 def make_state_folder(folder: Path) -> Path:

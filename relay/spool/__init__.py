@@ -6,23 +6,22 @@ What `put` has returned from survives `kill -9`; what was claimed by a process t
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
 from relay import log, metrics
-from relay.database import Connection, Database, StorageError
+from relay.database import Connection, Database
 from relay.model import Clock, MemoryBody, Results
-from relay.spool import debts, diversion, dsn, due, history, parts, pruning, queues, rows
+from relay.spool import capacity, debts, diversion, dsn, due, history, parts, queues, rows
+from relay.spool.capacity import Limits
 from relay.spool.courier import Courier, Nobody
 from relay.spool.diversion import Moved, Revise
 from relay.spool.due import Room
 from relay.spool.history import Overview, Summary
-from relay.spool.mailboxes import Acting, Mailboxes, sort_in
+from relay.spool.housekeeping import Housekeeping
 from relay.spool.queues import Queue
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
-from relay.spool.upload import FileBody, Upload, new_id, remove
+from relay.spool.upload import FileBody, Upload, new_id
 from relay.spool.waiting import Waiting
 
 T = TypeVar("T")
@@ -30,6 +29,7 @@ T = TypeVar("T")
 __all__ = [
     "Claim",
     "Courier",
+    "Limits",
     "Moved",
     "Nobody",
     "Overview",
@@ -50,11 +50,7 @@ _RESULTS_WAIT = 0.01
 """Seconds: a crash within them sends again what had just been sent, as one a moment earlier would have."""
 
 
-_BREATH = 0.05
-"""Seconds between two steps of tidying up: the mail that waits goes first."""
-
-
-class Spool:
+class Spool(Housekeeping):
     """The queue in `database`, with large bodies as files in `folder`.
 
     `crash_delay` is how long a message whose attempt was cut off by a crash waits until it is tried again: the first
@@ -62,22 +58,18 @@ class Spool:
     """
 
     def __init__(
-        self, database: Database, folder: Path, *, crash_delay: float = 60.0, clock: Clock | None = None
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        crash_delay: float = 60.0,
+        clock: Clock | None = None,
+        limits: Limits = capacity.NONE,
     ) -> None:
-        self._database = database
-        self._bodies = folder / "bodies"
+        super().__init__(database, folder, clock or Clock(), limits)
         self._crash_delay = crash_delay
-        self._clock = clock or Clock()
-        self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
         self._waiting = Waiting()
-        self.mailboxes = Mailboxes()
         self._commits: set[asyncio.Future[Any]] = set()
-        self.trouble = ""
-        """Why the last write failed; "" once one has gone well."""
-        self.owed = asyncio.Event()
-        """Set when a report may have become due."""
-        self.courier: Courier = Nobody()
-        """Delivery, when it runs in this process."""
 
     async def open(self) -> None:
         """Make the folder, take back what a crash left half done. Only the serving process calls it.
@@ -86,6 +78,7 @@ class Spool:
         """
         self._bodies.mkdir(mode=0o700, exist_ok=True)
         await self._write(rows.recover)
+        await self.heal()
         names = await asyncio.to_thread(lambda: [path.name for path in self._bodies.iterdir()])
         adopted = await self._database.read(lambda connection: history.adopted(connection, names))
         await self._unlink([name for name in names if name not in adopted])
@@ -124,7 +117,7 @@ class Spool:
         try:
             await upload.seal()
         except BaseException as error:
-            self.trouble = str(error)
+            self._failed(error)
             await upload.discard()
             raise
         await self._commit(upload, submission)
@@ -143,8 +136,7 @@ class Spool:
                 lambda connection: [rows.insert(connection, name, part, body) for (name, part), body in made]
             )
         except BaseException as error:
-            if isinstance(error, OSError):
-                self.trouble = str(error)
+            self._failed(error)
             await upload.discard()
             await loop.run_in_executor(self._pool, parts.forget, upload, names[1:] if upload.in_file else [])
             raise
@@ -160,6 +152,7 @@ class Spool:
         direct = submission.direct and self.courier.reserve(submission.queue)
         now = self._clock.time()
         lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
+        self.follow_clock()
         written = asyncio.ensure_future(
             self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
         )
@@ -182,7 +175,6 @@ class Spool:
         return safe
 
     def _committed(self, claim: Claim, *, direct: bool) -> None:
-        self.trouble = ""
         self._tell(claim)
         if direct:
             self.courier.deliver(claim)
@@ -190,14 +182,14 @@ class Spool:
             self.courier.notice(claim.queue)
 
     def _not_committed(self, upload: Upload, queue: Queue, error: BaseException, *, direct: bool) -> None:
-        if isinstance(error, StorageError | OSError):
-            self.trouble = str(error)
+        self._failed(error)
         if direct:
             self.courier.forgo(queue)
         upload.drop()
 
     def _tell(self, claim: Claim) -> None:
         message = claim.message
+        self.capacity.store(message.size)
         metrics.accepted(message.origin.client, message.account, message.size)
         log.spool.message_queued(
             message.id,
@@ -236,16 +228,25 @@ class Spool:
     # --- delivery's side
 
     async def claim(
-        self, wanted: Sequence[Queue], limit: int, *, by_age: int = 0, room: Room | None = None
+        self,
+        wanted: Sequence[Queue],
+        limit: int,
+        *,
+        by_age: int = 0,
+        room: Room | None = None,
+        memory: int | None = None,
     ) -> list[Claim]:
         """Lease up to `limit` messages that are due, by priority, then age. The attempt is on disk before it is made.
 
-        The oldest `by_age` of all come first, whatever their priority. `room` bounds their recipients.
+        The oldest `by_age` of all come first, whatever their priority. `room` bounds their recipients, `memory`
+        their octets, but for the first.
         """
         now = self._clock.time()
 
         def work(connection: Connection) -> list[tuple[Any, tuple[str, ...]]]:
             chosen = due.messages(connection, wanted, limit, now, by_age=by_age, room=room)
+            if memory is not None and chosen:
+                chosen = rows.fitting(connection, chosen, memory)
             claimed = rows.claim(connection, chosen, now + self._crash_delay, now + LEASE) if chosen else []
             return [(row, rows.pending(connection, row[0])) for row in claimed]
 
@@ -325,62 +326,6 @@ class Spool:
         """The queues of `accounts` in which mail waits, and when the next message of each is due."""
         return await self._database.read(lambda connection: queues.heads(connection, accounts), quick=True)
 
-    async def expire(self) -> int:
-        """Fail what has waited longer than its `max_age`; how many that were."""
-        now = self._clock.time()
-        expired = await self._write(lambda connection: rows.expire(connection, now))
-        for message_id, account, reason in expired:
-            metrics.FAILED.labels(account, "expired").inc()
-            log.spool.message_expired(message_id, account, reason)
-            self.owed.set()
-        return len(expired)
-
-    async def reclaim(self) -> None:
-        """Take back leases that nobody renews."""
-        now = self._clock.time()
-        lost = await self._write(lambda connection: rows.reclaim(connection, now))
-        if lost:
-            log.delivery.leases_lost(lost)
-
-    async def hold_unknown(self, accounts: Sequence[str], acting: Acting | None = None) -> int:
-        """Hold the mail of accounts that the configuration no longer has, and let go what has its account again.
-
-        `acting` are those that act as whoever sends: what waits for them is sorted by mailbox.
-        """
-        chosen = self.mailboxes.acting = acting or {}
-        await self._write(lambda connection: sort_in(connection, accounts, chosen))
-        return await self._write(lambda connection: history.hold_unknown(connection, accounts))
-
-    async def prune(self, keep_sent: float, keep_failed: float, max_size: int | None = None) -> None:
-        """Forget messages that were done longer ago than these seconds; then failed ones, the oldest first, while all
-        content takes more than `max_size` octets. Mail goes on between the steps.
-        """
-        now = self._clock.time()
-        await self._forget(lambda connection: pruning.by_age(connection, now - keep_sent, now - keep_failed))
-        if max_size is not None:
-            excess = await self._database.read(pruning.size) - max_size
-            while excess > 0:
-                freed, files = await self._write(partial(pruning.by_size, excess=excess))
-                await self._unlink(files)
-                excess = excess - freed if freed else 0
-        while await self._database.tidy():
-            await self._clock.sleep(_BREATH)
-
-    async def _forget(self, step: Callable[[Connection], tuple[bool, list[str]]]) -> None:
-        more = True
-        while more:
-            more, files = await self._write(step)
-            await self._unlink(files)
-
-    async def _write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> T:
-        try:
-            result = await self._database.write(work, patience=patience)
-        except StorageError as error:
-            self.trouble = str(error)
-            raise
-        self.trouble = ""
-        return result
-
     # --- for people
 
     async def overview(self) -> Overview:
@@ -390,8 +335,3 @@ class Spool:
     async def recent(self, limit: int = 20) -> list[Summary]:
         """The newest messages, the newest first."""
         return await self._database.read(lambda connection: history.recent(connection, limit))
-
-    async def _unlink(self, names: Sequence[str]) -> None:
-        if names:
-            paths = [self._bodies / name for name in names]
-            await asyncio.get_running_loop().run_in_executor(self._pool, remove, paths)

@@ -29,6 +29,10 @@ class Courier(Protocol):
         """Whether a first attempt can be expected within seconds: its mailbox is not paused."""
         ...
 
+    def clock_moved(self, seconds: float) -> None:
+        """The wall clock was set forward, or back if negative, and the times in the queue with it."""
+        ...
+
 
 class Nobody:
     """No delivery in this process: everything waits in the queue."""
@@ -47,3 +51,6 @@ class Nobody:
 
     def sends(self, _queue: Queue) -> bool:
         return False
+
+    def clock_moved(self, _seconds: float) -> None:
+        """Nothing here has a time."""

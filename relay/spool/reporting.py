@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from pathlib import Path
 
-from relay.database import Connection, Database
+from relay.database import Connection, Database, StorageError
 from relay.model import Clock, Envelope, MemoryBody, Origin
 from relay.spool import Spool, Submission, debts, rows
 from relay.spool.debts import ChangedMeanwhile, Debt
@@ -54,6 +54,10 @@ class Reports:
             return await asyncio.to_thread(debt.body_file.read_bytes)
         except OSError:
             return None
+
+    def failed(self, error: StorageError) -> None:
+        """Note that the database refuses: it is told once."""
+        self._spool.capacity.fail(error)
 
     def new_id(self) -> str:
         """A name for a report."""

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from relay.spool.due import PRIORITIES
 from relay.spool.queues import Queue
 from relay.spool.upload import FileBody
 
+_MOST_AT_ONCE = 4 * 1024 * 1024
 EXPIRED = "5.4.7"
 """Delivery time expired (RFC 3463 3.5)."""
 
@@ -92,6 +94,18 @@ class Claim:
             received_at=submission.received_at,
         )
         return cls(seq, 1, message, submission.expires_at, submission.mailbox)
+
+    @property
+    def weight(self) -> int:
+        """Octets of memory that sending it takes, at most."""
+        return weight(len(self.message.headers) + self.message.body.size)
+
+
+def weight(size: int) -> int:
+    """The same for a message of this size. Of a body in a file no way reads more at once than the smallest ways take
+    in one request; a larger one goes in pieces (`providers.GRAPH.mime_size`).
+    """
+    return min(size, _MOST_AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +220,15 @@ def claim(connection: Connection, chosen: Sequence[int], due_after_crash: float,
         (due_after_crash, lease_until, *chosen),
     ).fetchall()
     return sorted(rows, key=lambda row: chosen.index(row[0]))
+
+
+def fitting(connection: Connection, chosen: Sequence[int], octets: int) -> list[int]:
+    """The first of them, and as many more as there is memory for."""
+    marks = ", ".join("?" * len(chosen))
+    query = f"SELECT seq, size FROM message WHERE seq IN ({marks})"  # noqa: S608 (only marks)
+    sizes = dict(connection.execute(query, tuple(chosen)).fetchall())
+    sums = accumulate(weight(sizes[seq]) for seq in chosen)
+    return [seq for place, (seq, total) in enumerate(zip(chosen, sums, strict=True)) if not place or total <= octets]
 
 
 def pending(connection: Connection, seq: int) -> tuple[str, ...]:

@@ -78,6 +78,11 @@ class Upload:
         return b"" if self.in_file else b"".join(self._buffer)
 
     @property
+    def in_memory(self) -> int:
+        """Octets that are not on the disk."""
+        return self._pending
+
+    @property
     def full(self) -> bool:
         """More is in memory than should be: `spill` it before more is added."""
         return self._pending >= _WRITE or (self._file is None and self._pending > SMALL)
@@ -110,6 +115,7 @@ class Upload:
     def drop(self) -> Future[None] | None:
         """The same without waiting; the future, if there was a file, tells when that has gone."""
         self._buffer.clear()
+        self._pending = 0
         if self._file is None:
             return None
         self._file.close()

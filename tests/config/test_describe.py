@@ -42,6 +42,7 @@ for https://outlook.office365.com/.default (client_credentials)
 queue: sqlite:////state/relay.db
   tried again after 1m, 5m, 15m, 30m, 1h, 2h, 3h, then at the last interval; given up after 5d
   kept: sent 1d, failed 14d
+  new mail is refused above 10GiB and while less than 100MiB of its disk are free; 128MiB of mail in memory
   told of mail that was not delivered: nobody (bounce_to is not set)
 page: http://127.0.0.1:8025/
 log: text from INFO to standard error"""

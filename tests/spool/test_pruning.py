@@ -5,7 +5,7 @@ from pathlib import Path
 
 from relay.database.sqlite import SqliteDatabase
 from relay.model import Clock, Outcome, Result
-from relay.spool import Queue, Settled, Spool
+from relay.spool import Limits, Queue, Settled, Spool
 from relay.spool.debts import heard
 from tests.support.clock import FakeClock
 from tests.support.spool import opened, put, submission
@@ -33,10 +33,10 @@ async def test_the_oldest_failed_mail_makes_room_and_nothing_else(tmp_path: Path
             await clock.advance(1)
         sent = await done(spool, clock, SENT)
         waiting = await put(spool, submission(now=clock.time()), LARGE)
-        await spool.prune(1e6, 1e6, max_size=310_000)
+        await spool.prune(1e6, 1e6, Limits(310_000))
         assert {one.id for one in await spool.recent()} == {*failed[2:], sent, waiting}
         assert {path.name for path in (tmp_path / "bodies").iterdir()} == {*failed[2:], waiting}
-        await spool.prune(1e6, 1e6, max_size=1)
+        await spool.prune(1e6, 1e6, Limits(1))
         assert {one.id for one in await spool.recent()} == {sent, waiting}
 
 
@@ -46,7 +46,7 @@ async def test_what_a_report_is_due_for_stays(tmp_path: Path) -> None:
         await put(spool, submission(now=clock.time()), LARGE)
         (claim,) = await spool.claim([Queue("office")], 1)
         await spool.finish(claim, Settled({"a@example.org": NEVER}, None, True, "", 0.0, clock.time()))
-        await spool.prune(0, 0, max_size=1)
+        await spool.prune(0, 0, Limits(1))
         assert len(await spool.recent()) == 1
 
 

@@ -301,10 +301,11 @@ async def test_trouble_is_remembered_until_a_write_goes_well(tmp_path: Path) -> 
         await spool._write(lambda connection: connection.execute(f"PRAGMA max_page_count = {pages}").fetchone())
         with pytest.raises(StorageError):
             await put(spool, submission(), b"x" * 60_000)
-        assert "no room left" in spool.trouble
+        assert "no room left" in spool.capacity.trouble
         await spool._write(lambda connection: connection.execute("PRAGMA max_page_count = 100000").fetchone())
+        await spool.capacity.look()
+        assert spool.capacity.trouble == ""
         await put(spool, submission(), b"x" * 60_000)
-        assert spool.trouble == ""
         locked.close()
 
 

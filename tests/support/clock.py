@@ -9,10 +9,11 @@ from relay.model import Clock
 
 
 class FakeClock(Clock):
-    """`advance()` moves both clocks and wakes who slept until then, in order."""
+    """`advance()` moves both clocks and wakes who slept until then, in order; `jump()` sets the wall clock alone."""
 
     def __init__(self, start: float = 1_800_000_000.0) -> None:
         self.now = start
+        self._set_by = 0.0
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = itertools.count()
 
@@ -20,11 +21,19 @@ class FakeClock(Clock):
         return self.now
 
     def monotonic(self) -> float:
-        return self.now
+        return self.now - self._set_by
+
+    def elapsed(self) -> float:
+        return self.monotonic()
+
+    def jump(self, seconds: float) -> None:
+        """Somebody sets the clock: no time passes."""
+        self._set_by += seconds
+        self.now += seconds
 
     async def sleep(self, seconds: float) -> None:
         future = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._sleepers, (self.now + seconds, next(self._order), future))
+        heapq.heappush(self._sleepers, (self.monotonic() + seconds, next(self._order), future))
         await future
 
     async def wait(self, event: asyncio.Event, seconds: float) -> None:
@@ -40,14 +49,14 @@ class FakeClock(Clock):
     async def advance(self, seconds: float) -> None:
         """Let `seconds` pass; whoever wakes in between runs at its own moment."""
         await self.settle()  # who was just started goes to sleep now, not later
-        end = self.now + seconds
+        end = self.monotonic() + seconds
         while self._sleepers and self._sleepers[0][0] <= end:
             due, _, future = heapq.heappop(self._sleepers)
-            self.now = max(self.now, due)  # who has set `now` forward has let it pass
+            self.now = max(self.now, due + self._set_by)  # who has set `now` forward has let it pass
             if not future.done():
                 future.set_result(None)
             await self.settle()
-        self.now = end
+        self.now = end + self._set_by
         await self.settle()
 
     async def settle(self) -> None:
@@ -68,6 +77,9 @@ class FastClock(Clock):
 
     def monotonic(self) -> float:
         return (time.monotonic() - self._start) * self._factor
+
+    def elapsed(self) -> float:
+        return self.monotonic()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds / self._factor)

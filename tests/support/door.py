@@ -9,13 +9,15 @@ from pathlib import Path
 import argon2
 
 from relay import config
+from relay.limits import Memory
 from relay.listener import Parts, Server, bind
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.rates import Rates
 from relay.model import Clock
 from relay.oauth import Bearer
 from relay.policy import Policy
-from relay.spool import Claim, Nobody, Queue, Spool
+from relay.spool import Claim, Limits, Nobody, Queue, Spool
+from relay.spool.capacity import NONE
 from tests.support.spool import opened
 
 QUICK_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -108,6 +110,8 @@ async def door(
     account: str = SMARTHOST,
     clock: Clock | None = None,
     logins: Mapping[str, MailboxLogin] | None = None,
+    limits: Limits = NONE,
+    memory: Memory | None = None,
     checker: PasswordChecker | None = None,
     bearers: Mapping[str, Bearer] | None = None,
 ) -> AsyncIterator[Door]:
@@ -118,7 +122,7 @@ async def door(
     )
     settings = config.load(path, {})
     checker = checker or PasswordChecker(clock, QUICK_HASH)
-    async with opened(folder, clock) as spool:
+    async with opened(folder, clock, limits) as spool:
         spool.courier = Promising()
         wanted = settings.listeners["default"]
         parts = Parts(
@@ -127,6 +131,7 @@ async def door(
             logins=logins or {},
             bearers=bearers or {},
             conversations=settings.log.conversations,
+            memory=memory or Memory(),
         )
         server = Server(parts)
         listening = bind(wanted.bind[0])

@@ -6,17 +6,18 @@ from pathlib import Path
 
 from relay.database.sqlite import SqliteDatabase
 from relay.model import Clock, DsnWishes, Envelope, Origin, Priority
-from relay.spool import Spool, Submission
+from relay.spool import Limits, Spool, Submission
+from relay.spool.capacity import NONE
 
 HEADERS = b"From: app@example.com\r\nTo: a@example.org\r\nSubject: Test\r\n"
 ORIGIN = Origin(client="app", listener="default", peer="127.0.0.1", helo="printer")
 
 
 @contextlib.asynccontextmanager
-async def opened(folder: Path, clock: Clock | None = None) -> AsyncIterator[Spool]:
+async def opened(folder: Path, clock: Clock | None = None, limits: Limits = NONE) -> AsyncIterator[Spool]:
     """The spool in `folder`, as a serving process opens it."""
     database = SqliteDatabase(folder / "relay.db")
-    spool = Spool(database, folder, clock=clock)
+    spool = Spool(database, folder, clock=clock, limits=limits)
     try:
         await spool.open()
         yield spool

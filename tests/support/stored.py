@@ -57,6 +57,9 @@ class Wrapped(Database):
     async def tidy(self) -> bool:
         return await self.inner.tidy()
 
+    async def prove_writable(self) -> None:
+        await self.inner.prove_writable()
+
     async def close(self) -> None:
         await self.inner.close()
 

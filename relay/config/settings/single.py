@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from relay.config import addresses, forms, network, places
 from relay.config.network import Bind
+from relay.config.queue_size import QueueSize
 from relay.config.settings.base import (
     Count,
     Duration,
@@ -35,8 +36,12 @@ class Queue(Table):
     """None: the account of the message that was not delivered."""
     keep_sent: DurationOrZero = 86400.0
     keep_failed: DurationOrZero = 14 * 86400.0
-    max_size: Size = 10 * 1024**3
-    """Of all content in the queue. Kept failed mail makes room first."""
+    max_size: Annotated[QueueSize, forms.queue_size()] = QueueSize(10 * 1024**3)
+    """Of all content in the queue. Kept failed mail makes room first, then new mail is refused."""
+    min_free_disk: Annotated[int, forms.size(zero=True)] = 100 * 1024**2
+    """Octets of the disk that new mail leaves free, for results, reports and administration. 0: none."""
+    max_bytes_in_memory: Annotated[int, forms.size(least=4 * 1024**2)] = 128 * 1024**2
+    """Half of it for mail that arrives, half for mail that leaves."""
     drain_timeout: DurationOrZero = 20.0
 
 
