@@ -249,9 +249,9 @@ class Delivery:
         await self._save(claim, settled)
         if verdict.trouble is not None:
             await self._send_home(lane)
-        again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
+        again = "" if verdict.next_at is None else self._again(verdict)
         log.delivery.attempt_ended(message.id, message.account, message.attempt, _lines(results), again)
-        if verdict.next_at is not None:
+        if again:
             self.notice(message.account)
 
     def _judge(self, claim: Claim, results: Results, now: float) -> tuple[Verdict, Results]:
@@ -298,8 +298,11 @@ class Delivery:
             else:
                 return
 
-    def _wait(self, verdict: Verdict) -> str:
-        return log.duration((verdict.next_at or 0.0) - self._clock.time())
+    def _again(self, verdict: Verdict) -> str:
+        """When the recipients that are left are tried again, for the log."""
+        if verdict.trouble is not None:
+            return "it waits until the pause ends"
+        return f"next try in {log.duration((verdict.next_at or 0.0) - self._clock.time())}"
 
     def _pause(self, lane: Lane, trouble: Result, reason: str) -> None:
         if self._clock.time() >= lane.paused_until:

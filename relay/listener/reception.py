@@ -83,6 +83,7 @@ class Reception:
         self._head = bytearray()
         self._headers: list[mime.Header] = []
         self._decisions: tuple[Decision, ...] = ()
+        self._subject = ""
         self._waits: dict[str, float] = {}
         """The seconds that a recipient's copy is held, for the client's rates."""
         self._upload: Upload = parts.spool.upload()
@@ -195,8 +196,9 @@ class Reception:
         if isinstance(decisions, Refusal):
             self._refuse(decisions)
             return
-        self._headers, self._decisions = headers, decisions
-        self._upload.add(body, body.count(b"\n.") + body.startswith(b"."))
+        self._headers, self._decisions, self._subject = headers, decisions, mime.subject(headers)
+        # Nearly always there is none in all that has come.
+        self._upload.add(body, body.count(b"\n.") + body.startswith(b".") if self._reader.dots else 0)
 
     def _count(self) -> None:
         """Take the message's places in the client's rates, or refuse it."""
@@ -224,13 +226,10 @@ class Reception:
         now = self._parts.clock.time()
         headers = mime.edit_sender(self._headers, decision.edit) if decision.edit else self._headers
         headers = repair.repaired(headers, self._client, self._first_recipients, eight_bit=self._reader.eight_bit)
-        envelope = replace(
-            self._envelope,
-            sender=decision.sender,
-            recipients=recipients,
-            eight_bit=self._reader.eight_bit,
-            smtputf8=self._envelope.smtputf8 or mime.needs_smtputf8(headers),
-        )
+        eight_bit, dsn = self._reader.eight_bit, self._envelope.dsn
+        edited = headers is not self._headers
+        smtputf8 = self._envelope.smtputf8 or ((eight_bit or edited) and mime.needs_smtputf8(headers))
+        envelope = Envelope(decision.sender, recipients, eight_bit, smtputf8, dsn)
         name = self._upload.id if first else self._parts.spool.new_id()
         hop = mime.Hop(self._origin, envelope, self._parts.hostname, name, now, self._extended)
         wait = max((self._waits.get(recipient, 0.0) for recipient in recipients), default=0.0) if self._waits else 0.0
@@ -242,7 +241,7 @@ class Reception:
             received_at=now,
             expires_at=now + self._client.max_age,
             message_id=mime.message_id(headers),
-            subject=mime.subject(headers),
+            subject=mime.subject(headers) if edited else self._subject,
             priority=self._client.priority,
             id=name,
             held_until=now + wait if wait else 0.0,
@@ -274,7 +273,7 @@ class Reception:
             at=self._parts.clock.time(),
             peer=self._origin.peer,
             sender=self._envelope.sender,
-            subject=mime.subject(self._headers),
+            subject=self._subject,
             size=self._reader.size,
         )
 
