@@ -15,7 +15,7 @@ $(shell test "$$(cat $(VENV)/.made)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean left-out
+.PHONY: help run test check format bench fuzz lock clean left-out
 
 help:
 	@echo "make run      start the relay with a stand-in Exchange: mail to localhost:2525, page on http://localhost:8025"
@@ -23,6 +23,7 @@ help:
 	@echo "make check    ruff and mypy only"
 	@echo "make format   put the code in the one layout"
 	@echo "make bench    measure, beside a simple relay (takes minutes)"
+	@echo "make fuzz     feed the readers of strangers' octets what breaks them (TARGET=session SECONDS=60)"
 	@echo "make lock     pin the dependencies anew after a change in pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "make clean    remove .venv and everything else that was made here"
 
@@ -43,6 +44,10 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
+
+fuzz: $(VENV)/.test
+	@$(PIP) install --require-hashes -r requirements/fuzz.txt
+	$(BIN)/python -m tests.fuzz $(or $(TARGET),session) --seconds $(or $(SECONDS),60)
 
 # What the tests would also use, but only root can install; .ci/run installs it all.
 left-out:
@@ -101,6 +106,7 @@ lock: $(VENV)/.lock
 	$(COMPILE) --constraint requirements/run.txt requirements/build.in -o requirements/build.txt
 	$(COMPILE) --constraint requirements/run.txt --constraint requirements/build.txt \
 		--group pyproject.toml:test --group pyproject.toml:check -o requirements/test.txt
+	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
 
 clean:

@@ -9,7 +9,7 @@ from pathlib import Path
 from relay.config.findings import Findings, KeyPath
 from relay.config.secret import Secret, SecretError
 from relay.config.secrets import warn_if_open
-from relay.config.settings import Account, Listener
+from relay.config.settings import Account, Listener, Web
 
 SELF_SIGNED = "self-signed"
 """In place of a certificate's file: the relay makes one, in its state folder."""
@@ -74,6 +74,20 @@ def check_account(account: Account, path: KeyPath, findings: Findings) -> None:
         check_authority(account.ca_file, (*path, "ca_file"), findings)
 
 
+def check_page(web: Web, findings: Findings) -> None:
+    """The page's certificate: with it, it is served by https."""
+    if web.certificate and web.key:
+        check_pair(web.certificate, web.key, None, ("web",), findings)
+        return
+    for key, other, holds in (
+        ("certificate", "key", "the certificate and its chain"),
+        ("key", "certificate", "its key"),
+    ):
+        if getattr(web, other) and not getattr(web, key) and not findings.has_problem(("web", key)):
+            text = f"is missing: https needs it beside {other}, the PEM file that holds {holds}"
+            findings.problem(("web", key), text)
+
+
 def check_authority(file: Path, path: KeyPath, findings: Findings) -> None:
     """A file of certificate authorities."""
     if (content := _text(file, path, findings)) is None:
@@ -117,9 +131,8 @@ def _check_match(certificate: Path, key: Path, password: Secret | None, path: Ke
         elif asked and password:
             findings.problem((*path, "key_password"), f"does not open {key}: correct it ({password.origin})")
         elif asked:
-            findings.problem(
-                (*path, "key"), f"{key}: is encrypted: add key_password_file, or store it without password"
-            )
+            add = "add key_password_file, or " if path[0] == "listeners" else ""
+            findings.problem((*path, "key"), f"{key}: is encrypted: {add}store it without password")
         else:
             reason = getattr(error, "reason", None) or error.strerror if isinstance(error, OSError) else error
             findings.problem((*path, "key"), f"{key}: cannot be used ({reason}): check that the file is whole")

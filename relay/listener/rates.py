@@ -72,6 +72,6 @@ def _over(client: ClientPolicy, wait: float, rate: Rate | None, *, key: str, rec
     """A reply with the time to wait in it (RFC 3463 4.7.1)."""
     if rate is None or wait < SMALLEST:
         return None
-    to = f" to {shown(recipient)}" if recipient else ""
-    text = f'Client "{client.name}" may send {show_rate(rate)}{to}: try again in {duration(math.ceil(wait))}'
-    return Refusal(451, "4.7.1", f"{text} (clients.{client.name}.{key})")
+    to, seconds = f" to {shown(recipient)}" if recipient else "", math.ceil(wait)
+    text = f'Client "{client.name}" may send {show_rate(rate)}{to}: try again in {duration(seconds)}'
+    return Refusal(451, "4.7.1", f"{text} (clients.{client.name}.{key})", seconds)

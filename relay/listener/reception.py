@@ -12,12 +12,14 @@ from relay.listener import repair
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.data import DataReader
 from relay.listener.legacy import LegacyReader
-from relay.listener.rates import SMALLEST, Rates
+from relay.listener.making import Admitted, Maker, waits
+from relay.listener.rates import Rates
 from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
+from relay.oauth.bearer import Bearer
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
 from relay.sink.faults import Faults
-from relay.spool import Spool, Submission, Upload
+from relay.spool import Queue, Spool, Submission, Upload
 
 LARGEST_HEADER = 256 * 1024
 """Octets of header block: it is kept in memory and in a column."""
@@ -42,6 +44,8 @@ class Parts:
     rates: Rates = field(default_factory=Rates)
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
+    bearers: Mapping[str, Bearer] = field(default_factory=dict)
+    """For each client that is recognised by access tokens: what verifies them."""
     visitors: VisitorBook = field(default_factory=VisitorBook)
     """Who came, and what they heard: for the page."""
     conversations: Collection[str] = ()
@@ -150,12 +154,14 @@ class Reception:
         if self._refusal is not None or not self._decisions:
             return self._refused()
         submission = self._submission(self._decisions)
+        self._subject = submission.subject
         self._handed_over = True
         spool = self._parts.spool
         if self._client.reply != "delivered":
             return self._reply(spool.put(self._upload, submission))
-        outcome = spool.watch(self._upload.id, submission.account)
-        return self._reply_when_delivered(spool.put(self._upload, submission), submission.account, outcome)
+        queue = spool.mailboxes.queue(submission)
+        outcome = spool.watch(self._upload.id, queue)
+        return self._reply_when_delivered(spool.put(self._upload, submission), queue, outcome)
 
     def abandon(self) -> None:
         """The client has gone: forget the message, unless its commit has begun, and what its reply would have been."""
@@ -196,56 +202,25 @@ class Reception:
         if isinstance(decisions, Refusal):
             self._refuse(decisions)
             return
-        self._headers, self._decisions, self._subject = headers, decisions, mime.subject(headers)
+        self._headers, self._decisions = headers, decisions
         # Nearly always there is none in all that has come.
         self._upload.add(body, body.count(b"\n.") + body.startswith(b".") if self._reader.dots else 0)
 
     def _count(self) -> None:
         """Take the message's places in the client's rates, or refuse it."""
-        found = self._parts.rates.take(self._client, self._envelope.recipients)
+        found = waits(self._parts.rates, self._client, self._envelope.recipients)
         if isinstance(found, Refusal):
             self._refuse(found)
         else:
-            self._waits = {recipient: wait for recipient, wait in found.items() if wait >= SMALLEST}
+            self._waits = found
 
     def _submission(self, decisions: Sequence[Decision]) -> Submission:
-        """The message, or all that it becomes: one for each account, and one for those who have to wait for a rate."""
-        made: list[Submission] = []
-        for decision in decisions:
-            everybody = decision.recipients or self._envelope.recipients
-            if not self._waits:
-                made.append(self._message(decision, everybody, first=not made))
-                continue
-            at_once = tuple(recipient for recipient in everybody if recipient not in self._waits)
-            later = tuple(recipient for recipient in everybody if recipient in self._waits)
-            for recipients in filter(None, (at_once, later)):
-                made.append(self._message(decision, recipients, first=not made))
-        return made[0] if len(made) == 1 else replace(made[0], parts=tuple(made[1:]))
-
-    def _message(self, decision: Decision, recipients: tuple[str, ...], *, first: bool) -> Submission:
-        now = self._parts.clock.time()
-        headers = mime.edit_sender(self._headers, decision.edit) if decision.edit else self._headers
-        headers = repair.repaired(headers, self._client, self._first_recipients, eight_bit=self._reader.eight_bit)
-        eight_bit, dsn = self._reader.eight_bit, self._envelope.dsn
-        edited = headers is not self._headers
-        smtputf8 = self._envelope.smtputf8 or ((eight_bit or edited) and mime.needs_smtputf8(headers))
-        envelope = Envelope(decision.sender, recipients, eight_bit, smtputf8, dsn)
-        name = self._upload.id if first else self._parts.spool.new_id()
-        hop = mime.Hop(self._origin, envelope, self._parts.hostname, name, now, self._extended)
-        wait = max((self._waits.get(recipient, 0.0) for recipient in recipients), default=0.0) if self._waits else 0.0
-        return Submission(
-            account=decision.account,
-            envelope=envelope,
-            headers=mime.prepare(headers, hop),
-            origin=self._origin,
-            received_at=now,
-            expires_at=now + self._client.max_age,
-            message_id=mime.message_id(headers),
-            subject=mime.subject(headers) if edited else self._subject,
-            priority=self._client.priority,
-            id=name,
-            held_until=now + wait if wait else 0.0,
-            reason=f'held for the rates of client "{self._client.name}"' if wait else "",
+        parts = self._parts
+        maker = Maker(parts.hostname, parts.clock.time(), self._upload.id, parts.spool.new_id, self._extended)
+        envelope = replace(self._envelope, eight_bit=self._reader.eight_bit)
+        first = self._first_recipients
+        return maker.submission(
+            Admitted(self._client, envelope, first, self._headers, decisions, self._origin, self._waits)
         )
 
     async def _refused(self) -> str:
@@ -278,13 +253,13 @@ class Reception:
         )
 
     async def _reply_when_delivered(
-        self, stored: Awaitable[None], account: str, outcome: asyncio.Future[Results]
+        self, stored: Awaitable[None], queue: Queue, outcome: asyncio.Future[Results]
     ) -> str:
         """`reply = "delivered"`: the client hears what the upstream said, if that comes in time."""
         spool = self._parts.spool
         try:
             reply = await self._reply(stored)
-            if self._refusal is not None or not (outcome.done() or spool.courier.sends(account)):
+            if self._refusal is not None or not (outcome.done() or spool.courier.sends(queue)):
                 return reply
             async with asyncio.timeout(self._client.reply_timeout):
                 results = await outcome

@@ -109,6 +109,11 @@ TOKEN_GOOD = Gauge(
     "relay_token_good", "1 when the last request for a token gave one, 0 when not.", ("account",), registry=REGISTRY
 )
 READY = Gauge("relay_ready", "1 while the relay can take and send mail, as /readyz says.", registry=REGISTRY)
+TASKS = Gauge(
+    "relay_tasks",
+    "Tasks of the event loop. It follows the load; a number that only grows is a leak.",
+    registry=REGISTRY,
+)
 STARTED = Gauge("relay_start_timestamp_seconds", "When the relay started.", registry=REGISTRY)
 
 

@@ -10,11 +10,15 @@ _LONGEST_SHOWN = 120
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A reply that refuses; `str()` is its line, without CRLF (RFC 5321 4.2, enhanced status of RFC 3463)."""
+    """A reply that refuses; `str()` is its line, without CRLF (RFC 5321 4.2, enhanced status of RFC 3463).
+
+    `retry_after` are the seconds after which the same would be taken, 0 where waiting does not help.
+    """
 
     code: int
     status: str
     text: str
+    retry_after: int = 0
 
     def __str__(self) -> str:
         return f"{self.code} {self.status} {self.text}"

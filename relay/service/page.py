@@ -11,6 +11,8 @@ from relay import log, web
 from relay.config import SecretError, Settings
 from relay.delivery import Delivery
 from relay.listener.authentication import Attempt, PasswordChecker, Verdict
+from relay.listener.by_program import HandIn
+from relay.listener.rates import Rates
 from relay.metrics.traffic import Traffic
 from relay.metrics.visits import VisitorBook
 from relay.model import Clock
@@ -37,6 +39,7 @@ class Running:
     sources: Callable[[], Mapping[str, TokenSource]]
     traffic: Traffic
     visitors: VisitorBook
+    rates: Rates
     listening: Sequence[str]
     stopping: Callable[[], bool]
     unreported: Callable[[], Awaitable[tuple[int, int]]]
@@ -81,19 +84,22 @@ def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses:
 
     async def troubles() -> list[str]:
         now, spool = running.clock.time(), running.spool
-        paused = [f"{lane.identity}: {lane.trouble}" for lane in running.delivery.status() if lane.paused_until > now]
+        # A sender who is mistyped is no reason to take the relay out of service.
+        lanes = [lane for lane in running.delivery.status() if not lane.mailbox]
+        paused = [f"{lane.identity}: {lane.trouble}" for lane in lanes if lane.paused_until > now]
         return [*([spool.trouble] if spool.trouble else []), *paused]
 
-    def wake() -> None:
-        for name in running.settings().accounts:
-            running.delivery.notice(name)
+    def policy() -> Policy:
+        return Policy(running.settings())
 
+    hand_in = HandIn(running.settings, policy, running.spool, running.rates, running.visitors, running.clock)
     return View(
         clock=running.clock,
         spool=running.spool,
         queue=running.queue,
         settings=running.settings,
-        policy=lambda: Policy(running.settings()),
+        policy=policy,
+        hand_in=hand_in.take,
         sources=running.sources,
         consents=running.consents,
         lanes=running.delivery.status,
@@ -110,7 +116,7 @@ def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses:
         check=_check(running, checker) if running.settings().web.password_hash is not None else None,
         sandbox=running.sandbox,
         received=running.received,
-        wake=wake,
+        wake=running.delivery.look,
         stopping=running.stopping,
     )
 

@@ -17,10 +17,12 @@ from relay.spool import rows
 from relay.spool.ages import Ages, ages
 from relay.spool.changes import Change, Changed
 from relay.spool.details import Details, details
-from relay.spool.history import Summary, summaries
+from relay.spool.history import Overview, Summary, overview, summaries
 from relay.spool.selection import Selection, condition, find
 from relay.spool.trouble import LastTrouble, last_trouble
 
+_AGES_LAST = 20.0
+"""Times what it took to count them: every waiting message is looked at."""
 _BATCH = 500
 """Messages that are changed in one transaction: more would keep the mail waiting."""
 
@@ -32,25 +34,42 @@ class Administration:
         self._database = database
         self._bodies = folder / "bodies"
         self._clock = clock or Clock()
+        self._aged: tuple[float, list[Ages]] = (float("-inf"), [])
 
     async def listing(self, selection: Selection, limit: int, start: int = 0) -> tuple[list[Summary], int]:
         """The newest `limit` messages behind the first `start`, the newest first, and how many there are in all."""
 
         def work(connection: Connection) -> tuple[list[Summary], int]:
             where, values = condition(selection)
-            count = connection.execute(f"SELECT count(*) FROM message WHERE {where}", values).fetchone()[0]  # noqa: S608
-            return summaries(connection, where, values, limit, start), count
+            return summaries(connection, where, values, limit, start) if limit else [], _count(connection, selection)
 
         return await self._database.read(work)
+
+    async def newest(self, selection: Selection, limit: int, start: int = 0) -> list[Summary]:
+        """The same without how many there are in all."""
+        where, values = condition(selection)
+        return await self._database.read(lambda connection: summaries(connection, where, values, limit, start))
+
+    async def overview(self) -> Overview:
+        """How many messages each account has in each state."""
+        return await self._database.read(overview)
 
     async def last_trouble(self, account: str) -> LastTrouble | None:
         """What the newest attempt of an account that went wrong came to; None when none is kept."""
         return await self._database.read(lambda connection: last_trouble(connection, account))
 
     async def ages(self) -> list[Ages]:
-        """How old the waiting mail of each account is."""
-        now = self._clock.time()
-        return await self._database.read(lambda connection: ages(connection, now))
+        """How old the waiting mail of each account is, or of each mailbox in it.
+
+        What took long to count is told again for a while.
+        """
+        began = self._clock.monotonic()
+        if began >= self._aged[0]:
+            now = self._clock.time()
+            found = await self._database.read(lambda connection: ages(connection, now))
+            ended = self._clock.monotonic()
+            self._aged = ended + (ended - began) * _AGES_LAST, found
+        return self._aged[1]
 
     async def find(self, selection: Selection) -> list[tuple[int, str]]:
         """The messages that are meant, the oldest first: [(seq, id)]."""
@@ -87,6 +106,17 @@ class Administration:
     def _unlink(self, names: Sequence[str]) -> None:
         for name in names:
             (self._bodies / name).unlink(missing_ok=True)
+
+
+def _count(connection: Connection, selection: Selection) -> int:
+    if selection.everything:
+        count: int = connection.execute("SELECT count(*) FROM message").fetchone()[0]
+        return count
+    if selection.by_state:
+        return overview(connection).total(*selection.states, account=selection.account, tried=selection.tried)
+    where, values = condition(selection)
+    found: int = connection.execute(f"SELECT count(*) FROM message WHERE {where}", values).fetchone()[0]  # noqa: S608
+    return found
 
 
 @contextlib.asynccontextmanager

@@ -1,12 +1,11 @@
 """Statements that look at the queue as a whole: for the page, for start-up and for housekeeping."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from relay.database import Connection
-from relay.model import Origin
+from relay.spool.queues import Queue, origin_of
 
 REMOVED = "its account is not in the configuration: put it back, or drop the message"
 _BATCH = 200
@@ -15,13 +14,26 @@ _PRIORITIES = (0, 1, 2)
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """Counts by (account, state), and how old the oldest waiting message is."""
+    """Counts by (account, state), and when the first of the waiting messages came.
+
+    `tried` are those of the queued ones that were tried before, by account.
+    """
 
     counts: dict[tuple[str, str], int]
     oldest_waiting: float | None
+    tried: dict[str, int]
 
-    def total(self, state: str) -> int:
-        return sum(count for (_, of_state), count in self.counts.items() if of_state == state)
+    def total(self, *states: str, account: str = "", tried: bool | None = None) -> int:
+        """How many are in one of these states, none meaning any: of one account or of all, `tried` before or not."""
+        of_state = {
+            key: count
+            for key, count in self.counts.items()
+            if (not states or key[1] in states) and account in ("", key[0])
+        }
+        if tried is None:
+            return sum(of_state.values())
+        before = sum(self.tried.get(name, 0) for name, state in of_state if state == "queued")
+        return before if tried else sum(of_state.values()) - before
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +60,27 @@ class Summary:
 
 
 def overview(connection: Connection) -> Overview:
-    """How many messages each account has in each state, and when the oldest in the queue came."""
-    counts = connection.execute("SELECT account, state, count(*) FROM message GROUP BY account, state").fetchall()
-    oldest = connection.execute("SELECT min(received_at) FROM message WHERE state = 'queued'").fetchone()[0]
-    return Overview({(account, state): count for account, state, count in counts}, oldest)
+    """How many messages each account has in each state, and when the first in the queue came.
+
+    Each part is read from the index that serves it: the rows themselves, which hold the mail, are many pages.
+    """
+    queued = connection.execute(
+        """SELECT account, count(*), sum(seq IN (SELECT message FROM attempt)), min(seq)
+           FROM message WHERE state = 'queued' GROUP BY account"""
+    ).fetchall()
+    others = [
+        row
+        for where in ("state = 'active'", "state = 'held'", "done_at IS NOT NULL")
+        for row in connection.execute(
+            f"SELECT account, state, count(*) FROM message WHERE {where} GROUP BY account, state"  # noqa: S608
+        ).fetchall()
+    ]
+    counts = {(account, "queued"): count for account, count, *_ in queued}
+    counts |= {(account, state): count for account, state, count in others}
+    first = min((seq for *_, seq in queued), default=None)
+    row = connection.execute("SELECT received_at FROM message WHERE seq = ?", (first,)).fetchone()
+    tried = {account: before for account, _, before, _ in queued if before}
+    return Overview(counts, row[0] if row is not None else None, tried)
 
 
 def recent(connection: Connection, limit: int) -> list[Summary]:
@@ -63,9 +92,13 @@ def summaries(
     connection: Connection, where: str, parameters: Sequence[Any], limit: int, start: int = 0
 ) -> list[Summary]:
     """The newest `limit` messages behind the first `start` for which the SQL `where` holds, the newest first."""
+    # Sorted apart (that is what the plus does): an index is small beside the rows that would have to be gone through.
+    order = "+seq" if start else "seq"
     rows = connection.execute(
         f"""SELECT seq, id, kind, state, reason, account, origin, sender, message_id, subject, size, attempts,
-                received_at, next_at FROM message WHERE {where} ORDER BY seq DESC LIMIT ? OFFSET ?""",  # noqa: S608 (no input)
+                received_at, next_at FROM message
+            WHERE seq IN (SELECT seq FROM message WHERE {where} ORDER BY {order} DESC LIMIT ? OFFSET ?)
+            ORDER BY seq DESC""",  # noqa: S608 (no input)
         [*parameters, limit, start],
     ).fetchall()
     return [_summary(connection, row) for row in rows]
@@ -96,26 +129,18 @@ def _summary(connection: Connection, row: Sequence[Any]) -> Summary:
     )
 
 
-def origin_of(text: str) -> Origin:
-    """An origin as a row has it; an empty one where the row is damaged."""
-    try:
-        return Origin(*map(str, json.loads(text)))
-    except (TypeError, ValueError):
-        return Origin("", "", "")
-
-
-def next_due(connection: Connection, accounts: Sequence[str]) -> float | None:
-    """When the next message of these accounts is due, in seconds since the epoch; None: nothing waits."""
-    heads: list[float] = []
-    for account in accounts:
+def next_due(connection: Connection, queues: Sequence[Queue]) -> float | None:
+    """When the next message of these queues is due, in seconds since the epoch; None: nothing waits."""
+    found: list[float] = []
+    for queue in queues:
         for priority in _PRIORITIES:  # the index holds each in order: together they would have to be looked through
             rows = connection.execute(
-                """SELECT next_at FROM message WHERE state = 'queued' AND account = ? AND priority = ?
+                """SELECT next_at FROM message WHERE state = 'queued' AND account = ? AND mailbox = ? AND priority = ?
                    ORDER BY next_at LIMIT 1""",
-                (account, priority),
+                (*queue, priority),
             ).fetchall()
-            heads += [next_at for (next_at,) in rows]
-    return min(heads, default=None)
+            found += [next_at for (next_at,) in rows]
+    return min(found, default=None)
 
 
 def adopted(connection: Connection, names: Sequence[str]) -> set[str]:

@@ -7,6 +7,13 @@ from typing import Any
 from relay.database import Connection
 
 STATES = ("queued", "active", "held", "failed", "corrupt", "sent")
+_BY_INDEX = {
+    "queued": "SELECT seq FROM message WHERE state = 'queued'",
+    "active": "SELECT seq FROM message WHERE state = 'active'",
+    "held": "SELECT seq FROM message WHERE state = 'held'",
+}
+_DONE = "SELECT seq FROM message WHERE done_at IS NOT NULL"
+_TRIED = "seq IN (SELECT message FROM attempt)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +34,12 @@ class Selection:
     received_before: float | None = None
     received_after: float | None = None
     tried: bool | None = None
-    """Of waiting mail: whether there is a reason why it waits, or it waits for its first attempt."""
+    """Of waiting mail: whether an attempt went wrong, or it waits for its first."""
+
+    @property
+    def by_state(self) -> bool:
+        """Whether nothing restricts it but states, account and `tried`."""
+        return self == Selection(states=self.states, tried=self.tried, account=self.account)
 
     @property
     def everything(self) -> bool:
@@ -58,18 +70,26 @@ def condition(selection: Selection) -> tuple[str, list[Any]]:
         add(f"EXISTS (SELECT 1 FROM recipient WHERE message = seq AND {term})", value)  # noqa: S608
     if selection.states:
         add(f"state IN ({marks(selection.states)})", *selection.states)
+        # Found by the indexes: a look at each row would be a look at all mail that is kept.
+        parts = dict.fromkeys(_BY_INDEX.get(state, _DONE) for state in selection.states)
+        add(f"seq IN ({' UNION ALL '.join(parts)})")
     if selection.received_before is not None:
         add("received_at < ?", selection.received_before)
     if selection.received_after is not None:
         add("received_at > ?", selection.received_after)
     if selection.tried is not None:
-        add("(attempts > 0 OR reason <> '')" if selection.tried else "(attempts = 0 AND reason = '')")
+        add(_TRIED if selection.tried else f"NOT {_TRIED}")
     return " AND ".join(terms) or "1 = 1", values
 
 
 def find(connection: Connection, selection: Selection) -> list[tuple[int, str]]:
     """The messages by age, the oldest first: [(seq, id)]."""
     where, values = condition(selection)
+    if selection == Selection(name=selection.name):
+        # Mostly it is an id, and that is found at once: a Message-ID may be anybody's, in every row.
+        known = connection.execute("SELECT seq, id FROM message WHERE id = ?", (selection.name.lower(),)).fetchall()
+        if known:
+            return [(seq, identifier) for seq, identifier in known]
     rows = connection.execute(f"SELECT seq, id FROM message WHERE {where} ORDER BY seq", values).fetchall()  # noqa: S608
     return [(seq, identifier) for seq, identifier in rows]
 

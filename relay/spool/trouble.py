@@ -6,6 +6,10 @@ from typing import Any
 
 from relay.database import Connection
 
+Row = tuple[int, str, str, str, float, str]
+_LATELY = 500
+"""Attempts that are looked at first: to find an account's among all takes a look at the message of each."""
+
 
 @dataclass(frozen=True, slots=True)
 class LastTrouble:
@@ -33,11 +37,7 @@ class LastTrouble:
 
 def last_trouble(connection: Connection, account: str) -> LastTrouble | None:
     """What the newest attempt that went wrong came to; None when none is kept."""
-    row = connection.execute(
-        """SELECT message.seq, id, state, sender, ended_at, results FROM attempt JOIN message ON seq = message
-           WHERE account = ? ORDER BY ended_at DESC LIMIT 1""",
-        (account,),
-    ).fetchone()
+    row = _newest(connection, account, _LATELY) or _newest(connection, account, -1)
     if row is None:
         return None
     seq, identifier, state, sender, at, results = row
@@ -46,7 +46,9 @@ def last_trouble(connection: Connection, account: str) -> LastTrouble | None:
         "SELECT hint FROM recipient WHERE message = ? AND address = ?", (seq, recipient)
     ).fetchone()
     sent = connection.execute(
-        "SELECT max(done_at) FROM message WHERE account = ? AND state = 'sent'", (account,)
+        """SELECT done_at FROM message WHERE done_at IS NOT NULL AND account = ? AND state = 'sent'
+           ORDER BY done_at DESC LIMIT 1""",
+        (account,),
     ).fetchone()
     return LastTrouble(
         id=identifier,
@@ -57,8 +59,19 @@ def last_trouble(connection: Connection, account: str) -> LastTrouble | None:
         outcome=outcome,
         reply=f"{code} {status} {text}",
         hint=hint[0] if hint is not None else "",
-        sent_at=sent[0],
+        sent_at=sent[0] if sent is not None else None,
     )
+
+
+def _newest(connection: Connection, account: str, most: int) -> Row | None:
+    """Of the newest `most` attempts that went wrong, -1 for all, the last of that account."""
+    found: Row | None = connection.execute(
+        """SELECT seq, id, state, sender, ended_at, results
+           FROM (SELECT message, ended_at, results FROM attempt ORDER BY ended_at DESC LIMIT ?) CROSS JOIN message
+           WHERE seq = message AND account = ? ORDER BY ended_at DESC LIMIT 1""",
+        (most, account),
+    ).fetchone()
+    return found
 
 
 def _worst(results: dict[str, list[Any]]) -> tuple[str, list[Any]]:

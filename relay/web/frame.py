@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from relay import __version__
+from relay.spool.history import Overview
 from relay.web import looks
 from relay.web.gate import is_loopback, visitor
 from relay.web.view import View
@@ -98,10 +99,13 @@ class Frame:
         kept = {name: value for name, value in query.items() if value not in ("", None)}
         return f"{self.base}{path}{'?' if kept else ''}{urlencode(kept)}"
 
-    async def page(self, request: Request, template: str, *, status: int = 200, **context: Any) -> Response:
-        """A whole page."""
+    async def page(
+        self, request: Request, template: str, *, status: int = 200, overview: Overview | None = None, **context: Any
+    ) -> Response:
+        """A whole page; `overview` is of the queue, if the caller has it already."""
         view, who = self.view, visitor(request)
-        overview = await view.spool.overview() if who.admin else None
+        if overview is None and who.admin:
+            overview = await view.spool.overview()
         sees_mail = self.sees_mail(request)
         streams = [*(["/events"] if who.admin else []), *(["/mail/events"] if sees_mail else [])]
         text = self._environment.get_template(template).render(

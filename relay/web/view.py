@@ -9,16 +9,22 @@ from relay import log
 from relay.config import Settings
 from relay.metrics.traffic import Traffic
 from relay.metrics.visits import VisitorBook
-from relay.model import Clock, LaneStatus
+from relay.mime import Header
+from relay.model import Clock, Envelope, LaneStatus
 from relay.oauth import ConsentStore, TokenSource
-from relay.policy import Policy
-from relay.spool import Spool
+from relay.policy import ClientPolicy, Policy, Refusal
+from relay.spool import Spool, Submission, Upload
 from relay.spool.administration import Administration
 from relay.web.sessions import Sessions
 from relay.web.sink.plane import Plane
 
 Check = Callable[[str, str, str], Awaitable[bool | None]]
 """(user name, password, peer address): whether the password is right; None when too many are being checked."""
+HandIn = Callable[[ClientPolicy, Envelope, list[Header], bytes, Upload, str], Awaitable[Submission | Refusal]]
+"""(client, envelope, header block, body, a new upload, peer): queue a message as the listeners would, or their refusal.
+
+Raises StorageError or OSError when nothing can be stored now.
+"""
 Reload = Callable[[], Awaitable[Sequence[str]]]
 """Reads the configuration again; what was changed and what is wrong with it, as sentences."""
 _MOST_CHANGES = 200
@@ -63,6 +69,7 @@ class View:
     queue: Administration
     settings: Callable[[], Settings]
     policy: Callable[[], Policy]
+    hand_in: HandIn
     sources: Callable[[], Mapping[str, TokenSource]]
     consents: ConsentStore
     lanes: Callable[[], Sequence[LaneStatus]]

@@ -37,6 +37,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     folder: Path = tmp_path_factory.mktemp("page")
     narrow = (
         '[clients.narrow]\npassword = "a long secret"\nnetworks = ["127.0.0.0/8"]\nsenders = ["only@example.com"]\n'
+        '[clients.slow]\npassword = "a long secret"\nsenders = ["*"]\nrate = ["1 message/1h"]\n'
+        '[clients.staging]\npassword = "a long secret"\nsenders = ["*"]\nredirect_to = "team@example.com"\n'
     )
     with way(folder) as at:
         faults = at.stand_in.sandbox.faults

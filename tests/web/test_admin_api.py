@@ -9,7 +9,7 @@ import pytest
 
 from relay.sandbox import Fault
 from tests.support.process import PATIENCE
-from tests.support.way import message, send
+from tests.support.way import connect, message, send
 from tests.web.conftest import GONE, Running
 
 ROOT = "/api/admin"
@@ -122,7 +122,7 @@ def test_a_whole_message_is_sent_as_it_is(running: Running) -> None:
 @pytest.mark.parametrize(
     ("change", "status", "why"),
     [
-        ({"client": "nobody"}, 400, "there are app, narrow"),
+        ({"client": "nobody"}, 400, "there are app, narrow, slow, staging"),
         ({"client": "narrow"}, 403, "clients.narrow.senders"),
         ({"to": []}, 400, "recipients"),
         ({"to": ["x\r\nDATA"]}, 400, "no address"),
@@ -135,6 +135,32 @@ def test_a_whole_message_is_sent_as_it_is(running: Running) -> None:
 def test_what_the_rules_forbid_is_refused(running: Running, change: dict[str, Any], status: int, why: str) -> None:
     body = {"client": "app", "from": "app@example.com", "to": ["kim@example.org"], "text": "x", **change}
     assert why in post(running, "/send", body, status)["error"]
+
+
+def test_the_rates_of_a_client_count_here_too(running: Running) -> None:
+    body = {"client": "slow", "from": "app@example.com", "to": ["slow@example.org"], "text": "x"}
+    post(running, "/send", body, 202)
+    answer = running.browser.post(f"{ROOT}/send", json=body)
+    assert answer.status_code == 429
+    told = answer.json()
+    assert told["error"].startswith('451 4.7.1 Client "slow" may send 1 messages/1h: try again in ')
+    assert 3500 < told["retry_after"] <= 3600
+    assert answer.headers["retry-after"] == str(told["retry_after"])
+    with connect(running.process) as session:
+        session.login("slow", "a long secret")
+        assert session.mail("app@example.com")[0] == 451  # one count for both doors
+    refusals = get(running, "/clients")["refusals"]
+    assert told["error"][:60] in [one["reply"][:60] for one in refusals if one["client"] == "slow"]
+
+
+def test_a_staging_client_writes_to_nobody_else(running: Running) -> None:
+    body = {"client": "staging", "from": "app@example.com", "to": ["customer@example.org"], "subject": "Staged"}
+    queued = post(running, "/send", {**body, "text": "x"}, 202)
+    assert queued["parts"] == [{"id": queued["id"], "account": "office"}]
+    running.process.wait_for("sent", id=queued["id"])
+    (arrived,) = [one for one in running.at.received if one.subject == "Staged"]
+    assert list(arrived.recipients) == ["team@example.com"]
+    assert b"customer@example.org" in arrived.raw
 
 
 def test_work_is_begun_and_watched(running: Running) -> None:

@@ -72,6 +72,7 @@ def test_hold_and_release(running: Running) -> None:
     changes = running.browser.get("/changes").text
     assert "queue hold" in changes
     running.process.wait_for("change", what="queue release", target=identifier)
+    running.process.wait_for("deferred", 2, id=identifier)  # it waits again, as others here expect it
 
 
 def test_retry_brings_what_failed_to_its_recipient(running: Running) -> None:

@@ -1,6 +1,6 @@
 """A message by API into the queue, under a named client: the same rules and the same trace as by SMTP."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from starlette.concurrency import run_in_threadpool
@@ -8,14 +8,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from relay import log, mime
-from relay.config import Client
 from relay.database import StorageError
 from relay.mime import Header
-from relay.model import Envelope, MemoryBody, Origin
-from relay.policy import ClientPolicy, Decision, Refusal
+from relay.model import Envelope
+from relay.policy import Refusal
 from relay.sink import Person
 from relay.sink.compose import ComposeError, Draft, compose
-from relay.spool import Submission
 from relay.web.admin.operation import Operation
 from relay.web.gate import visitor
 from relay.web.sink import asking
@@ -68,24 +66,18 @@ class SendingOperations:
         client = policy.client_by_name(name)
         if client is None:
             raise Refused(400, f"there is no client {name!r}; there are {', '.join(settings.clients)}")
-        upload = self._view.spool.upload()
+        upload, who = self._view.spool.upload(), visitor(request)
         made = await self._made(given, upload.id)
-        size = sum(len(one.raw) for one in made.headers) + 2 + len(made.body)
-        if size > min(limit, _largest(settings.clients[name], limit)):
-            raise Refused(413, f"{size:,} octets are more than the client may send")
-        decision = self._decided(client, made)
-        submission = self._submission(request, client, made, decision, upload.id)
-        body = MemoryBody.of(made.body)
         try:
-            await upload.write(body.data, body.dots)
-            await self._view.spool.put(upload, submission)
+            queued = await self._view.hand_in(client, made.envelope, made.headers, made.body, upload, who.peer)
         except (StorageError, OSError) as error:
-            await upload.discard()
             log.delivery.storage_trouble(str(error))
             raise Refused(503, "the message cannot be queued now") from error
-        who = visitor(request)
-        self._view.audit.note(who.name, who.peer, "send", upload.id, f"queued under the client {name}")
-        return JSONResponse({"id": upload.id, "account": submission.account}, 202)
+        if isinstance(queued, Refusal):
+            return _refused(queued)
+        self._view.audit.note(who.name, who.peer, "send", queued.id, f"queued under the client {name}")
+        parts = [{"id": one.id, "account": one.account} for one in (queued, *queued.parts)]
+        return JSONResponse({"id": queued.id, "account": queued.account, "parts": parts}, 202)
 
     async def _made(self, given: dict[str, Any], message_id: str) -> _Made:
         sender, to = asking.of(given, "from", str, ""), asking.texts(given, "to")
@@ -100,9 +92,7 @@ class SendingOperations:
             octets = whole.replace("\r\n", "\n").replace("\r", "\n").replace("\n", "\r\n").encode("utf-8", "replace")
             if b"\0" in octets:
                 raise Refused(400, "the message holds a NUL octet; send it base64-encoded (RFC 5321 2.4)")
-            block, _, body = octets.partition(b"\r\n\r\n")
-            headers = mime.split_headers(block + b"\r\n" if block else b"")
-            return _Made(_envelope(sender, recipients, octets), headers, body)
+            return _Made(_envelope(sender, recipients, octets), *_parts(octets))
         draft = Draft(
             Person("", sender),
             [Person("", one) for one in recipients],
@@ -119,41 +109,25 @@ class SendingOperations:
         envelope = _envelope(sender, recipients, made.headers + made.body)
         return _Made(envelope, mime.split_headers(made.headers), made.body)
 
-    def _decided(self, client: ClientPolicy, made: _Made) -> Decision:
-        policy = self._view.policy()
-        verdicts = [policy.check_sender(client, made.envelope.sender)]
-        verdicts += [policy.check_recipient(client, address) for address in made.envelope.recipients]
-        refusal = next((each for each in verdicts if each is not None), None)
-        decision = refusal or policy.check_message(client, made.envelope, made.headers)
-        if isinstance(decision, Refusal):
-            raise Refused(403, str(decision))
-        return decision
 
-    def _submission(
-        self, request: Request, client: ClientPolicy, made: _Made, decision: Decision, message_id: str
-    ) -> Submission:
-        now = self._view.clock.time()
-        headers = mime.edit_sender(made.headers, decision.edit) if decision.edit else made.headers
-        international = made.envelope.smtputf8 or mime.needs_smtputf8(headers)
-        envelope = replace(made.envelope, sender=decision.sender, smtputf8=international)
-        origin = Origin(client.name, _LISTENER, visitor(request).peer)
-        hop = mime.Hop(origin, envelope, self._view.settings().hostname, message_id, now)
-        return Submission(
-            account=decision.account,
-            envelope=envelope,
-            headers=mime.prepare(headers, hop),
-            origin=origin,
-            received_at=now,
-            expires_at=now + client.max_age,
-            message_id=mime.message_id(headers),
-            subject=mime.subject(headers),
-        )
+def _refused(refusal: Refusal) -> Response:
+    """A refusal of the rules, with the line that SMTP would have said."""
+    told: dict[str, Any] = {"error": str(refusal)}
+    if refusal.retry_after:
+        wait = {"retry-after": str(refusal.retry_after)}
+        return JSONResponse({**told, "retry_after": refusal.retry_after}, 429, wait)
+    return JSONResponse(told, 413 if refusal.code == 552 else 403)
+
+
+def _parts(octets: bytes) -> tuple[list[Header], bytes]:
+    """Header block and body; what has no field at all is body, as by SMTP."""
+    if octets.startswith(b"\r\n"):
+        return [], octets[2:]
+    block, _, body = octets.partition(b"\r\n\r\n")
+    headers = mime.split_headers(block + b"\r\n")
+    return (headers, body) if any(header.name for header in headers) else ([], octets)
 
 
 def _envelope(sender: str, recipients: tuple[str, ...], octets: bytes) -> Envelope:
     international = not all(address.isascii() for address in (sender, *recipients))
     return Envelope(sender, recipients, eight_bit=not octets.isascii(), smtputf8=international)
-
-
-def _largest(client: Client, default: int) -> int:
-    return client.max_message_size if client.max_message_size is not None else default

@@ -32,16 +32,20 @@ class Accounts:
 
     async def listing(self, request: Request) -> Response:
         """All of them."""
-        return await self._frame.page(request, "accounts.html", accounts=await states(self._view))
+        overview = await self._view.spool.overview()
+        accounts = await states(self._view, overview)
+        return await self._frame.page(request, "accounts.html", overview=overview, accounts=accounts)
 
     async def one(self, request: Request) -> Response:
         """One account with everything that is known of it."""
         name = request.path_params["name"]
-        found = await state(self._view, name)
+        overview = await self._view.spool.overview()
+        found = await state(self._view, name, overview)
         if found is None:
             return await self._missing(request)
-        newest, _ = await self._view.queue.listing(Selection(account=name), 10)
-        return await self._frame.page(request, "account.html", one=found, newest=newest)
+        kept = overview.total(account=name)
+        newest = await self._view.queue.newest(Selection(account=name), min(10, kept)) if kept else []
+        return await self._frame.page(request, "account.html", overview=overview, one=found, newest=newest)
 
     async def _missing(self, request: Request) -> Response:
         what = "The configuration has no account of that name."

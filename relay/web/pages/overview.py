@@ -1,15 +1,19 @@
 """The first page: how the relay is doing; and for who is not let in, how to begin."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from relay.spool.ages import Ages
 from relay.spool.selection import Selection
 from relay.web import charts
 from relay.web.frame import Frame
 from relay.web.gate import visitor
 from relay.web.pages.mail import Mail
 
+_MOST_ROWS = 50
 _SPANS = {"hour": (3600.0, 60), "day": (86400.0, 96)}
 
 
@@ -38,14 +42,14 @@ class Overview:
         span = request.query_params.get("span", "hour")
         span = span if span in _SPANS else "hour"
         columns = self._view.traffic.columns(*_SPANS[span])
-        newest, _ = await self._view.queue.listing(Selection(), 8)
+        newest = await self._view.queue.newest(Selection(), 8)
         return await self._frame.page(
             request,
             "overview.html",
             span=span,
             incoming=charts.stacked(columns, ("accepted",)),
             outgoing=charts.stacked(columns, ("sent", "deferred", "failed")),
-            ages=await self._view.queue.ages(),
+            ages=_worst(await self._view.queue.ages()),
             lanes=self._view.lanes(),
             newest=newest,
             unreported=await self._view.unreported(),
@@ -58,3 +62,10 @@ class Overview:
     async def changes(self, request: Request) -> Response:
         """What people changed by page and API."""
         return await self._frame.page(request, "changes.html", changes=self._view.audit.changes)
+
+
+def _worst(ages: Sequence[Ages]) -> Sequence[Ages]:
+    """As many as a page shows: those whose mail has waited longest, where an account has very many mailboxes."""
+    if len(ages) <= _MOST_ROWS:
+        return ages
+    return sorted(ages, key=lambda each: each.oldest)[:_MOST_ROWS]

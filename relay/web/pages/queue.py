@@ -84,14 +84,19 @@ class Queue:
         text, account = query.get("q", "")[:500], query.get("account", "")
         number = int(query["page"]) if query.get("page", "").isdecimal() and len(query["page"]) < 8 else 1
         wanted = selection(view, text, account, query.get("client", ""))
-        messages, total = await self._queue.listing(wanted, PAGE, (max(1, number) - 1) * PAGE)
+        start, overview = (max(1, number) - 1) * PAGE, await self._view.spool.overview()
+        if wanted.by_state:
+            messages = await self._queue.newest(wanted, PAGE, start)
+            total = overview.total(*wanted.states, account=account, tried=wanted.tried)
+        else:
+            messages, total = await self._queue.listing(wanted, PAGE, start)
         counts = {
-            name: (await self._queue.listing(Selection(states=states, tried=tried, account=account), 0))[1]
-            for name, (states, tried) in VIEWS.items()
+            name: overview.total(*states, account=account, tried=tried) for name, (states, tried) in VIEWS.items()
         }
         return await self._frame.page(
             request,
             "queue.html",
+            overview=overview,
             chosen=view,
             text=text,
             account=account,
