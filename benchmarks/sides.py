@@ -131,6 +131,8 @@ class Server:
     def __enter__(self) -> Self:
         # Settings of the person who measures must not reach the relay that is measured.
         environment = {key: value for key, value in os.environ.items() if not key.startswith("RELAY_")}
+        # As where it is installed: a program that is compiled anew at each start needs twice the time for that.
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
         with self._log.open("wb") as log:
             start = time.monotonic()
             self._process = subprocess.Popen(

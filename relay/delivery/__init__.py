@@ -17,7 +17,7 @@ from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
 from relay.delivery.lane import Lane, Whole
 from relay.delivery.lanes import Lanes, PaceOf
 from relay.delivery.portion import LATER, onward, portion, rest, seen
-from relay.delivery.results import lines
+from relay.delivery.results import lines, when_again
 from relay.delivery.schedule import Verdict, judge
 from relay.delivery.terms import Terms, terms_of
 from relay.limits import Memory
@@ -332,7 +332,7 @@ class Delivery:
         await save(self._spool, claim, settled, self._clock, self._retry[-1])
         if verdict.trouble is not None:
             await self._send_home(lane)
-        again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
+        again = when_again(verdict, self._clock.time())
         log.delivery.attempt_ended(message.id, message.account, message.attempt, lines(results), again)
         if verdict.next_at is not None:
             self._stir(lane)
@@ -359,9 +359,6 @@ class Delivery:
             self._plan(lane)
         if lane.due_at is not None or any(whole.waiting for whole in lane.wholes):
             self._wake.set()
-
-    def _wait(self, verdict: Verdict) -> str:
-        return log.duration((verdict.next_at or 0.0) - self._clock.time())
 
     def _pause(self, lane: Lane, account: str, trouble: Result, reason: str) -> None:
         """Rest after trouble with the mailbox; with the account as a whole where all its mailboxes are in it."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from relay import log
+from relay.delivery.schedule import Verdict
 from relay.model import Outcome, Result, Results, Scope
 from relay.spool import Claim, Settled
 
@@ -30,3 +31,12 @@ def lines(results: Results) -> list[tuple[str, str, str, str]]:
         hint = "" if result.scope in (Scope.IDENTITY, Scope.ACCOUNT) else result.hint
         groups.setdefault((result.outcome.value, reply, hint), []).append(address)
     return [(", ".join(f"<{address}>" for address in people), *key) for key, people in groups.items()]
+
+
+def when_again(verdict: Verdict, now: float) -> str:
+    """When the recipients that are left are tried again, for the log; "" when nobody is."""
+    if verdict.next_at is None:
+        return ""
+    if verdict.trouble is not None:
+        return "it waits until the pause ends"
+    return f"next try in {log.duration(verdict.next_at - now)}"

@@ -56,12 +56,9 @@ class Maker:
         client, envelope = admitted.client, admitted.envelope
         headers = mime.edit_sender(admitted.headers, decision.edit) if decision.edit else admitted.headers
         headers = repair.repaired(headers, client, admitted.first_recipients, eight_bit=envelope.eight_bit)
-        envelope = replace(
-            envelope,
-            sender=decision.sender,
-            recipients=recipients,
-            smtputf8=envelope.smtputf8 or mime.needs_smtputf8(headers),
-        )
+        edited, eight_bit = headers is not admitted.headers, envelope.eight_bit
+        smtputf8 = envelope.smtputf8 or ((eight_bit or edited) and mime.needs_smtputf8(headers))
+        envelope = Envelope(decision.sender, recipients, eight_bit, smtputf8, envelope.dsn)
         hop = mime.Hop(admitted.origin, envelope, self.hostname, name, self.now, self.extended)
         wait = max((admitted.waits.get(recipient, 0.0) for recipient in recipients), default=0.0)
         return Submission(

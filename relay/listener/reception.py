@@ -96,6 +96,7 @@ class Reception:
         self._head = bytearray()
         self._headers: list[mime.Header] = []
         self._decisions: tuple[Decision, ...] = ()
+        self._subject = ""
         self._waits: dict[str, float] = {}
         """The seconds that a recipient's copy is held, for the client's rates."""
         self._upload: Upload = parts.spool.upload()
@@ -192,6 +193,7 @@ class Reception:
         if self._refusal is not None or not self._decisions:
             return self._refused()
         submission = self._submission(self._decisions)
+        self._subject = submission.subject
         self._handed_over = True
         spool = self._parts.spool
         if self._client.reply != "delivered":
@@ -243,7 +245,8 @@ class Reception:
             self._refuse(decisions)
             return
         self._headers, self._decisions = headers, decisions
-        self._upload.add(body, body.count(b"\n.") + body.startswith(b"."))
+        # Nearly always there is none in all that has come.
+        self._upload.add(body, body.count(b"\n.") + body.startswith(b".") if self._reader.dots else 0)
 
     def _count(self) -> None:
         """Take the message's places in the client's rates, or refuse it."""
@@ -288,7 +291,7 @@ class Reception:
             at=self._parts.clock.time(),
             peer=self._origin.peer,
             sender=self._envelope.sender,
-            subject=mime.subject(self._headers),
+            subject=self._subject,
             size=self._reader.size,
         )
 

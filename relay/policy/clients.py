@@ -239,6 +239,8 @@ class _NetworkTable:
 
     def add(self, network: Network, client: ClientPolicy) -> None:
         table = self._tables.setdefault((network.version, network.prefixlen), {})
+        # Looked at for each connection: the longest first.
+        self._tables = dict(sorted(self._tables.items(), key=lambda entry: entry[0], reverse=True))
         prefix = int(network.network_address) >> (network.max_prefixlen - network.prefixlen)
         other = table.setdefault(prefix, client)
         if other is not client:
@@ -251,8 +253,8 @@ class _NetworkTable:
         return next(self._matches(address), None)
 
     def _matches(self, address: Address) -> Iterator[ClientPolicy]:
-        for version, length in sorted(self._tables, reverse=True):
+        for (version, length), table in self._tables.items():
             if version == address.version:
-                client = self._tables[version, length].get(int(address) >> (address.max_prefixlen - length))
+                client = table.get(int(address) >> (address.max_prefixlen - length))
                 if client is not None:
                     yield client
