@@ -15,7 +15,7 @@ $(shell test "$$(cat $(VENV)/.made)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean left-out
+.PHONY: help run test check format fuzz bench lock clean left-out
 
 help:
 	@echo "make run      start the relay with a stand-in Exchange: mail to localhost:2525, page on http://localhost:8025"
@@ -23,6 +23,7 @@ help:
 	@echo "make check    ruff and mypy only"
 	@echo "make format   put the code in the one layout"
 	@echo "make bench    measure, beside a simple relay (takes minutes)"
+	@echo "make fuzz     ask both APIs for what their documents say and do not say, with schemathesis (takes minutes)"
 	@echo "make lock     pin the dependencies anew after a change in pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "make clean    remove .venv and everything else that was made here"
 
@@ -40,6 +41,9 @@ check: $(VENV)/.test
 format: $(VENV)/.test
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix
+
+fuzz: $(VENV)/.fuzz
+	FUZZ_SECONDS=120 $(BIN)/python -m pytest tests/web/test_fuzz.py
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
@@ -91,6 +95,13 @@ $(VENV)/.mailpit: $(VENV)/.test
 	@tar -xzf $(VENV)/mailpit/pytest_mailpit-*.tar.gz -C $(VENV)/mailpit --strip-components 1
 	@touch $@
 
+# In an environment of its own: it brings a plugin into every run of pytest.
+$(VENV)/.fuzz: $(VENV)/.test requirements/fuzz.txt
+	@echo "make: installing schemathesis"
+	@$(BIN)/python -m venv $(VENV)/fuzz
+	@$(VENV)/fuzz/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes -r requirements/fuzz.txt
+	@touch $@
+
 $(VENV)/.lock: $(VENV)/.made requirements/lock.txt
 	@$(PIP) install --require-hashes -r requirements/lock.txt
 	@touch $@
@@ -102,6 +113,7 @@ lock: $(VENV)/.lock
 	$(COMPILE) --constraint requirements/run.txt --constraint requirements/build.txt \
 		--group pyproject.toml:test --group pyproject.toml:check -o requirements/test.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
+	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
