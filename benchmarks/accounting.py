@@ -45,6 +45,17 @@ def memory(pid: int) -> int:
     return sum(_status(process, "VmRSS") for process in tree(pid))
 
 
+def open_files(pid: int) -> int:
+    """How many file descriptors the process has: files, sockets and pipes."""
+    return len(list((_PROC / str(pid) / "fd").iterdir()))
+
+
+def threads(pid: int) -> int:
+    """How many threads the process has."""
+    stat = _stat(pid)
+    return int(stat[17]) if stat else 0
+
+
 def file_system(folder: Path) -> str:
     """Return the type of the file system that holds `folder`: on tmpfs a spool would look quicker than it is."""
     best = ("", "unknown")

@@ -31,8 +31,6 @@ class Scope(StrEnum):
     MESSAGE = "message"
     IDENTITY = "identity"
     """This mailbox is in trouble, not the message: pause it, the message keeps its attempts."""
-    MAILBOX = "mailbox"
-    """The same for one of many mailboxes that an account stands for: its mail waits, that of the others goes on."""
     ACCOUNT = "account"
     """The whole account is in trouble (its token endpoint, its tenant): pause everything that it carries."""
 
@@ -239,3 +237,5 @@ class LaneStatus:
     paused_until: float
     trouble: str
     last_sent_at: float | None
+    mailbox: str = ""
+    """Whose it is, where its account acts as whoever sends; "" for an account's own, and for one as a whole."""

@@ -35,7 +35,7 @@ def not_tls(account: str, tls: str) -> str:
             f"If the server speaks plain SMTP first (usual on ports 587 and 25), set accounts.{account}.tls = "
             '"starttls"; if its TLS is too old, replace it'
         )
-    return f"The server and the relay have no TLS version in common: see accounts.{account}.min_tls"
+    return f"The server and the relay have no TLS version in common: see accounts.{account}.min_tls and max_tls"
 
 
 def no_starttls(account: str, tls: str) -> str:

@@ -149,11 +149,20 @@ class Radar:
 
     def _look_at_lanes(self) -> None:
         now = self._clock.time()
-        for lane in self._lanes():
+        lanes = self._lanes()
+        for gone in self._in_trouble.keys() - {lane.identity for lane in lanes}:
+            # A sender whose mail has been dropped, or has expired: nobody waits for his mailbox any more.
+            del self._in_trouble[gone]
+            metrics.PAUSED.remove(gone)
+            self._memory.forget(f"paused:{gone}")
+        for lane in lanes:
             key = f"paused:{lane.identity}"
             if not lane.trouble or (now >= lane.paused_until + _GRACE and not lane.active):
-                self._in_trouble.pop(lane.identity, None)
-                metrics.PAUSED.labels(lane.identity).set(0)
+                was = self._in_trouble.pop(lane.identity, None)
+                if not lane.mailbox:
+                    metrics.PAUSED.labels(lane.identity).set(0)
+                elif was is not None:  # there may be any number of senders: those who are well have no row
+                    metrics.PAUSED.remove(lane.identity)
                 # After a restart nothing is known of a mailbox until it is tried: that is not yet good news.
                 if lane.last_sent_at is not None and not lane.trouble:
                     self._memory.forget(key)

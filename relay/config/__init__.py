@@ -6,6 +6,7 @@
 from relay.config.describe import describe
 from relay.config.findings import ConfigError, Problem
 from relay.config.hashes import is_bcrypt
+from relay.config.hashes import unusable as unusable_hash
 from relay.config.htpasswd import Htpasswd
 from relay.config.load import load
 from relay.config.network import Bind
@@ -39,5 +40,6 @@ __all__ = [
     "load",
     "read_together",
     "show_rate",
+    "unusable_hash",
     "values",
 ]

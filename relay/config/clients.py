@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from relay.config import mailbox_users, network, recognition
+from relay.config import bearers, mailbox_users, network, recognition
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, suggestion
 from relay.config.settings import Account, Client, Listener
@@ -44,6 +44,7 @@ def clients(raw: Tree, known: Known, findings: Findings) -> dict[str, Client]:
     _check_ambiguous(found, findings)
     mailbox_users.check_ambiguous(found, findings)
     recognition.check_ambiguous(found, findings)
+    bearers.check_ambiguous(found, findings)
     return found
 
 

@@ -63,7 +63,7 @@ def _auth(listener: Listener) -> str:
 
 def _cram_md5(users: list[Client]) -> list[str]:
     """Whether CRAM-MD5 is offered, or why not where somebody may expect it."""
-    plain = [user.password is not None for user in users if user.has_login]
+    plain = [user.password is not None for user in users if user.has_login and not user.issuer]
     if not any(plain):
         return []
     if all(plain):
@@ -111,6 +111,10 @@ def _recognised(client: Client) -> str:
     if client.authenticate is not None:
         where = f", only from {networks}" if networks else ""
         return f"by the user names and passwords of mailboxes, checked by the provider of {client.account}{where}"
+    if client.issuer is not None:
+        who = f'the user "{client.login}" ({client.user_claim})' if client.login else "any user"
+        where = f", only from {networks}" if networks else ""
+        return f"by an access token of {client.issuer} for {client.audience}, {who}{where}"
     if client.certificate_subject:
         where = f", only from {networks}" if networks else ""
         return f'by a TLS certificate for "{client.certificate_subject}"{where}'
@@ -205,9 +209,10 @@ def _one_way(way: str, account: Account) -> str:
         return f"by Microsoft Graph at {account.mail_endpoint}{copies}"
     if way == "gmail-api":
         return f"by the Gmail API at {account.mail_endpoint}"
+    versions = f"TLS {account.min_tls}" + (" or newer" if account.min_tls < account.max_tls else "")
     encryption = {
-        "starttls": f"STARTTLS, TLS {account.min_tls} or newer",
-        "implicit": f"TLS {account.min_tls} or newer from the first byte",
+        "starttls": f"STARTTLS, {versions}",
+        "implicit": f"{versions} from the first byte",
         "opportunistic": "TLS where the server offers it, unverified",
         "off": "no TLS",
     }[account.tls]

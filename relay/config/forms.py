@@ -179,8 +179,9 @@ def count(low: int, high: int) -> Form:
         return value
 
     def from_text(value: str) -> int | str:
-        digits = value.strip().removeprefix("-")
-        return int(value) if digits.isascii() and digits.isdigit() and len(digits) < 20 else value
+        number = value.strip()
+        digits = number.removeprefix("-")
+        return int(number) if digits.isascii() and digits.isdigit() and len(digits) < 20 else value
 
     return Form(parse, environment=from_text, show=int)
 

@@ -19,10 +19,17 @@ class Htpasswd:
 
     def hash_of(self, login: str) -> str | None:
         """The hash of `login`, None where it has none that can be used. Raises SecretError."""
+        return self._read().get(login)
+
+    def hashes(self) -> list[str]:
+        """All hashes that can be used. Raises SecretError."""
+        return list(self._read().values())
+
+    def _read(self) -> dict[str, str]:
         octets = read_octets(self.file)
         if octets != self._octets:
             self._octets, self._users = octets, {name: text for _, name, text, fault in lines(octets) if not fault}
-        return self._users.get(login)
+        return self._users
 
     def __repr__(self) -> str:
         return f"Htpasswd(*** {self.file})"

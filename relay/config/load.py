@@ -11,7 +11,7 @@ from relay.config.findings import BUILT_IN, ConfigError, Findings, Place, sugges
 from relay.config.forms import split_list
 from relay.config.schema import shape, written_keys
 from relay.config.secret import Secret
-from relay.config.settings import Alerts, Http, Log, Queue, Settings, Sink, Store, Table, Web
+from relay.config.settings import Account, Alerts, Http, Log, Queue, Settings, Sink, Store, Table, Web
 from relay.config.tables import joined, make, resolved
 
 
@@ -80,7 +80,7 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     secrets.check(tree, findings)
     top = _top(tree, environ, findings)
     opened = tls.with_self_signed(opened, top["state_folder"])
-    _check_conversations(parts["log"], [*people, *made], findings)
+    _check_conversations(parts["log"], people, made, findings)
     if findings.problems:
         return None
     return Settings(
@@ -94,10 +94,14 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     )
 
 
-def _check_conversations(log: Any, names: list[str], findings: Findings) -> None:
+def _check_conversations(log: Any, people: Mapping[str, Any], made: Mapping[str, Account], findings: Findings) -> None:
+    names = [*people, *made]
     for name in log.conversations if isinstance(log, Log) else ():
         if name not in names:
-            findings.problem(("log", "conversations"), f'there is no client "{name}": {suggestion(name, names)}')
+            text = f'there is no client and no account "{name}": {suggestion(name, names)}'
+            findings.problem(("log", "conversations"), text)
+        elif name not in people and not made[name].is_real:
+            findings.warn(("log", "conversations"), f'the account "{name}" sends nothing, so nothing is said there')
 
 
 def _parts(tree: Tree, findings: Findings) -> dict[str, Any]:

@@ -1,15 +1,42 @@
 """`mailbox = "sender"`, an account that acts as whoever sends, and the clients whose users log in at its provider."""
 
 from collections.abc import Mapping
+from enum import Enum
 
 from relay.config.addresses import SENDER
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.settings import Account, Client
+from relay.config.settings import Account, Client, Settings
 
 _GRANTS = ("client_credentials", "managed_identity", "jwt_bearer", "password")
 """Those whose tokens can be for more than one mailbox."""
 _ONE_USER = ("username", "password")
+
+
+class ActsAs(Enum):
+    """Whom an account without a mailbox of its own acts as."""
+
+    SENDER = "sender"
+    """The sender of the message's envelope."""
+    LOGIN = "login"
+    """The user who logged in with the password of his mailbox."""
+
+    def mailbox(self, sender: str, login: str) -> str:
+        """The mailbox that a message goes through; "" when there is nobody to act as."""
+        name = (sender if self is ActsAs.SENDER else login).lower()
+        return name if "@" in name else ""
+
+
+def acts_as(account: Account) -> ActsAs | None:
+    """Whom `account` acts as; None when it has a mailbox of its own."""
+    if not account.acts_as_sender:
+        return None
+    return ActsAs.LOGIN if account.has_sign_ins else ActsAs.SENDER
+
+
+def acting(settings: Settings) -> dict[str, ActsAs]:
+    """The accounts that act as whoever sends."""
+    return {name: kind for name, account in settings.accounts.items() if (kind := acts_as(account)) is not None}
 
 
 def is_of_sender(account: Tree) -> bool:
@@ -40,7 +67,7 @@ def check_account(account: Tree, grant: str, path: KeyPath, findings: Findings) 
 
 def check_client(table: Tree, path: KeyPath, findings: Findings) -> None:
     """A client whose users log in at the provider has no login of its own."""
-    for key in ("login", "password", "password_hash", "htpasswd_file", "certificate_subject"):
+    for key in ("login", "password", "password_hash", "htpasswd_file", "issuer", "certificate_subject"):
         if key in table:
             findings.problem(
                 (*path, key), 'has no meaning with authenticate = "upstream", where each user has his own: remove it'
@@ -81,10 +108,15 @@ def check_ambiguous(found: Mapping[str, Client], findings: Findings) -> None:
 
 
 def check_listener(name: str, users: Mapping[str, Client], findings: Findings) -> None:
-    """Passwords of mailboxes never cross a network readable."""
+    """Passwords of mailboxes, and tokens, never cross a network readable."""
     for key, client in users.items():
         if client.authenticate is not None:
             findings.problem(
                 ("listeners", name, "require_tls"),
                 f"is false, and the users of client {key} would send their mailbox passwords readable: remove it",
+            )
+        if client.issuer is not None:
+            findings.problem(
+                ("listeners", name, "require_tls"),
+                f"is false, and client {key} would send its access tokens readable: remove it",
             )

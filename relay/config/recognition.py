@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 
-from relay.config import htpasswd, mailbox_users
+from relay.config import bearers, htpasswd, mailbox_users
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
 from relay.config.settings import Client, Listener
 
-_PROOFS = ("password", "password_hash", "htpasswd_file", "certificate_subject")
-_LOGINS = _PROOFS[:3]
+_PROOFS = ("password", "password_hash", "htpasswd_file", "issuer", "certificate_subject")
+_LOGINS = _PROOFS[:4]
 
 
 def check(table: Tree, path: KeyPath, findings: Findings) -> None:
@@ -16,6 +16,7 @@ def check(table: Tree, path: KeyPath, findings: Findings) -> None:
     if "authenticate" in table:
         mailbox_users.check_client(table, path, findings)
         return
+    bearers.check(table, path, findings)
     given = [key for key in _PROOFS if key in table]
     said = any(findings.has_problem((*path, f"{key}{end}")) for key in _PROOFS for end in ("", "_file"))
     if len(given) > 1:

@@ -62,7 +62,9 @@ def _check_versions(listener: Listener, path: KeyPath, findings: Findings) -> No
 
 
 def check_account(account: Account, path: KeyPath, findings: Findings) -> None:
-    """An account's client certificate and certificate authority."""
+    """An account's TLS versions, client certificate and certificate authority."""
+    if account.min_tls > account.max_tls:
+        findings.problem((*path, "max_tls"), f'is "{account.max_tls}", below min_tls = "{account.min_tls}": raise it')
     if account.certificate and account.key:
         check_pair(account.certificate, account.key, None, path, findings)
     elif account.certificate or account.key:

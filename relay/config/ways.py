@@ -12,7 +12,7 @@ from relay.config.words import Way
 LOCAL_PROVIDERS = frozenset({"sink", "discard", "fail"})
 
 _CREDENTIALS = {"username", "password", "oauth"}
-_CONNECTION = {"host", "port", "tls", "min_tls", "server_name", "ca_file", "certificate", "key"}
+_CONNECTION = {"host", "port", "tls", "min_tls", "max_tls", "server_name", "ca_file", "certificate", "key"}
 _MICROSOFT_ONLY = {"tenant", "cloud", "save_to_sent"}
 _OF_API = {"mail_endpoint"}
 _TIMES = {"connect_timeout", "timeout", "write_timeout"}

@@ -1,25 +1,26 @@
 """Delivery: takes due messages from the spool, has the upstreams send them, writes what became of them.
 
 One loop looks for work, one task makes one attempt. Each identity has a lane of its own, so that a paused or slow
-mailbox holds up nobody else.
+mailbox holds up nobody else; `lanes` makes and finds them, `agenda` knows which is to be looked at when.
 """
 
 import asyncio
 import contextlib
 import random
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 
 from relay import log, metrics
 from relay.database import StorageError
+from relay.delivery.agenda import Agenda
 from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
-from relay.delivery.lane import Lane, lanes_of
+from relay.delivery.lane import Lane, Whole
+from relay.delivery.lanes import Lanes, PaceOf
 from relay.delivery.portion import LATER, onward, portion, rest, seen
+from relay.delivery.results import lines, showable, unwritable
 from relay.delivery.schedule import Verdict, judge
 from relay.delivery.terms import Terms, terms_of
-from relay.limits import Pace
-from relay.model import Clock, Identity, LaneStatus, Message, Outcome, Result, Results, Scope
-from relay.spool import Claim, Settled, Spool
+from relay.model import Clock, LaneStatus, Message, Outcome, Result, Results, Scope
+from relay.spool import Claim, Queue, Settled, Spool
 from relay.upstream import Upstream
 
 __all__ = ["Delivery", "Fallbacks", "Terms", "fallbacks_of", "terms_of"]
@@ -33,8 +34,8 @@ _STORAGE_PAUSE = 5.0
 class Delivery:
     """The scheduler and its workers.
 
-    `retry` is the schedule of delays in seconds; `jitter` gives numbers in 0..1; `paces` are those of the identities
-    that have one, `terms` what else the accounts ask for. `run()` works until `stop()`.
+    `retry` is the schedule of delays in seconds; `jitter` gives numbers in 0..1; `terms` is what the accounts ask for,
+    `pace_of` makes the pace of an identity that has rates. `run()` works until `stop()`.
     """
 
     def __init__(
@@ -43,7 +44,7 @@ class Delivery:
         upstreams: Mapping[str, Upstream],
         *,
         retry: Sequence[float],
-        paces: Mapping[Identity, Pace] | None = None,
+        pace_of: PaceOf | None = None,
         terms: Mapping[str, Terms] | None = None,
         fallbacks: Fallbacks = NONE,
         clock: Clock | None = None,
@@ -54,64 +55,83 @@ class Delivery:
         self._fallbacks = fallbacks
         self._clock = clock or Clock()
         self._jitter = jitter
-        self._lanes = lanes_of(upstreams, paces or {}, terms or {})
-        self._lane_of = {name: lane for lane in self._lanes for name in lane.accounts}
+        self._upstreams = upstreams
+        self._lanes = Lanes(upstreams, terms or {}, pace_of, fallbacks.to, self._clock)
+        self._agenda = Agenda()
+        self._unknown: set[Queue] = set()
+        """Queues that mail has come into and that have no lane yet."""
         self._attempts: dict[asyncio.Task[None], Claim] = {}
         self._asked: dict[str, Results] = {}
         """Of messages that go in several transactions: who was deferred in an earlier one of this attempt."""
         self._wake = asyncio.Event()
         self._stopping = False
-        self._looked_at = 0.0
-        """When all lanes were last told to look into the queue."""
+        self._look_at = 0.0
+        """When the whole queue is looked at next, by the clock that never jumps."""
         self._idle = asyncio.Event()
         self._idle.set()
-        spool.courier = self
 
-    def notice(self, account: str) -> None:
-        """A message for `account` has come."""
-        lane = self._lane_of.get(account)
+    def notice(self, queue: Queue) -> None:
+        """A message has come into `queue`."""
+        lane = self._lanes.of(queue)
         if lane is not None:
-            lane.due_at = 0.0
+            self._stir(lane)
+        elif queue.account in self._upstreams:
+            self._unknown.add(queue)
             self._wake.set()
 
-    def reserve(self, account: str) -> bool:
+    def look(self) -> None:
+        """Look into the whole queue now: somebody has changed it."""
+        self._look_at = 0.0
+        self._wake.set()
+
+    def resume(self, queue: Queue) -> None:
+        """What was in the way of this mailbox may be gone: end its pause, and one attempt shows."""
+        self._lanes.cut_short(queue)
+        if (lane := self._lanes.of(queue)) is not None:
+            self._stir(lane)
+        self.look()
+
+    def reserve(self, queue: Queue) -> bool:
         """Keep a place for a message that is being committed, if nothing older waits for it."""
-        lane = self._lane_of.get(account)
+        lane = self._lanes.of(queue)
         if lane is None or not lane.is_plain or self._stopping or not lane.idle(self._clock.time()):
             return False
         lane.expected += 1
         return True
 
-    def forgo(self, account: str) -> None:
+    def forgo(self, queue: Queue) -> None:
         """The place is free again."""
-        self._lane_of[account].expected -= 1
+        if (lane := self._lanes.of(queue)) is not None:
+            lane.expected -= 1
 
     def deliver(self, claim: Claim) -> None:
         """Begin the attempt that a place was kept for."""
-        lane = self._lane_of[claim.message.account]
+        lane = self._lanes.of(claim.queue)
+        assert lane is not None  # noqa: S101 (one in which a place is kept stays)
         lane.expected -= 1
         lane.line.append(claim)
         self._advance(lane)
 
-    def sends(self, account: str) -> bool:
+    def sends(self, queue: Queue) -> bool:
         """Whether a first attempt can be expected soon: a paused mailbox makes nobody wait for it."""
-        lane = self._lane_of.get(account)
-        return lane is not None and not self._stopping and self._clock.time() >= lane.paused_until
+        if self._stopping or queue.account not in self._upstreams:
+            return False
+        return self._clock.time() >= self._lanes.paused_until(queue)
 
     def status(self) -> list[LaneStatus]:
-        return [lane.status() for lane in self._lanes]
+        return self._lanes.status()
 
     async def run(self) -> None:
         """Deliver until `stop()` is called."""
         self._idle.clear()
+        self._spool.courier = self
         keeper = asyncio.create_task(self._keep_house(), name="housekeeping")
         try:
             while not self._stopping:
                 self._wake.clear()
                 try:
-                    if self._fallbacks.to:
-                        await self._divert_all()
-                    await self._fill_all()
+                    await self._look_around()
+                    await self._visit_all()
                 except StorageError as error:
                     log.delivery.storage_trouble(str(error))
                     await self._clock.sleep(_STORAGE_PAUSE)
@@ -140,53 +160,90 @@ class Delivery:
             await self._spool.release(list(cut_off.values()))
         for lane in self._lanes:
             await self._send_home(lane)  # whose commit ended meanwhile
-            for upstream in lane.upstreams.values():
-                await upstream.close()
+        for upstream in self._upstreams.values():
+            await upstream.close()
 
     async def _rest(self) -> None:
         """Wait for an arrival, the end of an attempt, the next due time, or a second."""
-        now = self._clock.time()
-        times = [at for lane in self._lanes if (at := lane.wake_at(now)) is not None]
-        wait = min([POLL, *(at - now for at in times)])
+        wait = min(self._look_at - self._clock.monotonic(), self._agenda.first_at - self._clock.time())
         if wait > 0 and not self._wake.is_set():
             await self._clock.wait(self._wake, wait)
-        # A busy mailbox must not keep the others from noticing what a command has changed.
-        if not self._wake.is_set() or self._clock.time() - self._looked_at >= POLL:
-            self._looked_at = self._clock.time()
-            for lane in self._lanes:
-                self._advance(lane)
-                lane.due_at = 0.0
 
-    async def _divert_all(self) -> None:
-        """Have other accounts take over the mail of those that are in trouble."""
+    async def _look_around(self) -> None:
+        """Open lanes for mail that came into a new queue; once a second see what others have changed in all of them."""
+        while self._unknown:
+            if (lane := await self._lanes.open(queue := next(iter(self._unknown)))) is not None:
+                self._stir(lane)
+            self._unknown.discard(queue)
+        if self._clock.monotonic() < self._look_at:
+            return
+        self._look_at = self._clock.monotonic() + POLL
         now = self._clock.time()
+        for lane in await self._lanes.open_all():
+            self._stir(lane)
+        for queue, at in (await self._spool.heads(self._lanes.accounts)).items():
+            found = self._lanes.of(queue) if at > now else await self._lanes.open(queue)
+            if found is not None:
+                found.expect_by(at)
+                self._plan(found)
         for lane in self._lanes:
-            if now < lane.paused_until and lane.due_at is not None and lane.due_at <= now:
-                lane.due_at = None
-                for account in lane.accounts:
-                    if to := await self._fallbacks.divert(self._spool, account, now, lane.trouble):
-                        self.notice(to)
-                lane.expect(await self._spool.next_due(lane.accounts))
+            if lane.line:
+                self._advance(lane)
 
-    async def _fill_all(self) -> None:
+    def _stir(self, lane: Lane) -> None:
+        """Look into the queue of this lane now."""
+        lane.due_at = 0.0
+        self._agenda.add(lane, 0.0)
+        self._wake.set()
+
+    def _plan(self, lane: Lane) -> None:
+        """Note when this lane is to be looked at next."""
         now = self._clock.time()
-        ready = [lane for lane in self._lanes if lane.due_at is not None and lane.due_at <= now and lane.hungry(now)]
-        if len(ready) == 1:
-            await self._fill(ready[0])
-        elif ready:
-            ready.sort(key=lambda lane: lane.looked_at)  # the mailboxes of one application take turns
-            await asyncio.gather(*(self._fill(lane) for lane in ready))
+        at = lane.visit_at(now)
+        if at is not None:
+            self._agenda.add(lane, at)
+        else:
+            lane.stand_in_line(now)
+
+    async def _visit_all(self) -> None:
+        """Look at the lanes whose time has come, and at those that waited for a place which is free now."""
+        now = self._clock.time()
+        wholes = self._lanes.wholes.values()
+        lanes = dict.fromkeys(self._agenda.due(now))
+        for whole in wholes:
+            lanes |= dict.fromkeys(whole.next(now))
+        if len(lanes) == 1:
+            await self._visit(*lanes)
+        elif lanes:
+            await asyncio.gather(*map(self._visit, lanes))
+        if any(whole.waiting and whole.free(now) for whole in wholes):
+            self._wake.set()
+
+    async def _visit(self, lane: Lane) -> None:
+        now = self._clock.time()
+        if lane.due_at is not None and lane.due_at <= now:
+            if lane.hungry(now):
+                await self._fill(lane)
+            elif lane.diverts and now < lane.paused_until:
+                await self._divert(lane, now)
+        self._plan(lane)
+
+    async def _divert(self, lane: Lane, now: float) -> None:
+        """Have other accounts take over the mail of a lane that is in trouble."""
+        lane.due_at = None
+        for queue in lane.queues:
+            for to in await self._fallbacks.divert(self._spool, queue, now, lane.trouble):
+                self.notice(to)
+        due_at = await self._spool.next_due(lane.queues)
+        lane.expect(due_at if due_at is None else max(due_at, now + POLL))
 
     async def _fill(self, lane: Lane) -> None:
         """Lease as many messages as the lane has room for, and begin the attempts that have a place."""
         wanted = lane.wanted(self._clock.time())
-        if not wanted:
-            return  # another mailbox of the same application has taken the place meanwhile
-        lane.looked_at = self._clock.monotonic()
         lane.due_at = None  # an arrival during the look-up sets it again
         lane.keep(wanted)
         try:
-            claims = await self._spool.claim(lane.accounts, wanted, by_age=lane.by_age(wanted), room=lane.room)
+            claims = await self._spool.claim(lane.queues, wanted, by_age=lane.by_age(wanted), room=lane.room)
         finally:
             lane.keep(-wanted)
         lane.leased += len(claims)
@@ -201,13 +258,13 @@ class Delivery:
 
     async def _next_due(self, lane: Lane) -> float | None:
         """When to look again: what is due already and was not taken has more recipients than there is room for."""
-        due_at, now = await self._spool.next_due(lane.accounts), self._clock.time()
+        due_at, now = await self._spool.next_due(lane.queues), self._clock.time()
         return due_at if due_at is None or lane.pace is None or due_at > now else now + POLL
 
     def _advance(self, lane: Lane) -> None:
         """Begin the attempts of those who stand in line as far as there are places."""
         while lane.line and not self._stopping and lane.free(self._clock.time()):
-            lane.take(1)
+            lane.take(1, self._clock.time())
             self._begin(lane, lane.line.popleft())
 
     async def _send_home(self, lane: Lane) -> None:
@@ -240,9 +297,9 @@ class Delivery:
             metrics.attempted(message.account, ends, now - started_at)
             verdict, others = self._judge(claim, results, now)
             if verdict.trouble is not None:
-                self._pause(lane, verdict.trouble, verdict.reason)
-            elif any(result.outcome is Outcome.SENT for result in results.values()) and lane.succeeded(now):
-                log.delivery.identity_recovered(str(lane.identity))
+                self._pause(lane, message.account, verdict.trouble, verdict.reason)
+            elif any(result.outcome is Outcome.SENT for result in results.values()):
+                self._succeeded(lane, message.account, now)
         finally:
             self._leave(lane, message, results)
         settled = Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now, others)
@@ -250,9 +307,9 @@ class Delivery:
         if verdict.trouble is not None:
             await self._send_home(lane)
         again = "it waits until the pause ends" if verdict.trouble else f"next try in {self._wait(verdict)}"
-        log.delivery.attempt_ended(message.id, message.account, message.attempt, _lines(results), again)
+        log.delivery.attempt_ended(message.id, message.account, message.attempt, lines(results), again)
         if verdict.next_at is not None:
-            self.notice(message.account)
+            self._stir(lane)
 
     def _judge(self, claim: Claim, results: Results, now: float) -> tuple[Verdict, Results]:
         """What follows from an attempt or a part of one, and the results of those whose turn has not come."""
@@ -267,18 +324,20 @@ class Delivery:
 
     def _leave(self, lane: Lane, message: Message, results: Results) -> None:
         """The next message may go; the result of this one is written meanwhile."""
-        lane.take(-1)
+        lane.take(-1, self._clock.time())
         if lane.pace is not None:
             messages, reached = seen(message, results)
             lane.pace.end(len(message.envelope.recipients), messages=messages, reached=reached)
         self._advance(lane)
-        if lane.due_at is not None or lane.app is not None:
+        if lane.due_at is not None:
+            self._plan(lane)
+        if lane.due_at is not None or any(whole.waiting for whole in lane.wholes):
             self._wake.set()
 
     async def _send(self, upstream: Upstream, message: Message) -> Results:
         try:
             results = await upstream.send(message)
-            return {address: _showable(result) for address, result in results.items()}
+            return {address: showable(result) for address, result in results.items()}
         except Exception as error:  # noqa: BLE001 (an upstream that breaks its word must not lose mail)
             log.internal_error(f"{message.id}: the upstream of {message.account} failed", error)
             broken = Result(Outcome.DEFERRED, 451, "4.3.0", f"internal error: {type(error).__name__}", Scope.MESSAGE)
@@ -294,20 +353,30 @@ class Delivery:
                 await self._clock.sleep(_STORAGE_PAUSE)
             except Exception as error:  # noqa: BLE001 (a result that cannot be written must not park the message)
                 log.internal_error(f"{claim.message.id}: its result cannot be written", error)
-                settled = _unwritable(claim, settled, self._retry[-1])
+                settled = unwritable(claim, settled, self._retry[-1])
             else:
                 return
 
     def _wait(self, verdict: Verdict) -> str:
         return log.duration((verdict.next_at or 0.0) - self._clock.time())
 
-    def _pause(self, lane: Lane, trouble: Result, reason: str) -> None:
-        if self._clock.time() >= lane.paused_until:
-            for account in lane.accounts:
-                self._fallbacks.begin(account)
-        wait = lane.pause(trouble, reason, self._clock.time(), self._jitter())
-        log.delivery.identity_paused(str(lane.identity), wait, reason)
-        self._spool.nothing_soon(lane.accounts)
+    def _pause(self, lane: Lane, account: str, trouble: Result, reason: str) -> None:
+        """Rest after trouble with the mailbox; with the account as a whole where all its mailboxes are in it."""
+        whole = lane.whole_of(account) if trouble.scope is Scope.ACCOUNT else None
+        resting: Lane | Whole = whole or lane
+        if self._clock.time() >= resting.pause.until:
+            self._fallbacks.begin(resting.has)
+        wait = resting.pause.begin(trouble, reason, self._clock.time(), self._jitter())
+        log.delivery.identity_paused(str(resting), wait, reason)
+        self._spool.nothing_soon(resting.has)
+
+    def _succeeded(self, lane: Lane, account: str, now: float) -> None:
+        """A message has gone out: neither the mailbox nor its account is in trouble any more."""
+        whole = lane.whole_of(account)
+        for each in (lane, whole) if whole is not None else (lane,):
+            each.last_sent_at = now
+            if each.pause.end():
+                log.delivery.identity_recovered(str(each))
 
     async def _keep_house(self) -> None:
         """Now and then: fail what is too old, keep the leases of what runs."""
@@ -315,34 +384,12 @@ class Delivery:
             try:
                 await self._spool.expire()
                 await self._spool.reclaim()
+                for lane in self._lanes.sweep():
+                    self._agenda.forget(lane)
+                    self._fallbacks.begin(lane.has)
                 leased = [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
                 if leased:
                     await self._spool.renew(leased)
             except StorageError as error:
                 log.delivery.storage_trouble(str(error))
             await self._clock.sleep(HOUSEKEEPING)
-
-
-def _showable(result: Result) -> Result:
-    """What a peer said goes to the database, the log and the page: none of them takes everything."""
-    if result.text.isprintable() and result.text.isascii():
-        return result
-    return replace(result, text=log.clean(result.text))
-
-
-def _unwritable(claim: Claim, settled: Settled, wait: float) -> Settled:
-    """The plain result in the place of one that the database would not take."""
-    broken = Result(Outcome.DEFERRED, 451, "4.3.0", "internal error: the result could not be written", Scope.MESSAGE)
-    results = dict.fromkeys(claim.message.envelope.recipients, broken)
-    return replace(settled, results=results, next_at=settled.ended_at + wait, counted=True, reason=broken.text)
-
-
-def _lines(results: Results) -> list[tuple[str, str, str, str]]:
-    """The results as the log shows them: (recipients, outcome, reply, hint), equal ones together."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
-    for address, result in results.items():
-        reply = f"{result.code} {result.status} {result.text}"
-        # The hint of a paused identity stands in the line that tells of the pause.
-        hint = "" if result.scope in (Scope.IDENTITY, Scope.ACCOUNT) else result.hint
-        groups.setdefault((result.outcome.value, reply, hint), []).append(address)
-    return [(", ".join(f"<{address}>" for address in people), *key) for key, people in groups.items()]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from relay import log, mime
 from relay.config import Settings
 from relay.policy import Policy, Refusal
-from relay.spool import Moved, Revise, Spool
+from relay.spool import Moved, Queue, Revise, Spool
 
 _MARGIN = 60.0
 """Seconds: a message becomes due a little before it is committed."""
@@ -22,27 +22,32 @@ class Fallbacks:
     to: Mapping[str, str]
     revise: Callable[[str], Revise]
     """How mail goes through the account of that name."""
-    _looked_until: dict[str, float] = field(default_factory=dict)
+    _looked_until: dict[Queue, float] = field(default_factory=dict)
 
-    async def divert(self, spool: Spool, account: str, now: float, reason: str) -> str | None:
-        """Give the mail of `account` that is due to its fallback: the account that got some. Raises StorageError."""
-        to = self.to.get(account)
+    async def divert(self, spool: Spool, queue: Queue, now: float, reason: str) -> set[Queue]:
+        """Give the mail of `queue` that is due to its account's fallback: the queues that got some.
+
+        Raises StorageError.
+        """
+        to = self.to.get(queue.account)
+        given: set[Queue] = set()
         if to is None:
-            return None
-        since, after, given = self._looked_until.get(account, 0.0) - _MARGIN, 0, False
+            return given
+        since, after = self._looked_until.get(queue, 0.0) - _MARGIN, 0
         while True:
-            moved, after = await spool.divert(account, to, self.revise(to), since=since, after=after)
+            moved, after = await spool.divert(queue, to, self.revise(to), since=since, after=after)
             for each in moved:
-                log.delivery.diverted(each.id, account, to, reason)
-            given = given or bool(moved)
+                log.delivery.diverted(each.id, queue.account, to, reason)
+                given.add(Queue(to, spool.mailboxes.of(to, each.envelope, each.origin)))
             if not after:
                 break
-        self._looked_until[account] = now
-        return to if given else None
+        self._looked_until[queue] = now
+        return given
 
-    def begin(self, account: str) -> None:
-        """A time of trouble begins: all that waits is looked through anew."""
-        self._looked_until.pop(account, None)
+    def begin(self, applies: Callable[[Queue], bool]) -> None:
+        """A time of trouble begins for these queues: all that waits in them is looked through anew."""
+        for queue in [each for each in self._looked_until if applies(each)]:
+            del self._looked_until[queue]
 
 
 def fallbacks_of(settings: Settings) -> Fallbacks:

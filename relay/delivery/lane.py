@@ -5,18 +5,17 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from relay.delivery.schedule import PAUSES, backoff
-from relay.delivery.terms import NONE, Terms
+from relay.delivery.pause import Pause
 from relay.limits import Pace
-from relay.model import Identity, LaneStatus, Result
-from relay.spool import Claim, Room
+from relay.model import Identity, LaneStatus
+from relay.spool import Claim, Queue, Room
 from relay.upstream import Upstream
 
 AHEAD = 64
 """Messages that stand in line, leased and in memory: without, each would cost a look into the queue and a commit.
 
-Where a pace or an application's limit counts, or clients of different priority meet, none does: what comes later may be
-more urgent.
+Where a pace counts, or lanes share their places, or clients of different priority meet, none does: what comes later may
+be more urgent.
 """
 
 FAIR_SHARE = 5
@@ -24,13 +23,48 @@ FAIR_SHARE = 5
 
 
 @dataclass(eq=False)
-class App:
-    """An application at a provider: what runs at a time for all the mailboxes that it sends as."""
+class Whole:
+    """An account that acts as whoever sends: what the lanes of its mailboxes share.
 
-    limit: int = 0
+    The token endpoint and the tenant are in trouble for all of them together. At most `limit` attempts run at a time:
+    lanes that find no place wait for one in turn.
+    """
+
+    account: str
+    identity: Identity
+    limit: int
+    pause: Pause = field(default_factory=Pause)
     active: int = 0
     kept: int = 0
     """Places for messages that are being looked up in the queue."""
+    waiting: "dict[Lane, None]" = field(default_factory=dict)
+    """The lanes that have mail and found no place, in the order in which they came."""
+    last_sent_at: float | None = None
+
+    def free(self, now: float) -> int:
+        """How many attempts may be begun now, whatever the mailbox."""
+        if now < self.pause.until:
+            return 0
+        return max(0, (1 if self.pause.failures else self.limit) - self.active - self.kept)
+
+    def next(self, now: float) -> "list[Lane]":
+        """The lanes for which there is a place now; they wait no longer."""
+        found = list(self.waiting)[: self.free(now)] if self.waiting else []
+        for lane in found:
+            del self.waiting[lane]
+        return found
+
+    def __str__(self) -> str:
+        return f"{self.identity} (every mailbox)"
+
+    def has(self, queue: Queue) -> bool:
+        """Whether it is one of its queues."""
+        return queue.account == self.account
+
+    def status(self) -> LaneStatus:
+        return LaneStatus(
+            str(self), (self.account,), self.active, self.pause.until, self.pause.trouble, self.last_sent_at
+        )
 
 
 @dataclass(eq=False)
@@ -38,14 +72,19 @@ class Lane:
     """What belongs to an identity and not to a message (DESIGN 7). Two accounts on one mailbox share their lane."""
 
     identity: Identity
-    upstreams: dict[str, Upstream] = field(default_factory=dict)
+    queues: tuple[Queue, ...]
+    upstreams: Mapping[str, Upstream]
     concurrency: int = 1
     pace: Pace | None = None
-    app: App | None = None
+    wholes: tuple[Whole, ...] = ()
+    """Those of its accounts that act as whoever sends."""
     largest: int | None = None
     """The most recipients in one transaction."""
     ahead: int = AHEAD
     """How many messages may stand in line."""
+    diverts: bool = False
+    """Another account takes over mail while it is paused."""
+    pause: Pause = field(default_factory=Pause)
     active: int = 0
     line: deque[Claim] = field(default_factory=deque)
     """Leased messages that go as soon as there is a place."""
@@ -53,31 +92,51 @@ class Lane:
     """Messages being committed that will come to the line without a look into the queue."""
     due_at: float | None = 0.0
     """When the next message is due, as far as is known: 0 = look now, None = none is waiting."""
-    paused_until: float = 0.0
-    failures: int = 0
-    trouble: str = ""
     last_sent_at: float | None = None
+    used_at: float = 0.0
+    """When it last had something to do."""
     leased: int = 0
     """How many messages have been taken from the queue."""
-    looked_at: float = 0.0
-    """When the queue was last asked for them."""
+
+    def __str__(self) -> str:
+        return str(self.identity)
+
+    def has(self, queue: Queue) -> bool:
+        """Whether it is one of its queues."""
+        return queue in self.queues
 
     @property
-    def accounts(self) -> tuple[str, ...]:
-        return tuple(self.upstreams)
+    def has_own(self) -> bool:
+        """Whether an account has this mailbox as its own; else it comes and goes with a sender."""
+        return len(self.wholes) < len(self.upstreams)
 
     @property
     def is_plain(self) -> bool:
         """Nothing counts here but its own attempts: a new message needs no look at the queue."""
-        return self.pace is None and self.app is None
+        return self.pace is None and not self.wholes
+
+    @property
+    def paused_until(self) -> float:
+        """Its own pause, or that of its whole account."""
+        return (
+            max([self.pause.until, *(whole.pause.until for whole in self.wholes)]) if self.wholes else self.pause.until
+        )
+
+    @property
+    def trouble(self) -> str:
+        """Why it is paused."""
+        return self.pause.trouble or next((whole.pause.trouble for whole in self.wholes if whole.pause.trouble), "")
+
+    @property
+    def limit(self) -> int:
+        """How many attempts may run at a time: after a pause a single one, until it has shown that all is well."""
+        return 1 if self.pause.failures else self.concurrency
 
     def free(self, now: float) -> int:
-        """How many attempts may be begun now: after a pause a single one, until it has shown that all is well."""
+        """How many attempts may be begun now."""
         if now < self.paused_until:
             return 0
-        free = (1 if self.failures else self.concurrency) - self.active
-        if self.app is not None:
-            free = min(free, self.app.limit - self.app.active - self.app.kept)
+        free = min([self.limit - self.active, *(whole.free(now) for whole in self.wholes)])
         if self.pace is not None and free > 0:
             free = min(free, self.pace.messages)
         return max(0, free)
@@ -91,15 +150,15 @@ class Lane:
         """How many more messages may be leased: those that can go now, and in good times those that stand in line."""
         if not self.is_plain:
             return max(0, self.free(now) - len(self.line))
-        if now < self.paused_until:
+        if now < self.pause.until:
             return 0
-        limit = 1 if self.failures else self.concurrency + self.ahead
+        limit = 1 if self.pause.failures else self.concurrency + self.ahead
         return max(0, limit - self.active - len(self.line) - self.expected)
 
     def keep(self, places: int) -> None:
-        """Keep places of the application for what is being looked up; a negative number gives them back."""
-        if self.app is not None:
-            self.app.kept += places
+        """Keep places of the whole account for what is being looked up; a negative number gives them back."""
+        for whole in self.wholes:
+            whole.kept += places
 
     def hungry(self, now: float) -> bool:
         """It is worth a look into the queue: many can be taken together, not one whenever one has gone."""
@@ -110,78 +169,60 @@ class Lane:
         waits = self.due_at is not None and self.due_at <= now
         return not waits and self.wanted(now) > 0
 
-    def wake_at(self, now: float) -> float | None:
+    def visit_at(self, now: float) -> float | None:
         """When this lane next has something to do; None when only an arrival or an attempt's end can change that."""
         if self.due_at is None:
             return None
         if self.hungry(now):
             return self.due_at
-        if self.is_plain:
-            return self.paused_until if now < self.paused_until else None
-        limit = 1 if self.failures else self.concurrency
-        at = max(self.due_at, self.paused_until)
-        if self.active < limit and self.pace is not None:
-            at = max(at, now + self.pace.wait())
-        return at if self.active < limit and at > now and at < math.inf else None
+        if now < self.paused_until:
+            return max(self.due_at, now if self.diverts else self.paused_until)
+        if self.is_plain or self.active >= self.limit:
+            return None
+        at = self.due_at if self.pace is None else max(self.due_at, now + self.pace.wait())
+        return at if now < at < math.inf else None
+
+    def stand_in_line(self, now: float) -> None:
+        """Wait for a place of the whole account, if that is what is missing."""
+        if self.due_at is not None and self.due_at <= now and self.active < self.limit:
+            for whole in self.wholes:
+                if not whole.free(now):
+                    whole.waiting[self] = None
 
     def expect(self, due_at: float | None) -> None:
         """Note when the next message is due, unless one has come while that was being looked up."""
         self.due_at = due_at if self.due_at is None else self.due_at
 
-    def take(self, places: int) -> None:
+    def expect_by(self, due_at: float) -> None:
+        """Note that one is due then, or earlier."""
+        self.due_at = due_at if self.due_at is None else min(self.due_at, due_at)
+
+    def take(self, places: int, now: float) -> None:
         """Keep places; a negative number gives them back."""
+        self.used_at = now
         self.active += places
-        if self.app is not None:
-            self.app.active += places
+        for whole in self.wholes:
+            whole.active += places
 
     def by_age(self, places: int) -> int:
         """How many of the next `places` go to what has waited longest."""
         return (self.leased + places) // FAIR_SHARE - self.leased // FAIR_SHARE
 
-    def pause(self, trouble: Result, reason: str, now: float, jitter: float) -> float:
-        """Rest after `trouble`; returns the seconds. Results of attempts that were under way lengthen nothing."""
-        if now >= self.paused_until:
-            self.failures += 1
-        wait = max(backoff(PAUSES, self.failures, jitter), trouble.retry_after or 0.0)
-        self.paused_until = max(self.paused_until, now + wait)
-        self.trouble = reason
-        return wait
+    def whole_of(self, account: str) -> Whole | None:
+        """The account as a whole, if it has many mailboxes."""
+        return next((whole for whole in self.wholes if whole.account == account), None)
 
-    def succeeded(self, now: float) -> bool:
-        """Note that the upstream works; True when that ends a time of trouble."""
-        recovered = self.failures > 0
-        self.failures = 0
-        self.paused_until = 0.0
-        self.trouble = ""
-        self.last_sent_at = now
-        return recovered
+    def is_over(self, now: float) -> bool:
+        """Nothing is left here that anybody has to remember."""
+        return not (self.active or self.line or self.expected or self.due_at is not None or now < self.paused_until)
 
     def status(self) -> LaneStatus:
         return LaneStatus(
             identity=str(self.identity),
-            accounts=self.accounts,
+            accounts=tuple(self.upstreams),
             active=self.active,
-            paused_until=self.paused_until,
-            trouble=self.trouble,
+            paused_until=self.pause.until,
+            trouble=self.pause.trouble,
             last_sent_at=self.last_sent_at,
+            mailbox="" if self.has_own else self.identity.mailbox,
         )
-
-
-def lanes_of(
-    upstreams: Mapping[str, Upstream], paces: Mapping[Identity, Pace], terms: Mapping[str, Terms]
-) -> list[Lane]:
-    """Group the upstreams of all accounts by identity."""
-    lanes: dict[Identity, Lane] = {}
-    apps: dict[str, App] = {}
-    for name, upstream in upstreams.items():
-        lane = lanes.setdefault(upstream.identity, Lane(upstream.identity, pace=paces.get(upstream.identity)))
-        lane.upstreams[name] = upstream
-        lane.concurrency = max(lane.concurrency, upstream.concurrency)
-        own = terms.get(name, NONE)
-        lane.largest = min(filter(None, (lane.largest, own.recipients)), default=None)
-        if own.mixed:
-            lane.ahead = 0
-        if own.app:
-            lane.app = apps.setdefault(own.app, App())
-            lane.app.limit = max(lane.app.limit, own.app_concurrency)
-    return list(lanes.values())

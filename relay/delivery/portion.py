@@ -65,7 +65,7 @@ def seen(message: Message, results: Results) -> tuple[int, int]:
     """
     if not results:  # broken off
         return 1, len(message.envelope.recipients)
-    if all(result.scope in (Scope.MAILBOX, Scope.IDENTITY, Scope.ACCOUNT) for result in results.values()):
+    if all(result.scope in (Scope.IDENTITY, Scope.ACCOUNT) for result in results.values()):
         return 0, 0
     whole = (Scope.MESSAGE, Scope.IDENTITY, Scope.ACCOUNT)
     counted = (

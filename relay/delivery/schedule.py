@@ -45,9 +45,6 @@ def judge(results: Results, *, attempt: int, now: float, retry: Sequence[float],
     if trouble is not None:
         # Due again at once, behind those that wait already: the pause, not this message, decides when.
         return Verdict(now, counted=False, reason=told(trouble), trouble=trouble)
-    waiting = next((result for result in deferred if result.scope is Scope.MAILBOX), None)
-    if waiting is not None:
-        return Verdict(now + (waiting.retry_after or PAUSES[0]), counted=False, reason=told(waiting), trouble=None)
     wait = max([backoff(retry, attempt, jitter), *(result.retry_after or 0.0 for result in deferred)])
     return Verdict(now + wait, counted=True, reason=told(deferred[0]), trouble=None)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from relay.database import Connection, Database, StorageError
 from relay.limits.pace import Pace, Pieces
@@ -10,6 +10,7 @@ from relay.model import Clock, Identity, Rate
 
 _OVER = 1.01
 """Windows after which a piece of one is over, the time that it spans included."""
+_PRUNE_EVERY = 3600.0
 _Row = tuple[str, str, float, float, float, int]
 
 
@@ -23,34 +24,44 @@ class Ledger:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._paces: dict[Identity, Pace] = {}
-        self._names: dict[Pace, str] = {}
         self._unsaved: set[Pace] = set()
         self._wake = asyncio.Event()
         self._closing = False
 
-    async def open(self, rates: Mapping[Identity, Iterable[Rate]]) -> dict[Identity, Pace]:
-        """A pace for each identity that has rates, with what was sent lately. Raises StorageError."""
-        for identity, wanted in rates.items():
-            if given := tuple(wanted):
-                pace = self._paces[identity] = Pace(given, self._clock, self._note)
-                self._names[pace] = str(identity)
-        by_name = {str(identity): pace for identity, pace in self._paces.items()}
+    async def pace(self, identity: Identity, rates: Iterable[Rate]) -> Pace:
+        """The pace of an identity, with what it has sent lately. Raises StorageError.
+
+        The ledger itself keeps none: who lets one go when all is written gets it back as it was.
+        """
+        pace = Pace(rates, self._clock, self._note, str(identity))
+        rows = await self._database.read(lambda connection: _load(connection, pace.name), quick=True)
         now = self._clock.time()
-        rows = await self._database.write(lambda connection: _load(connection, now)) if by_name else []
-        for name, unit, seconds, _, ended_at, amount in rows:
-            if name in by_name:
+        for unit, seconds, ended_at, amount in rows:
+            if now - ended_at < seconds:
                 # A clock that was set back since then must not stop the mail for longer than the window.
-                by_name[name].recall(unit, seconds, min(seconds, max(0.0, now - ended_at)), amount)
-        return dict(self._paces)
+                pace.recall(unit, seconds, max(0.0, now - ended_at), amount)
+        return pace
 
     async def run(self) -> None:
-        """Write down what changes, until `close()`."""
-        while not self._closing:
-            await self._wake.wait()
-            await self._try_to_save()
+        """Write down what changes, until `close()`; now and then forget what counts no more."""
+        prune_at = 0.0
+        while True:
+            if self._clock.monotonic() >= prune_at:
+                prune_at = self._clock.monotonic() + _PRUNE_EVERY
+                await self._prune()
+            if self._closing:
+                break
+            await self._clock.wait(self._wake, _PRUNE_EVERY)
+            self._wake.clear()
+            if self._unsaved:
+                await self._try_to_save()
         if self._unsaved:
             await self._try_to_save()
+
+    async def _prune(self) -> None:
+        now = self._clock.time()
+        with contextlib.suppress(StorageError):  # the next hour tries again
+            await self._database.write(lambda connection: _prune(connection, now))
 
     async def _try_to_save(self) -> None:
         with contextlib.suppress(StorageError):  # delivery tells of it; the next change tries again
@@ -83,7 +94,7 @@ class Ledger:
             if piece.began_at is None:
                 piece.began_at = first + shift
             at = (piece.began_at, piece.last + shift)
-            rows.append((self._names[pace], rate.unit, rate.seconds, *at, piece.amount))
+            rows.append((pace.name, rate.unit, rate.seconds, *at, piece.amount))
         return rows
 
     def _note(self, pace: Pace) -> None:
@@ -91,11 +102,14 @@ class Ledger:
         self._wake.set()
 
 
-def _load(connection: Connection, now: float) -> list[_Row]:
-    connection.execute("DELETE FROM pace WHERE ended_at + seconds < ?", (now,))
+def _load(connection: Connection, name: str) -> list[tuple[str, float, float, int]]:
     return connection.execute(
-        "SELECT identity, unit, seconds, began_at, ended_at, amount FROM pace ORDER BY ended_at"
+        "SELECT unit, seconds, ended_at, amount FROM pace WHERE identity = ? ORDER BY ended_at", (name,)
     ).fetchall()
+
+
+def _prune(connection: Connection, now: float) -> None:
+    connection.execute("DELETE FROM pace WHERE ended_at + seconds < ?", (now,))
 
 
 def _save(connection: Connection, rows: list[_Row], now: float) -> None:

@@ -47,7 +47,11 @@ class _Limit:
 class Pace:
     """The pace of one identity. `changed` is called after each change that a restart must not forget."""
 
-    def __init__(self, rates: Iterable[Rate], clock: Clock, changed: Callable[["Pace"], None] | None = None) -> None:
+    def __init__(
+        self, rates: Iterable[Rate], clock: Clock, changed: Callable[["Pace"], None] | None = None, name: str = ""
+    ) -> None:
+        self.name = name
+        """What it is called where it is written down."""
         self._limits = [_Limit(rate) for rate in dict.fromkeys(rates)]
         self._clock = clock
         self._changed = changed

@@ -2,7 +2,8 @@
 
 `wire` carries a connection's octets, `lines` cuts them into commands, `commands` does those that need no knowledge,
 `submission` those that need it of `visitor`, who knows the client; `opening` is what comes in front of it, `login` and
-`mechanisms` are AUTH, `reception`, `data` and `legacy` what follows DATA.
+`mechanisms` are AUTH (`mailbox_login` and `bearer_login` where somebody else knows who it is), `reception`, `data` and
+`legacy` what follows DATA.
 """
 
 import asyncio
@@ -68,6 +69,7 @@ class Server:
         self._sessions: set[VisitorSession] = set()
         self._by_address: Counter[str] = Counter()
         self._counted: dict[VisitorSession, str] = {}
+        self._open = metrics.CONNECTIONS.labels(parts.name)
         self._servers: list[asyncio.Server] = []
         self._openings: set[Opening] = set()
         """Connections that have not come to their session yet: PROXY header, TLS handshake."""
@@ -117,7 +119,7 @@ class Server:
         self._sessions.add(session)
         self._by_address[address] += 1
         self._counted[session] = address
-        metrics.CONNECTIONS.labels(self._parts.name).inc()
+        self._open.inc()
         if self.stopping:
             return "421 4.3.2 This relay is being stopped, please try again later"
         if len(self._sessions) > limits.max_connections:
@@ -139,7 +141,7 @@ class Server:
         self._sessions.discard(session)
         address = self._counted.pop(session, None)
         if address is not None:
-            metrics.CONNECTIONS.labels(self._parts.name).dec()
+            self._open.dec()
             self._by_address[address] -= 1
             if not self._by_address[address]:
                 del self._by_address[address]

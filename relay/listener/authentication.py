@@ -1,14 +1,16 @@
 """Checks passwords: dear for a guesser, cheap for the app that logs in for every message.
 
 One argon2 verification costs 160 ms of CPU and 64 MiB (PERFORMANCE.md): two run at once, off the event loop, and a
-success is remembered for some minutes under a keyed hash. A login that nobody has costs the same as a wrong password.
+success is remembered for some minutes under a keyed hash. A login that nobody has costs the same as a wrong password:
+what is compared then is a hash of nothing, of the kind and cost of one that is in use.
 Failures are counted for the address and for the login, and each makes the next answer slower.
 """
 
 import asyncio
+import hashlib
 import hmac
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from enum import Enum
 from typing import NamedTuple
@@ -41,22 +43,32 @@ class Verdict(Enum):
 
 
 class Attempt(NamedTuple):
-    """A login and what it is compared with: `hashed` and `plain` are both None when nobody has that login."""
+    """A login and what it is compared with: `hashed` and `plain` are both None when nobody has that login.
+
+    `others` gives the hashes of all who can log in here: without one of its own, a login costs what one of them costs.
+    """
 
     login: str
     password: bytes
     address: str
     hashed: str | None
     plain: str | None
+    others: Callable[[], Sequence[str]] = tuple
 
 
 class PasswordChecker:
     """Compares passwords with argon2 hashes or plain secrets; one for the whole process."""
 
-    def __init__(self, clock: Clock | None = None, hasher: argon2.PasswordHasher | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None = None,
+        hasher: argon2.PasswordHasher | None = None,
+        verify: Callable[[argon2.PasswordHasher, str, bytes], bool] = hashes.verify,
+    ) -> None:
         self._clock = clock or Clock()
         self._hasher = hasher or argon2.PasswordHasher()
-        self._nobody = ""
+        self._verify = verify
+        self._nobodys: TTLCache[str, str] = TTLCache(1000, REMEMBERED, self._clock.monotonic)
         self._pool = ThreadPoolExecutor(2, thread_name_prefix="argon2")
         self._waiting = 0
         self._key = secrets.token_bytes(32)
@@ -119,19 +131,28 @@ class PasswordChecker:
         self._waiting += 1
         try:
             loop = asyncio.get_running_loop()
-            right = await loop.run_in_executor(self._pool, self._verify, attempt.hashed, attempt.password)
+            hashed = attempt.hashed or self._nobody(attempt)
+            right = await loop.run_in_executor(self._pool, self._verify, self._hasher, hashed, attempt.password)
         finally:
             self._waiting -= 1
         return right and attempt.hashed is not None
 
-    def _verify(self, hashed: str | None, password: bytes) -> bool:
-        if hashed is None:
-            # Made when it is first needed: a hash costs 64 MiB, and most relays never meet an unknown login.
-            self._nobody = self._nobody or self._hasher.hash(secrets.token_urlsafe())
-        return hashes.verify(self._hasher, hashed or self._nobody, password)
+    def _nobody(self, attempt: Attempt) -> str:
+        """The hash of nothing for a login without one: always as dear as the same of the hashes in use.
+
+        Where these differ, which one is its model depends on the login and on a secret, as for a client.
+        """
+        models = sorted(attempt.others())
+        number = int.from_bytes(hmac.digest(self._key, attempt.login.encode(errors="surrogateescape"), "sha256")[:8])
+        model = models[number % len(models)] if models else ""
+        found = self._nobodys.get(model)
+        if found is None:
+            found = hashes.nobodys(model) if model else hashes.nobodys_default(self._hasher)
+            self._nobodys[model] = found
+        return found
 
     def _keyed(self, attempt: Attempt) -> bytes:
         # The expected value is part of it, so that a changed password is not right for five minutes more.
         expected = (attempt.hashed or attempt.plain or "").encode()
         text = b"\0".join((attempt.login.encode(errors="surrogateescape"), attempt.password, expected))
-        return hmac.digest(self._key, text, "sha256")
+        return hashlib.blake2b(text, key=self._key).digest()

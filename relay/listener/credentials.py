@@ -1,7 +1,9 @@
 """Whom a login names, and what its password is compared with."""
 
+import contextlib
 from typing import NamedTuple
 
+from relay.config import SecretError, unusable_hash
 from relay.listener.reception import Parts
 from relay.policy import ClientPolicy
 
@@ -27,3 +29,15 @@ def find(parts: Parts, login: str, peer: str) -> Known:
         return Known(client, client.htpasswd.hash_of(login))
     hashed = client.password_hash.read() if client.password_hash else None
     return Known(client, hashed, client.password.read() if client.password else None)
+
+
+def everybodys(parts: Parts) -> list[str]:
+    """Every hash that a login is compared with at this listener."""
+    found: list[str] = []
+    for client in parts.policy.clients_with_login(parts.name):
+        with contextlib.suppress(SecretError):  # whose file cannot be read hears of it when he logs in
+            if client.htpasswd is not None:
+                found += client.htpasswd.hashes()
+            elif client.password_hash is not None:
+                found.append(client.password_hash.read())
+    return [one for one in found if not unusable_hash(one)]

@@ -1,11 +1,12 @@
 """AUTH (RFC 4954): whether it may begin, and how it ends; who may in is decided by the policy and the checker."""
 
 import hmac
+from functools import partial
 from typing import TYPE_CHECKING
 
 from relay import log
 from relay.config import SecretError
-from relay.listener import credentials, mailbox_login, mechanisms, trouble
+from relay.listener import bearer_login, credentials, mailbox_login, mechanisms, trouble
 from relay.listener.authentication import Attempt, Verdict
 from relay.listener.credentials import Known
 from relay.listener.login_reply import accept, refuse
@@ -55,27 +56,31 @@ def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
 
 
 def _decide(session: "SubmissionSession", parts: Parts, known: Known, proof: Proof) -> None:
-    client, hashed, plain = known
+    client = known.client
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
         accept(session, client, proof.login)
     elif proof.challenge:
-        session.wait_for(_cram_md5(session, parts, client, proof, plain))
+        session.wait_for(_cram_md5(session, parts, client, proof, known.plain))
     elif proof.bearer and (client is None or client.is_real):
-        session.wait_for(_no_token(session, parts, proof.login))
+        session.wait_for(bearer_login.decide(session, parts, proof))
     elif client is not None and client.authenticate is not None:
         session.wait_for(mailbox_login.decide(session, parts, client, proof.login, proof.password))
     else:
         # A sink's client may also show its password as a token.
-        _password(session, parts, client, Attempt(proof.login, proof.password, session.peer, hashed, plain))
+        others = partial(credentials.everybodys, parts)
+        attempt = Attempt(proof.login, proof.password, session.peer, known.hashed, known.plain, others)
+        _password(session, parts, client, attempt, proof.bearer)
 
 
-def _password(session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt) -> None:
+def _password(
+    session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt, bearer: str
+) -> None:
     verdict = parts.checker.at_once(attempt)
     if verdict is None:
-        session.wait_for(_check(session, parts, client, attempt))
+        session.wait_for(_check(session, parts, client, attempt, bearer))
     else:
-        _answer(session, client, attempt.login, verdict)
+        _answer(session, client, attempt.login, verdict, bearer)
 
 
 async def _cram_md5(
@@ -94,19 +99,18 @@ async def _cram_md5(
     refuse(session, proof.login, reason="" if plain is not None else "no client has this login with a plain password")
 
 
-async def _no_token(session: "SubmissionSession", parts: Parts, login: str) -> None:
-    await parts.checker.failed(login, session.peer)
-    refuse(session, login, reason="tokens are taken by clients of a sink only")
+async def _check(
+    session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt, bearer: str
+) -> None:
+    _answer(session, client, attempt.login, await parts.checker.check(attempt), bearer)
 
 
-async def _check(session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt) -> None:
-    _answer(session, client, attempt.login, await parts.checker.check(attempt))
-
-
-def _answer(session: "SubmissionSession", client: ClientPolicy | None, name: str, verdict: Verdict) -> None:
+def _answer(
+    session: "SubmissionSession", client: ClientPolicy | None, name: str, verdict: Verdict, bearer: str = ""
+) -> None:
     if verdict is Verdict.BUSY:
         session.push("454 4.7.0 Too many logins, please try again later")
     elif verdict is Verdict.RIGHT and client is not None:
         accept(session, client, name)
     else:
-        refuse(session, name)
+        refuse(session, name, bearer=bearer)

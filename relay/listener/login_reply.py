@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from relay import log
+from relay.listener import mechanisms
 from relay.policy import ClientPolicy
 
 if TYPE_CHECKING:
@@ -20,8 +21,13 @@ def accept(session: "SubmissionSession", client: ClientPolicy, login: str) -> No
     session.push("235 2.7.0 Authentication successful")
 
 
-def refuse(session: "SubmissionSession", login: str, *, reason: str = "", advice: str = "") -> None:
-    """The session goes on as nobody. `reason` is for the log, `advice` for the user."""
+def refuse(
+    session: "SubmissionSession", login: str, *, reason: str = "", advice: str = "", bearer: str = "", issuer: str = ""
+) -> None:
+    """The session goes on as nobody. `reason` is for the log, `advice` for the user.
+
+    `bearer` is the mechanism by which an access token was shown: then the client expects one step more.
+    """
     session.login_refused = True
     session.failed_logins += 1
     log.listener.login_refused(login, session.peer, reason)
@@ -30,4 +36,8 @@ def refuse(session: "SubmissionSession", login: str, *, reason: str = "", advice
         session.leave("421 4.7.0 Too many failed logins, closing the connection")
         return
     text = log.clean(advice).encode("ascii", "backslashreplace").decode()[:_LONGEST]
-    session.push(f"535 5.7.8 {text or 'Authentication credentials invalid'}")
+    reply = f"535 5.7.8 {text or 'Authentication credentials invalid'}"
+    if bearer:
+        session.ask(mechanisms.refusal(bearer, issuer, reply))
+    else:
+        session.push(reply)

@@ -1,11 +1,11 @@
 """A login with the user name and password of a mailbox (`authenticate = "upstream"`): its provider decides."""
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from relay import log, mime
 from relay.listener.login_reply import accept, refuse
 from relay.listener.reception import Parts
+from relay.listener.secrecy import ENCRYPT_FIRST, may_be_read
 from relay.oauth.logins import Verdict
 from relay.policy import ClientPolicy
 from relay.policy.patterns import fold
@@ -18,8 +18,8 @@ _LATER = "454 4.7.0 Temporary authentication failure, please try again later"
 
 async def decide(session: "SubmissionSession", parts: Parts, client: ClientPolicy, login: str, password: bytes) -> None:
     """Answer the login of one of the client's users; when it is right, the session is that user's."""
-    if not (session.tls or _is_here(session.peer)):
-        session.push("538 5.7.11 Encryption required for authentication: issue STARTTLS first")
+    if may_be_read(session):
+        session.push(ENCRYPT_FIRST)
         return
     if parts.checker.is_barred(session.peer):
         session.push("454 4.7.0 Too many logins, please try again later")
@@ -50,13 +50,3 @@ def _mailbox(login: str) -> str | None:
         return fold(canonical) if canonical is not None and canonical.encode() else None
     except UnicodeEncodeError:
         return None
-
-
-def _is_here(peer: str) -> bool:
-    """Whether what `peer` sends does not leave this machine."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback

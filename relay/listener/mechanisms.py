@@ -6,6 +6,7 @@ PLAIN (RFC 4616), LOGIN (never a standard), CRAM-MD5 (RFC 2195), XOAUTH2 (Google
 
 import base64
 import binascii
+import json
 import secrets
 from collections.abc import Generator
 from typing import NamedTuple
@@ -19,8 +20,8 @@ class Proof(NamedTuple):
     login: str
     password: bytes
     challenge: bytes = b""
-    bearer: bool = False
-    """The password is an access token."""
+    bearer: str = ""
+    """The password is an access token, shown by this mechanism."""
 
 
 Dialogue = Generator[str, bytes, Proof]
@@ -69,7 +70,7 @@ def _cram_md5(initial: str, hostname: str) -> Dialogue:
 def _xoauth2(initial: str, _hostname: str) -> Dialogue:
     message = _decode(initial) if initial else (yield from _ask(b""))
     fields = _fields(message)
-    return Proof(_text(fields.get(b"user", b"")), _token(fields), bearer=True)
+    return Proof(_text(fields.get(b"user", b"")), _token(fields), bearer="XOAUTH2")
 
 
 def _oauthbearer(initial: str, _hostname: str) -> Dialogue:
@@ -79,7 +80,20 @@ def _oauthbearer(initial: str, _hostname: str) -> Dialogue:
     words = header.split(b",")
     if words[0] not in (b"n", b"y") or len(words) < 3:
         raise Refused("501 5.5.2 OAUTHBEARER begins with n,a=USER, (RFC 7628)")
-    return Proof(_text(words[1].removeprefix(b"a=")), _token(_fields(rest)), bearer=True)
+    return Proof(_text(words[1].removeprefix(b"a=")), _token(_fields(rest)), bearer="OAUTHBEARER")
+
+
+def refusal(mechanism: str, issuer: str, reply: str) -> Dialogue:
+    """How a token is refused: what is wrong as JSON, which the client answers with an empty line, and then `reply`.
+
+    RFC 7628 3.2.2 has it so for OAUTHBEARER, and Google and Microsoft for XOAUTH2. `issuer` is where a better token can
+    be had, "" when that is nobody's business.
+    """
+    found = {"status": "invalid_token"} if mechanism == "OAUTHBEARER" else {"status": "401", "schemes": "Bearer"}
+    if issuer and mechanism == "OAUTHBEARER":
+        found["openid-configuration"] = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    yield f"334 {base64.b64encode(json.dumps(found).encode()).decode()}"
+    raise Refused(reply)
 
 
 _EXCHANGES = {

@@ -16,9 +16,10 @@ from relay.listener.making import Admitted, Maker, waits
 from relay.listener.rates import Rates
 from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
+from relay.oauth.bearer import Bearer
 from relay.policy import ClientPolicy, Decision, Policy, Refusal
 from relay.sink.faults import Faults
-from relay.spool import Spool, Submission, Upload
+from relay.spool import Queue, Spool, Submission, Upload
 
 LARGEST_HEADER = 256 * 1024
 """Octets of header block: it is kept in memory and in a column."""
@@ -43,6 +44,8 @@ class Parts:
     rates: Rates = field(default_factory=Rates)
     logins: Mapping[str, MailboxLogin] = field(default_factory=dict)
     """For each account whose users log in with the passwords of their mailboxes: what checks them."""
+    bearers: Mapping[str, Bearer] = field(default_factory=dict)
+    """For each client that is recognised by access tokens: what verifies them."""
     visitors: VisitorBook = field(default_factory=VisitorBook)
     """Who came, and what they heard: for the page."""
     conversations: Collection[str] = ()
@@ -154,8 +157,9 @@ class Reception:
         spool = self._parts.spool
         if self._client.reply != "delivered":
             return self._reply(spool.put(self._upload, submission))
-        outcome = spool.watch(self._upload.id, submission.account)
-        return self._reply_when_delivered(spool.put(self._upload, submission), submission.account, outcome)
+        queue = spool.mailboxes.queue(submission)
+        outcome = spool.watch(self._upload.id, queue)
+        return self._reply_when_delivered(spool.put(self._upload, submission), queue, outcome)
 
     def abandon(self) -> None:
         """The client has gone: forget the message, unless its commit has begun, and what its reply would have been."""
@@ -246,13 +250,13 @@ class Reception:
         )
 
     async def _reply_when_delivered(
-        self, stored: Awaitable[None], account: str, outcome: asyncio.Future[Results]
+        self, stored: Awaitable[None], queue: Queue, outcome: asyncio.Future[Results]
     ) -> str:
         """`reply = "delivered"`: the client hears what the upstream said, if that comes in time."""
         spool = self._parts.spool
         try:
             reply = await self._reply(stored)
-            if self._refusal is not None or not (outcome.done() or spool.courier.sends(account)):
+            if self._refusal is not None or not (outcome.done() or spool.courier.sends(queue)):
                 return reply
             async with asyncio.timeout(self._client.reply_timeout):
                 results = await outcome

@@ -114,6 +114,11 @@ class SubmissionSession(VisitorSession):
         self._dialogue = login.dialogue(arg, self._parts)
         self._dialogue_goes_on(None)
 
+    def ask(self, dialogue: login.Dialogue) -> None:
+        """Go on with an exchange that has more to say."""
+        self._dialogue = dialogue
+        self._dialogue_goes_on(None)
+
     def _dialogue_goes_on(self, line: bytes | None) -> None:
         """Hand the client's line to the AUTH exchange, and its next prompt or its outcome to the client."""
         dialogue, self._dialogue = self._dialogue, None

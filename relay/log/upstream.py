@@ -46,6 +46,12 @@ def discarded(message_id: str, account: str, recipients: Sequence[str], size: in
     event(logging.DEBUG, "discarded", text, id=message_id, account=account, recipients=list(recipients), size=size)
 
 
+def conversation(account: str, message_id: str, line: str) -> None:
+    """One line of what is said at an account's upstream, as `listener.conversation` has it for clients."""
+    text = f"{account} ({message_id}) {line}"
+    event(logging.INFO, "conversation", text, account=account, id=message_id, line=line)
+
+
 def api_answered(account: str, request: str, reply: str, client_request_id: str, request_id: str) -> None:
     """Both ids are what a provider's support asks for."""
     text = f"{account}: {request}: {reply} (client-request-id {client_request_id}, request-id {request_id or 'none'})"

@@ -15,11 +15,13 @@ from relay.http import HttpClient
 from relay.model import Clock
 from relay.oauth import choices
 from relay.oauth.access_token import Granted, Token
+from relay.oauth.bearer import Bearer
 from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
 from relay.oauth.fingerprint import fingerprint
 from relay.oauth.gate import Gate
 from relay.oauth.jwt import claims
+from relay.oauth.key_set import KeySet
 from relay.oauth.logins import MailboxLogins
 from relay.oauth.mailboxes import MailboxTokens
 from relay.oauth.managed_identity import ManagedIdentity
@@ -32,7 +34,9 @@ from relay.oauth.store import ConsentStore
 from relay.oauth.token_source import TokenSource
 
 __all__ = [
+    "Bearer",
     "ConsentStore",
+    "KeySet",
     "MailboxLogins",
     "MailboxTokens",
     "Mailboxes",

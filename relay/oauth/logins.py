@@ -44,11 +44,15 @@ class Verdict(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A verdict. `reason` is for the log; `advice` is for the user, "" where it would tell a guesser something."""
+    """A verdict. `reason` is for the log; `advice` is for the user, "" where it would tell a guesser something.
+
+    `user` is who has logged in, where only the answer tells.
+    """
 
     verdict: Verdict
     reason: str = ""
     advice: str = ""
+    user: str = ""
 
 
 _RIGHT = Answer(Verdict.RIGHT)

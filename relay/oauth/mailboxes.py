@@ -1,17 +1,21 @@
 """The tokens of an account that acts as whoever sends: a source for each mailbox."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from relay.oauth.access_token import Granted
 from relay.oauth.token_source import TokenSource
 
+MOST = 1000
+"""Mailboxes whose tokens are kept in memory: a client that mistypes its senders makes any number of them."""
+
 
 class MailboxTokens:
-    """Makes a source when a mailbox first needs one, and keeps it: there are as many as the tenant has senders."""
+    """Makes a source when a mailbox first needs one; those not used for longest are made again when they are."""
 
     def __init__(self, make: Callable[[str], TokenSource]) -> None:
         self._make = make
-        self._sources: dict[str, TokenSource] = {}
+        self._sources: OrderedDict[str, TokenSource] = OrderedDict()
         self.renewed: Callable[[str], None] = lambda _: None
         """Hears of each mailbox that has signed in anew."""
 
@@ -20,11 +24,21 @@ class MailboxTokens:
         source = self._sources.get(mailbox)
         if source is None:
             source = self._sources[mailbox] = self._make(mailbox)
+        self._sources.move_to_end(mailbox)
+        if len(self._sources) > MOST and not self._sources[oldest := next(iter(self._sources))].is_asking:
+            del self._sources[oldest]
         return source
 
     def redeemed(self, mailbox: str, granted: Granted) -> None:
         """Use what a new sign-in of `mailbox` has just brought."""
         self.of(mailbox).accept(granted)
+        self.renewed(mailbox)
+
+    def signed_in(self, mailbox: str) -> None:
+        """A new sign-in of `mailbox` is in the store: ask with it, where nobody has yet."""
+        source = self._sources.get(mailbox)
+        if source is not None and not source.works:
+            source.begin_anew()
         self.renewed(mailbox)
 
     async def close(self) -> None:

@@ -100,6 +100,11 @@ class ConsentStore:
         """The sign-in of an account, or of one mailbox in it."""
         return await self._database.read(lambda connection: _row(connection, account, mailbox))
 
+    async def since(self, moment: float) -> list[tuple[str, str, float]]:
+        """(account, mailbox, when) of each sign-in that is newer than `moment`, seconds since the epoch, and good."""
+        sql = f"SELECT account, mailbox, obtained_at FROM consent WHERE obtained_at > ? AND state = '{OK}'"  # noqa: S608
+        return await self._database.read(lambda connection: connection.execute(sql, (moment,)).fetchall(), quick=True)
+
     async def all(self) -> list[Consent]:
         """Every sign-in that is kept, by account and mailbox."""
         sql = f"SELECT {_COLUMNS} FROM consent ORDER BY account, mailbox"  # noqa: S608

@@ -47,6 +47,11 @@ class TokenSource:
         return self._state.held is not None and self._state.failure is None
 
     @property
+    def is_asking(self) -> bool:
+        """Whether a request for a token is under way."""
+        return self._renewal is not None and not self._renewal.done()
+
+    @property
     def expires_at(self) -> float | None:
         """When the token in use ends, in seconds since the epoch; None while there is none."""
         return self._state.held.token.expires_at if self._state.held is not None else None
@@ -79,7 +84,7 @@ class TokenSource:
         held = self._state.held
         if held is None or held.token.value != rejected.value:
             return await self.get()
-        if not self._is_renewing():
+        if not self.is_asking:
             now = self._now()
             step = self._state.forced_step(now)
             if step is Step.REFUSE:
@@ -94,6 +99,10 @@ class TokenSource:
         """Use a token that came on another way, with a new sign-in; what failed before is forgotten."""
         self._state = self._state.granted(granted, self._now(), self._margin, self._chance())
 
+    def begin_anew(self) -> None:
+        """Ask again at the next need: somebody has signed in anew, whatever was said about the sign-in before."""
+        self._state = State()
+
     async def close(self) -> None:
         """Give up a renewal that is under way; who waits for it gets a TokenError."""
         if self._renewal is not None:
@@ -102,9 +111,6 @@ class TokenSource:
 
     def _now(self) -> Moment:
         return Moment(self._clock.time(), self._clock.monotonic())
-
-    def _is_renewing(self) -> bool:
-        return self._renewal is not None and not self._renewal.done()
 
     def _refusal(self, now: Moment) -> TokenError:
         return self._state.refusal(now) or errors.stopping(self._account)

@@ -42,6 +42,8 @@ class ClientPolicy:
     """A file of users who are all this client, or with `login` the one that is."""
     certificate_subject: str | None
     authenticate: Literal["upstream"] | None
+    takes_tokens: bool
+    """It is recognised by an access token of a certain issuer."""
     reply: Literal["queued", "delivered"]
     reply_timeout: float
     max_age: float
@@ -94,6 +96,7 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
         htpasswd=Htpasswd(client.htpasswd_file) if client.htpasswd_file else None,
         certificate_subject=client.certificate_subject,
         authenticate=client.authenticate,
+        takes_tokens=client.issuer is not None,
         reply=client.reply,
         reply_timeout=client.reply_timeout,
         max_age=client.max_age if client.max_age is not None else settings.queue.max_age,
@@ -120,6 +123,7 @@ class Recognition:
         self._any_login: list[ClientPolicy] = []
         self._upstream: list[ClientPolicy] = []
         self._htpasswd: list[ClientPolicy] = []
+        self._bearers: list[ClientPolicy] = []
         self._certificates: dict[str, ClientPolicy] = {}
         self._networks = _NetworkTable()
         for name, client in settings.clients.items():
@@ -127,6 +131,10 @@ class Recognition:
                 continue
             if client.authenticate is not None:
                 self._upstream.append(clients[name])
+                continue
+            if client.issuer is not None:
+                # Who must be a certain user goes before who may be any.
+                self._bearers.insert(0 if client.login else len(self._bearers), clients[name])
                 continue
             if client.certificate_subject is not None:
                 self._certificates[client.certificate_subject.lower()] = clients[name]
@@ -146,21 +154,27 @@ class Recognition:
 
     @property
     def offers_login(self) -> bool:
+        return self._offers_passwords or bool(self._bearers)
+
+    @property
+    def _offers_passwords(self) -> bool:
         return bool(self._logins or self._any_login or self._upstream or self._htpasswd)
 
     def _offered(self) -> tuple[str, ...]:
         """PLAIN and LOGIN; what else works with each login there is, since clients take the strongest that is offered.
 
-        CRAM-MD5 needs the password itself, not its hash. A bearer token is for apps that speak to a sink as they would
-        to Microsoft or Google.
+        CRAM-MD5 needs the password itself, not its hash. A bearer token is for clients with an issuer, and for apps
+        that speak to a sink as they would to Microsoft or Google.
         """
-        if not self.offers_login:
-            return ()
         found = [*chain.from_iterable(self._logins.values())]
         others = self._htpasswd or self._upstream or self._any_login
         plain = bool(found) and not others and all(client.password is not None for client in found)
-        tokens = any(not client.is_real for client in (*found, *self._any_login))
-        return ("PLAIN", "LOGIN", *(("CRAM-MD5",) if plain else ()), *(("XOAUTH2", "OAUTHBEARER") if tokens else ()))
+        tokens = self._bearers or any(not client.is_real for client in (*found, *self._any_login))
+        return (
+            *(("PLAIN", "LOGIN") if self._offers_passwords else ()),
+            *(("CRAM-MD5",) if plain else ()),
+            *(("XOAUTH2", "OAUTHBEARER") if tokens else ()),
+        )
 
     def by_address(self, peer: str) -> ClientPolicy | None:
         """The client without login whose network holds `peer`, the longest prefix first."""
@@ -177,6 +191,16 @@ class Recognition:
         """The clients whose users stand in a file, if they may come from there."""
         address = _address(peer)
         return [client for client in self._htpasswd if _comes_from(client.networks, address)]
+
+    def with_tokens(self, peer: str) -> list[ClientPolicy]:
+        """The clients that an access token may be, if they may come from there."""
+        address = _address(peer)
+        return [client for client in self._bearers if _comes_from(client.networks, address)]
+
+    @property
+    def with_passwords(self) -> list[ClientPolicy]:
+        """The clients with a login of their own or with users in a file."""
+        return [*chain.from_iterable(self._logins.values()), *self._htpasswd]
 
     def by_login(self, login: str, peer: str) -> ClientPolicy | None:
         """The client that this login may be, from there; whether the password is right is not known here."""

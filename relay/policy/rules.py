@@ -53,6 +53,14 @@ class Policy:
         """The clients that may come from `peer` and whose users stand in a file."""
         return self._recognition[listener].with_users(peer)
 
+    def clients_with_login(self, listener: str) -> Sequence[ClientPolicy]:
+        """The clients of this listener whose passwords the relay itself checks."""
+        return self._recognition[listener].with_passwords
+
+    def clients_with_tokens(self, listener: str, peer: str) -> Sequence[ClientPolicy]:
+        """The clients that may come from `peer` and are recognised by access tokens."""
+        return self._recognition[listener].with_tokens(peer)
+
     def client_for_login(self, listener: str, login: str, peer: str) -> ClientPolicy | None:
         """The client with this login, if it may come from `peer`. The caller still has to check the password."""
         return self._recognition[listener].by_login(login, peer)

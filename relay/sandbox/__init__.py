@@ -5,6 +5,7 @@ no code with the relay that it is there to check. One idea a file: the services 
 `graph.py`; another provider is another `SmtpSession`, another set of routes, and a line in `stand_in.py`.
 """
 
+from relay.sandbox.ca import CertificateAuthority
 from relay.sandbox.faults import Fault, FaultError, Faults, Order
 from relay.sandbox.federation import FederatedCredential
 from relay.sandbox.received import Received, ReceivedList
@@ -12,6 +13,7 @@ from relay.sandbox.settings import SandboxSettings, ServiceAccount
 from relay.sandbox.stand_in import Sandbox
 
 __all__ = [
+    "CertificateAuthority",
     "Fault",
     "FaultError",
     "Faults",

@@ -181,6 +181,8 @@ class Order:
     fault: Fault
     passed: int = 0
     struck: int = 0
+    struck_at: float = 0.0
+    """When it struck last (seconds since the epoch)."""
 
     def strikes(self, point: str, mailbox: str, recipient: str) -> bool:
         """Count this occasion; True if the fault strikes now."""
@@ -238,6 +240,7 @@ class Faults:
         for order in tuple(self._orders):
             if order not in self._orders or not order.strikes(point, mailbox, recipient):
                 continue
+            order.struck_at = self._clock.time()
             if order.used_up:
                 self.remove(order.number)
             log.sandbox.fault(order.fault.kind, point)

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -38,7 +38,10 @@ class Breakable:
                 pass
 
         scope[_HANG_UP] = cut
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        except ClientDisconnect:
+            pass  # a client that hangs up in the middle of its request has asked for nothing
 
 
 async def hang_up(request: Request) -> Response:

@@ -41,7 +41,10 @@ class ServeHttp(Protocol):
 
 
 class Sandbox:
-    """A stand-in Microsoft for the length of an `async with` block; entering raises OSError if it cannot listen."""
+    """A stand-in Microsoft for the length of an `async with` block; entering raises OSError if it cannot listen.
+
+    `authority` signs its certificate: a new one, unless it is that of an earlier stand-in which this one carries on.
+    """
 
     ca_file: Path
     """The certificate of its authority: what a client must trust."""
@@ -57,8 +60,15 @@ class Sandbox:
     """The root that stands for https://gmail.googleapis.com."""
     control_endpoint: str
 
-    def __init__(self, settings: SandboxSettings, serve_http: ServeHttp, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: SandboxSettings,
+        serve_http: ServeHttp,
+        clock: Clock | None = None,
+        authority: CertificateAuthority | None = None,
+    ) -> None:
         self.settings = settings
+        self._authority = authority
         self.clock = clock or Clock()
         self.faults = Faults(self.clock)
         self.received = ReceivedList(settings.keep_messages, settings.keep_bytes)
@@ -71,7 +81,7 @@ class Sandbox:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
-            authority = CertificateAuthority()
+            authority = self._authority or CertificateAuthority()
             tls = authority.server_context()
             self.ca_file = authority.write_certificate(self.settings.folder)
             await self._start_smtp(stack, tls)

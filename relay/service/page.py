@@ -84,12 +84,10 @@ def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses:
 
     async def troubles() -> list[str]:
         now, spool = running.clock.time(), running.spool
-        paused = [f"{lane.identity}: {lane.trouble}" for lane in running.delivery.status() if lane.paused_until > now]
+        # A sender who is mistyped is no reason to take the relay out of service.
+        lanes = [lane for lane in running.delivery.status() if not lane.mailbox]
+        paused = [f"{lane.identity}: {lane.trouble}" for lane in lanes if lane.paused_until > now]
         return [*([spool.trouble] if spool.trouble else []), *paused]
-
-    def wake() -> None:
-        for name in running.settings().accounts:
-            running.delivery.notice(name)
 
     def policy() -> Policy:
         return Policy(running.settings())
@@ -118,7 +116,7 @@ def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses:
         check=_check(running, checker) if running.settings().web.password_hash is not None else None,
         sandbox=running.sandbox,
         received=running.received,
-        wake=wake,
+        wake=running.delivery.look,
         stopping=running.stopping,
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 from relay import listener, log, oauth, upstream
 from relay.alerts import Radar
 from relay.config import Bind, Settings
+from relay.config.mailbox_users import acting
 from relay.database import StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
@@ -28,13 +29,15 @@ from relay.listener.rates import Rates
 from relay.metrics import traffic
 from relay.metrics.traffic import Traffic
 from relay.metrics.visits import VisitorBook
-from relay.model import Clock, Identity, Rate
+from relay.model import Clock
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
+from relay.service import garbage
 from relay.service.page import Running, start_page
+from relay.service.sign_ins import SignIns
 from relay.service.sink_plane import sink_plane
-from relay.service.tokens import Tokens, tokens_of
+from relay.service.tokens import Tokens, bearers_of, tokens_of
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
@@ -79,9 +82,8 @@ def upstreams_of(
     settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock, keeper: Keeper | None = None
 ) -> dict[str, Upstream]:
     """The way out of each account; `keeper` keeps the mail of sinks."""
-    siblings: dict[Identity, upstream.Siblings] = {}
-    gates = upstream.Gates()
-    return {
+    families, gates = upstream.Families(), upstream.Gates()
+    made: dict[str, Upstream] = {
         name: upstream.build(
             name,
             account,
@@ -92,19 +94,14 @@ def upstreams_of(
             sink_log=settings.sink.log,
             keeper=keeper,
             clock=clock,
-            siblings=siblings.setdefault(upstream.identity(name, account), upstream.Siblings()),
+            families=families,
             gates=gates,
         )
         for name, account in settings.accounts.items()
     }
-
-
-def rates_of(settings: Settings, upstreams: Mapping[str, Upstream]) -> dict[Identity, list[Rate]]:
-    """The rates of each identity: those of all accounts on it hold together."""
-    found: dict[Identity, list[Rate]] = {}
-    for name, each in upstreams.items():
-        found.setdefault(each.identity, []).extend(settings.accounts[name].rate)
-    return found
+    for name in made.keys() & set(settings.log.conversations):
+        made[name] = upstream.overheard(name, made[name])
+    return made
 
 
 @dataclass
@@ -159,7 +156,7 @@ class Service:
         spool = Spool(database, file.parent, crash_delay=settings.queue.retry[0], clock=self.clock)
         await spool.open()
         stack.push_async_callback(spool.close)
-        held = await spool.hold_unknown(list(settings.accounts))
+        held = await spool.hold_unknown(list(settings.accounts), acting(settings))
         if held:
             log.service.held(held)
         kept = self.settings.sink
@@ -168,6 +165,7 @@ class Service:
         await sink.open()
         self.sink = sink
         self._watch(stack, self._prune(spool, sink), "prune")
+        self._watch(stack, garbage.collect(self.clock), "garbage")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
@@ -175,13 +173,12 @@ class Service:
         stack.push_async_callback(tokens.close)
         upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
         ledger = Ledger(database, self.clock)
-        paces = await ledger.open(rates_of(settings, upstreams))
         self._watch(stack, ledger.run(), "pace", stop=ledger.close)
         delivery = Delivery(
             spool,
             upstreams,
             retry=settings.queue.retry,
-            paces=paces,
+            pace_of=ledger.pace,
             terms=terms_of(settings),
             fallbacks=fallbacks_of(settings),
             clock=self.clock,
@@ -197,10 +194,11 @@ class Service:
             )
             self._watch(stack, radar.run(), "radar")
             self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
+            self._watch(stack, SignIns(store, self.clock, tokens, delivery.resume).run(), "sign-ins")
             rules = ReportRules(settings, Policy(settings))
             self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool, tokens)
+            await self._start_listeners(stack, spool, tokens, bearers_of(settings, http, self.clock))
 
     def _watch(
         self,
@@ -230,7 +228,9 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    async def _start_listeners(self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens) -> None:
+    async def _start_listeners(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens, bearers: Mapping[str, oauth.Bearer]
+    ) -> None:
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
         policy = Policy(self.settings)
@@ -238,6 +238,7 @@ class Service:
             parts = listener.Parts(
                 *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, self.rates),
                 logins=tokens.logins,
+                bearers=bearers,
                 conversations=self.settings.log.conversations,
                 visitors=self.visitors,
             )

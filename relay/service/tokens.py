@@ -1,6 +1,7 @@
 """The tokens of every account, made once for the whole process."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from relay import oauth
@@ -8,7 +9,7 @@ from relay.config import Settings
 from relay.http import HttpClient
 from relay.listener.authentication import MailboxLogin
 from relay.model import Clock
-from relay.oauth import ConsentStore, Mailboxes, MailboxTokens, TokenSource
+from relay.oauth import Bearer, ConsentStore, KeySet, Mailboxes, MailboxTokens, TokenSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,19 @@ class Tokens:
     def logins(self) -> Mapping[str, MailboxLogin]:
         """What checks the logins of an account's users."""
         return {name: each.logins.check for name, each in self.mailboxes.items() if each.logins is not None}
+
+    def signed_in(self, account: str, mailbox: str) -> None:
+        """A new sign-in is in the store: ask with it."""
+        if mailbox and account in self.mailboxes:
+            self.mailboxes[account].tokens.signed_in(mailbox)
+        elif account in self.sources:
+            for source in set(self.sources[account].values()):
+                source.begin_anew()
+
+    def on_sign_in(self, hear: Callable[[str, str], None]) -> None:
+        """Tell `hear` of each (account, mailbox) for which somebody has signed in anew."""
+        for name, each in self.mailboxes.items():
+            each.tokens.renewed = functools.partial(hear, name)
 
     async def close(self) -> None:
         """Give up what is under way."""
@@ -57,3 +71,14 @@ def tokens_of(settings: Settings, http: HttpClient, clock: Clock, store: Consent
             if account.acts_as_sender
         },
     )
+
+
+def bearers_of(settings: Settings, http: HttpClient, clock: Clock) -> dict[str, Bearer]:
+    """What verifies the access tokens that clients are recognised by. Clients of one issuer share its keys."""
+    found: dict[str, Bearer] = {}
+    keys: dict[str, KeySet] = {}
+    for name, client in settings.clients.items():
+        if client.issuer is not None and client.audience is not None:
+            shared = keys.setdefault(client.issuer, KeySet(client.issuer, http, clock))
+            found[name] = Bearer(shared, client.audience, clock, claim=client.user_claim, login=client.login)
+    return found

@@ -13,14 +13,16 @@ from typing import Any, TypeVar
 
 from relay import log, metrics
 from relay.database import Connection, Database, StorageError
-from relay.model import Clock, MemoryBody, Message, Results
-from relay.spool import debts, diversion, dsn, due, history, parts, pruning, rows
+from relay.model import Clock, MemoryBody, Results
+from relay.spool import debts, diversion, dsn, due, history, parts, pruning, queues, rows
 from relay.spool.courier import Courier, Nobody
 from relay.spool.diversion import Moved, Revise
 from relay.spool.due import Room
 from relay.spool.history import Overview, Summary
+from relay.spool.mailboxes import Acting, Mailboxes, sort_in
+from relay.spool.queues import Queue
 from relay.spool.rows import Claim, DamagedRow, Settled, Submission
-from relay.spool.upload import FileBody, Upload, new_id
+from relay.spool.upload import FileBody, Upload, new_id, remove
 from relay.spool.waiting import Waiting
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ __all__ = [
     "Moved",
     "Nobody",
     "Overview",
+    "Queue",
     "Revise",
     "Room",
     "Settled",
@@ -67,6 +70,7 @@ class Spool:
         self._clock = clock or Clock()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
         self._waiting = Waiting()
+        self.mailboxes = Mailboxes()
         self._commits: set[asyncio.Future[Any]] = set()
         self.trouble = ""
         """Why the last write failed; "" once one has gone well."""
@@ -107,6 +111,7 @@ class Spool:
 
         The future raises StorageError or OSError: then nothing was kept and the client must hear a 4xx.
         """
+        submission = self.mailboxes.sorted_in(submission)
         if not upload.in_file and not submission.parts:
             return self._commit(upload, submission)
         work = self._put_parts if submission.parts else self._put_file
@@ -132,7 +137,7 @@ class Spool:
         try:
             await upload.seal()
             bodies = await loop.run_in_executor(self._pool, parts.bodies, upload, names)
-            self._waiting.join([(name, part.account) for name, part in whole])
+            self._waiting.join([(name, part.queue) for name, part in whole])
             made = list(zip(whole, bodies, strict=True))
             seqs = await self._write(
                 lambda connection: [rows.insert(connection, name, part, body) for (name, part), body in made]
@@ -144,15 +149,15 @@ class Spool:
             await loop.run_in_executor(self._pool, parts.forget, upload, names[1:] if upload.in_file else [])
             raise
         for seq, ((name, part), body) in zip(seqs, made, strict=True):
-            self._tell(Claim(seq, 1, _first_message(name, part, body), part.expires_at))
-            self.courier.notice(part.account)
+            self._tell(Claim.first(seq, name, part, body))
+            self.courier.notice(part.queue)
 
     def _commit(self, upload: Upload, submission: Submission) -> asyncio.Future[None]:
         """Write a message's row; when it goes out at once, its first attempt is in the same commit."""
         body: MemoryBody | FileBody = (
             FileBody(upload.path, upload.size, upload.dots) if upload.in_file else MemoryBody(upload.data, upload.dots)
         )
-        direct = submission.direct and self.courier.reserve(submission.account)
+        direct = submission.direct and self.courier.reserve(submission.queue)
         now = self._clock.time()
         lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
         written = asyncio.ensure_future(
@@ -165,10 +170,9 @@ class Spool:
             error = written.exception()
             try:
                 if error is not None:
-                    self._not_committed(upload, submission.account, error, direct=direct)
+                    self._not_committed(upload, submission.queue, error, direct=direct)
                 else:
-                    message = _first_message(upload.id, submission, body)
-                    self._committed(Claim(written.result(), 1, message, submission.expires_at), direct=direct)
+                    self._committed(Claim.first(written.result(), upload.id, submission, body), direct=direct)
             finally:
                 if not safe.done():  # else who waited has gone
                     safe.set_result(None) if error is None else safe.set_exception(error)
@@ -183,19 +187,18 @@ class Spool:
         if direct:
             self.courier.deliver(claim)
         else:
-            self.courier.notice(claim.message.account)
+            self.courier.notice(claim.queue)
 
-    def _not_committed(self, upload: Upload, account: str, error: BaseException, *, direct: bool) -> None:
+    def _not_committed(self, upload: Upload, queue: Queue, error: BaseException, *, direct: bool) -> None:
         if isinstance(error, StorageError | OSError):
             self.trouble = str(error)
         if direct:
-            self.courier.forgo(account)
+            self.courier.forgo(queue)
         upload.drop()
 
     def _tell(self, claim: Claim) -> None:
         message = claim.message
-        metrics.ACCEPTED.labels(message.origin.client, message.account).inc()
-        metrics.ACCEPTED_OCTETS.labels(message.origin.client, message.account).inc(message.size)
+        metrics.accepted(message.origin.client, message.account, message.size)
         log.spool.message_queued(
             message.id,
             sender=message.envelope.sender,
@@ -206,12 +209,12 @@ class Spool:
             account=message.account,
         )
 
-    def watch(self, message_id: str, account: str) -> asyncio.Future[Results]:
+    def watch(self, message_id: str, queue: Queue) -> asyncio.Future[Results]:
         """A future for the results of the message's first attempt; ask before `put`, and `unwatch` in the end.
 
         It gets no results, but an empty dict, once none can be expected soon. Until the end no report is made.
         """
-        return self._waiting.begin(message_id, account)
+        return self._waiting.begin(message_id, queue)
 
     def unwatch(self, message_id: str) -> None:
         """The client has been told what there was to tell, or has gone: what is left is a report's business."""
@@ -221,9 +224,9 @@ class Spool:
     def is_watched(self, message_id: str) -> bool:
         return message_id in self._waiting
 
-    def nothing_soon(self, accounts: Sequence[str]) -> None:
-        """These accounts send nothing for a while: who waits for a result of theirs need not."""
-        self._waiting.nothing_soon(accounts)
+    def nothing_soon(self, applies: Callable[[Queue], bool]) -> None:
+        """The queues that this applies to go nowhere for a while: who waits for a result of theirs need not."""
+        self._waiting.nothing_soon(applies)
 
     async def mark_reported(self, message_id: str) -> None:
         """Note that the client itself is being told of the failure: nobody else needs to be. Raises StorageError."""
@@ -233,7 +236,7 @@ class Spool:
     # --- delivery's side
 
     async def claim(
-        self, accounts: Sequence[str], limit: int, *, by_age: int = 0, room: Room | None = None
+        self, wanted: Sequence[Queue], limit: int, *, by_age: int = 0, room: Room | None = None
     ) -> list[Claim]:
         """Lease up to `limit` messages that are due, by priority, then age. The attempt is on disk before it is made.
 
@@ -242,7 +245,7 @@ class Spool:
         now = self._clock.time()
 
         def work(connection: Connection) -> list[tuple[Any, tuple[str, ...]]]:
-            chosen = due.messages(connection, accounts, limit, now, by_age=by_age, room=room)
+            chosen = due.messages(connection, wanted, limit, now, by_age=by_age, room=room)
             claimed = rows.claim(connection, chosen, now + self._crash_delay, now + LEASE) if chosen else []
             return [(row, rows.pending(connection, row[0])) for row in claimed]
 
@@ -260,16 +263,18 @@ class Spool:
         await self._write(lambda connection: rows.set_aside(connection, seq, reason, now))
 
     async def divert(
-        self, account: str, to: str, revise: Revise, *, since: float, after: int
+        self, queue: Queue, to: str, revise: Revise, *, since: float, after: int
     ) -> tuple[list[Moved], int]:
-        """Give the mail of `account` that has become due since then (seconds since the epoch) to the account `to`.
+        """Give the mail of `queue` that has become due since then (seconds since the epoch) to the account `to`.
 
         `revise` says how each message goes there, or that it may not. It is done in steps: what was given, and the
         `after` of the next step, 0 at the end.
         """
         now = self._clock.time()
         return await self._write(
-            lambda connection: diversion.move(connection, account, to, revise, since=since, now=now, after=after)
+            lambda connection: diversion.move(
+                connection, queue, to, revise, self.mailboxes.of, since=since, now=now, after=after
+            )
         )
 
     async def finish(self, claim: Claim, settled: Settled) -> str | None:
@@ -312,9 +317,13 @@ class Spool:
             )
         )
 
-    async def next_due(self, accounts: Sequence[str]) -> float | None:
-        """When the next message of `accounts` is due (seconds since the epoch), or None."""
-        return await self._database.read(lambda connection: history.next_due(connection, accounts), quick=True)
+    async def next_due(self, wanted: Sequence[Queue]) -> float | None:
+        """When the next message of these queues is due (seconds since the epoch), or None."""
+        return await self._database.read(lambda connection: history.next_due(connection, wanted), quick=True)
+
+    async def heads(self, accounts: Sequence[str]) -> dict[Queue, float]:
+        """The queues of `accounts` in which mail waits, and when the next message of each is due."""
+        return await self._database.read(lambda connection: queues.heads(connection, accounts), quick=True)
 
     async def expire(self) -> int:
         """Fail what has waited longer than its `max_age`; how many that were."""
@@ -333,8 +342,13 @@ class Spool:
         if lost:
             log.delivery.leases_lost(lost)
 
-    async def hold_unknown(self, accounts: Sequence[str]) -> int:
-        """Hold the mail of accounts that the configuration no longer has, and let go what has its account again."""
+    async def hold_unknown(self, accounts: Sequence[str], acting: Acting | None = None) -> int:
+        """Hold the mail of accounts that the configuration no longer has, and let go what has its account again.
+
+        `acting` are those that act as whoever sends: what waits for them is sorted by mailbox.
+        """
+        chosen = self.mailboxes.acting = acting or {}
+        await self._write(lambda connection: sort_in(connection, accounts, chosen))
         return await self._write(lambda connection: history.hold_unknown(connection, accounts))
 
     async def prune(self, keep_sent: float, keep_failed: float, max_size: int | None = None) -> None:
@@ -380,21 +394,4 @@ class Spool:
     async def _unlink(self, names: Sequence[str]) -> None:
         if names:
             paths = [self._bodies / name for name in names]
-            await asyncio.get_running_loop().run_in_executor(self._pool, _remove, paths)
-
-
-def _first_message(message_id: str, submission: Submission, body: MemoryBody | FileBody) -> Message:
-    return Message(
-        id=message_id,
-        account=submission.account,
-        envelope=submission.envelope,
-        headers=submission.headers,
-        body=body,
-        origin=submission.origin,
-        received_at=submission.received_at,
-    )
-
-
-def _remove(paths: Sequence[Path]) -> None:
-    for path in paths:
-        path.unlink(missing_ok=True)
+            await asyncio.get_running_loop().run_in_executor(self._pool, remove, paths)

@@ -59,7 +59,10 @@ class Administration:
         return await self._database.read(lambda connection: last_trouble(connection, account))
 
     async def ages(self) -> list[Ages]:
-        """How old the waiting mail of each account is; what took long to count is told again for a while."""
+        """How old the waiting mail of each account is, or of each mailbox in it.
+
+        What took long to count is told again for a while.
+        """
         began = self._clock.monotonic()
         if began >= self._aged[0]:
             now = self._clock.time()

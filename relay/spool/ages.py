@@ -10,9 +10,11 @@ LIMITS = (300, 900, 3600, 14400, 86400, 432000)
 
 @dataclass(frozen=True, slots=True)
 class Ages:
-    """The mail of one account that waits: `counts` has a number for each of LIMITS, and a last one."""
+    """The mail of one account or mailbox that waits: `counts` has a number for each of LIMITS, and a last one."""
 
     account: str
+    mailbox: str
+    """Whose, where the account acts as whoever sends; else ""."""
     counts: tuple[int, ...]
     octets: int
     oldest: float
@@ -24,17 +26,17 @@ class Ages:
 
 
 def ages(connection: Connection, now: float) -> list[Ages]:
-    """The accounts that have mail queued, held or being sent, by name."""
+    """The accounts, and mailboxes in them, that have mail queued, held or being sent, by name."""
     edges = zip((None, *LIMITS), (*LIMITS, None), strict=True)
     columns = [f"coalesce(sum({_between(low, high)}), 0)" for low, high in edges]
     rows = connection.execute(
-        f"""SELECT account, sum(size), min(received_at), {", ".join(columns)}
-            FROM (SELECT account, size, received_at, ? - received_at AS age FROM message
+        f"""SELECT account, mailbox, sum(size), min(received_at), {", ".join(columns)}
+            FROM (SELECT account, mailbox, size, received_at, ? - received_at AS age FROM message
                   WHERE state IN ('queued', 'active', 'held')) AS waiting
-            GROUP BY account ORDER BY account""",  # noqa: S608 (only numbers)
+            GROUP BY account, mailbox ORDER BY account, mailbox""",  # noqa: S608 (only numbers)
         (now,),
     ).fetchall()
-    return [Ages(account, tuple(counts), octets, oldest) for account, octets, oldest, *counts in rows]
+    return [Ages(account, mailbox, tuple(counts), size, oldest) for account, mailbox, size, oldest, *counts in rows]
 
 
 def _between(low: int | None, high: int | None) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from relay.database import Connection
 from relay.model import DsnWishes
 from relay.spool import dsn
-from relay.spool.history import origin_of
+from relay.spool.queues import origin_of
 from relay.spool.selection import marks
 
 DUE, UNTOLD = 1, 2
@@ -172,12 +172,13 @@ def heard(connection: Connection, *identifiers: str) -> None:
     connection.executemany("UPDATE message SET reported = 1, owed = 0 WHERE id = ?", names)
 
 
-def send_from(connection: Connection, seq: int, sender: str, now: float) -> None:
-    """Send a report that was refused with a null sender once more, with this one."""
+def send_from(connection: Connection, seq: int, sender: str, mailbox: str, now: float) -> None:
+    """Send a report that was refused with a null sender once more, with this one, through its mailbox."""
     connection.execute(
-        """UPDATE message SET sender = ?, state = 'queued', reason = '', next_at = ?, done_at = NULL, owed = 0
+        """UPDATE message SET sender = ?, mailbox = ?, state = 'queued', reason = '', next_at = ?, done_at = NULL,
+               owed = 0
            WHERE seq = ? AND state = 'failed'""",
-        (sender, now, seq),
+        (sender, mailbox, now, seq),
     )
     connection.execute("UPDATE recipient SET state = 'pending' WHERE message = ? AND state = 'failed'", (seq,))
 

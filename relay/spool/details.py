@@ -4,7 +4,8 @@ import json
 from dataclasses import dataclass
 
 from relay.database import Connection
-from relay.spool.history import Summary, origin_of, summaries
+from relay.spool.history import Summary, summaries
+from relay.spool.queues import origin_of
 
 
 @dataclass(frozen=True, slots=True)

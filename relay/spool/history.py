@@ -1,12 +1,11 @@
 """Statements that look at the queue as a whole: for the page, for start-up and for housekeeping."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from relay.database import Connection
-from relay.model import Origin
+from relay.spool.queues import Queue, origin_of
 
 REMOVED = "its account is not in the configuration: put it back, or drop the message"
 _BATCH = 200
@@ -130,26 +129,18 @@ def _summary(connection: Connection, row: Sequence[Any]) -> Summary:
     )
 
 
-def origin_of(text: str) -> Origin:
-    """An origin as a row has it; an empty one where the row is damaged."""
-    try:
-        return Origin(*map(str, json.loads(text)))
-    except (TypeError, ValueError):
-        return Origin("", "", "")
-
-
-def next_due(connection: Connection, accounts: Sequence[str]) -> float | None:
-    """When the next message of these accounts is due, in seconds since the epoch; None: nothing waits."""
-    heads: list[float] = []
-    for account in accounts:
+def next_due(connection: Connection, queues: Sequence[Queue]) -> float | None:
+    """When the next message of these queues is due, in seconds since the epoch; None: nothing waits."""
+    found: list[float] = []
+    for queue in queues:
         for priority in _PRIORITIES:  # the index holds each in order: together they would have to be looked through
             rows = connection.execute(
-                """SELECT next_at FROM message WHERE state = 'queued' AND account = ? AND priority = ?
+                """SELECT next_at FROM message WHERE state = 'queued' AND account = ? AND mailbox = ? AND priority = ?
                    ORDER BY next_at LIMIT 1""",
-                (account, priority),
+                (*queue, priority),
             ).fetchall()
-            heads += [next_at for (next_at,) in rows]
-    return min(heads, default=None)
+            found += [next_at for (next_at,) in rows]
+    return min(found, default=None)
 
 
 def adopted(connection: Connection, names: Sequence[str]) -> set[str]:

@@ -5,9 +5,10 @@ from functools import partial
 from pathlib import Path
 
 from relay.database import Connection, Database
-from relay.model import Clock, MemoryBody
+from relay.model import Clock, Envelope, MemoryBody, Origin
 from relay.spool import Spool, Submission, debts, rows
 from relay.spool.debts import ChangedMeanwhile, Debt
+from relay.spool.queues import Queue
 from relay.spool.upload import new_id
 
 _MOST = 100
@@ -60,6 +61,7 @@ class Reports:
 
     async def queue(self, debt: Debt, identifier: str, report: Submission, body: bytes) -> bool:
         """Queue a report and pay the debt, both or neither; False when there is nothing to tell any more."""
+        report = self._spool.mailboxes.sorted_in(report)
 
         def work(connection: Connection) -> None:
             debts.pay(connection, debt, untold=False)
@@ -69,7 +71,7 @@ class Reports:
             await self._database.write(work)
         except ChangedMeanwhile:
             return False
-        self._spool.courier.notice(report.account)
+        self._spool.courier.notice(report.queue)
         return True
 
     async def settle(self, debt: Debt, *, untold: bool) -> bool:
@@ -83,8 +85,9 @@ class Reports:
     async def send_from(self, debt: Debt, sender: str) -> None:
         """Send a report once more that was refused with a null sender, now with this one."""
         now = self._clock.time()
-        await self._database.write(lambda connection: debts.send_from(connection, debt.seq, sender, now))
-        self._spool.courier.notice(debt.account)
+        mailbox = self._spool.mailboxes.of(debt.account, Envelope(sender, ()), Origin("", "", ""))
+        await self._database.write(lambda connection: debts.send_from(connection, debt.seq, sender, mailbox, now))
+        self._spool.courier.notice(Queue(debt.account, mailbox))
 
     async def count(self, address: str, seconds: float) -> int:
         """How many reports `address` was written in that time."""

@@ -15,13 +15,17 @@ from relay.database import Connection, Cursor
 from relay.model import Body, Envelope, MemoryBody, Message, Origin, Outcome, Priority, Result, Results
 from relay.spool import debts, dsn
 from relay.spool.due import PRIORITIES
+from relay.spool.queues import Queue
 from relay.spool.upload import FileBody
 
 EXPIRED = "5.4.7"
 """Delivery time expired (RFC 3463 3.5)."""
 
+_FIRST = 1
+"""The fence of a message's first claim."""
+
 _COLUMNS = """seq, id, account, sender, eight_bit, smtputf8, origin, headers, body, body_file, body_size, body_dots,
-    received_at, expires_at, attempts, fence, dsn"""
+    received_at, expires_at, attempts, fence, dsn, mailbox"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,8 @@ class Submission:
     origin: Origin
     received_at: float
     expires_at: float
+    mailbox: str = ""
+    """The spool's to fill in: whose, where the account acts as whoever sends."""
     message_id: str = ""
     subject: str = ""
     kind: str = "mail"
@@ -46,6 +52,11 @@ class Submission:
     """Why it waits until then."""
     parts: "tuple[Submission, ...]" = ()
     """Further messages with the same body, for other recipients: all of them are kept, or none."""
+
+    @property
+    def queue(self) -> Queue:
+        """The one that it is put into."""
+        return Queue(self.account, self.mailbox)
 
     @property
     def direct(self) -> bool:
@@ -61,6 +72,26 @@ class Claim:
     fence: int
     message: Message
     expires_at: float
+    mailbox: str = ""
+
+    @property
+    def queue(self) -> Queue:
+        """The one that it was taken from."""
+        return Queue(self.message.account, self.mailbox)
+
+    @classmethod
+    def first(cls, seq: int, name: str, submission: Submission, body: MemoryBody | FileBody) -> "Claim":
+        """What has just been written, in its first attempt."""
+        message = Message(
+            id=name,
+            account=submission.account,
+            envelope=submission.envelope,
+            headers=submission.headers,
+            body=body,
+            origin=submission.origin,
+            received_at=submission.received_at,
+        )
+        return cls(seq, 1, message, submission.expires_at, submission.mailbox)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +139,8 @@ def insert(
     cursor = connection.execute(
         """INSERT INTO message (id, kind, state, reason, account, priority, sender, eight_bit, smtputf8, origin,
                message_id, subject, size, headers, body, body_file, body_size, body_dots, received_at, expires_at,
-               next_at, attempts, fence, lease_until, dsn)
-           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
+               next_at, attempts, fence, lease_until, dsn, mailbox)
+           VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)""",
         (
             identifier,
             submission.kind,
@@ -136,6 +167,7 @@ def insert(
             1 if lease else 0,
             lease.until if lease else 0.0,
             dsn.written(envelope.dsn),
+            submission.mailbox,
         ),
     )
     seq = cursor.lastrowid or 0
@@ -198,7 +230,7 @@ def content(connection: Connection, seq: int, bodies: Path) -> Message:
 def to_claim(row: Sequence[Any], recipients: tuple[str, ...], bodies: Path) -> Claim:
     """Raises DamagedRow for what no message can look like."""
     (seq, identifier, account, sender, eight_bit, smtputf8, origin, headers, body, body_file, size, dots) = row[:12]
-    received_at, expires_at, attempts, fence, wishes = row[12:]
+    received_at, expires_at, attempts, fence, wishes, mailbox = row[12:]
     if not recipients:
         raise DamagedRow("it has no recipient that is still to be served")
     if not isinstance(headers, bytes):
@@ -218,7 +250,7 @@ def to_claim(row: Sequence[Any], recipients: tuple[str, ...], bodies: Path) -> C
         received_at=received_at,
         attempt=attempts,
     )
-    return Claim(seq, fence, message, expires_at)
+    return Claim(seq, fence, message, expires_at, mailbox)
 
 
 def _body(data: Any, path: Path | None, size: int, dots: int) -> Body:
@@ -270,11 +302,14 @@ def save_attempt(connection: Connection, claimed: Claim, settled: Settled) -> No
     )
 
 
-def finish(connection: Connection, claimed: Claim, settled: Settled) -> str | None:
-    """Write what became of an attempt and return the message's state; None when the lease had been lost."""
+def finish(connection: Connection, claimed: Claim, settled: Settled) -> str:
+    """Write what became of an attempt and return the message's state. Raises LeaseLost."""
     save_results(connection, claimed.seq, settled.results)
     if dsn.is_news(claimed.message.envelope, settled.results):
         debts.owe(connection, claimed.seq)
+    all_sent = all(result.outcome is Outcome.SENT for result in settled.results.values())
+    # Then no recipient has to be looked at: of an earlier attempt nobody can have failed.
+    at_once = all_sent and settled.next_at is None and claimed.fence == _FIRST
     if settled.next_at is not None:
         cursor = connection.execute(
             """UPDATE message SET state = 'queued', next_at = ?, reason = ?, attempts = attempts - ?,
@@ -289,16 +324,30 @@ def finish(connection: Connection, claimed: Claim, settled: Settled) -> str | No
                 claimed.fence,
             ),
         )
+    elif at_once:
+        cursor = _close_sent(connection, claimed.seq, settled.ended_at, claimed.fence)
     else:
         cursor = close(connection, claimed.seq, settled.ended_at, settled.reason, claimed.fence)
     if cursor.rowcount != 1:
         raise LeaseLost
-    if any(result.outcome is not Outcome.SENT for result in settled.results.values()):
+    if not all_sent:
         save_attempt(connection, claimed, settled)
     if settled.next_at is not None:
         return "queued"
+    if at_once:
+        return "sent"
     state: str = connection.execute("SELECT state FROM message WHERE seq = ?", (claimed.seq,)).fetchone()[0]
     return state
+
+
+def _close_sent(connection: Connection, seq: int, now: float, fence: int) -> Cursor:
+    """End a message that has reached everybody with its first attempt."""
+    return connection.execute(
+        """UPDATE message SET done_at = ?, state = 'sent', reason = '',
+               headers = iif(owed = 1, headers, NULL), body = NULL
+           WHERE seq = ? AND fence = ? AND state = 'active'""",
+        (now, seq, fence),
+    )
 
 
 def close(connection: Connection, seq: int, now: float, reason: str, fence: int | None = None) -> Cursor:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from relay.config import Account
+from relay.config.mailbox_users import acts_as
 from relay.http import HttpClient
 from relay.model import Clock, Identity, Message, Results
 from relay.oauth import MailboxTokens, TokenSource
@@ -15,13 +16,14 @@ from relay.upstream.by_mailbox import ByMailbox
 from relay.upstream.gates import Gates
 from relay.upstream.gmail import GmailUpstream
 from relay.upstream.graph import GraphUpstream
+from relay.upstream.overheard import overheard
 from relay.upstream.probe import probe
 from relay.upstream.sink import Discard, Fail, Keeper, Sink
 from relay.upstream.smtp import SmtpUpstream
-from relay.upstream.smtp.siblings import Siblings
+from relay.upstream.smtp.siblings import Families
 from relay.upstream.ways import Way, WaysUpstream
 
-__all__ = ["ByMailbox", "Gates", "Keeper", "Siblings", "Upstream", "build", "identity", "probe"]
+__all__ = ["ByMailbox", "Families", "Gates", "Keeper", "Upstream", "build", "identity", "overheard", "probe"]
 
 
 class Upstream(Protocol):
@@ -60,21 +62,24 @@ def build(
     keeper: Keeper | None = None,
     clock: Clock | None = None,
     mailboxes: MailboxTokens | None = None,
-    siblings: Siblings | None = None,
+    families: Families | None = None,
     gates: Gates | None = None,
 ) -> Upstream:
     """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full";
     `keeper` is where the mail of a sink is kept.
 
     `tokens` has the source for each way that needs one, `mailboxes` gives the tokens of an account that acts as whoever
-    sends. `siblings` are shared by all accounts with one identity and hold them to one number of connections; `gates`
+    sends. `families` hold all accounts with one identity to one number of connections; `gates`
     counts the requests of all accounts together; without them this one counts its own. Raises ValueError where such
     tokens are missing, which a checked configuration cannot have.
     """
     who = identity(name, account)
     if account.acts_as_sender:
         return _by_mailbox(
-            name, account, who, mailboxes, gates or Gates(), http=http, hostname=hostname, clock=clock or Clock()
+            *(name, account, who, mailboxes, gates or Gates(), families or Families()),
+            http=http,
+            hostname=hostname,
+            clock=clock or Clock(),
         )
     match account.provider:
         case "sink":
@@ -87,8 +92,9 @@ def build(
     def one(way: str) -> SmtpUpstream | GraphUpstream | GmailUpstream:
         source = tokens.get(way)
         if way == "smtp":
+            own = families.of(who) if families is not None else None
             return SmtpUpstream(
-                name, account, who, tokens=source, hostname=hostname, clock=clock or Clock(), siblings=siblings
+                name, account, who, tokens=source, hostname=hostname, clock=clock or Clock(), siblings=own
             )
         if source is None:
             raise ValueError(f"accounts.{name}: {way} needs an oauth table")
@@ -107,22 +113,35 @@ def _by_mailbox(
     who: Identity,
     mailboxes: MailboxTokens | None,
     gates: Gates,
+    families: Families,
     *,
     http: HttpClient,
     hostname: str,
     clock: Clock,
 ) -> ByMailbox:
-    if mailboxes is None:
+    kind = acts_as(account)
+    if mailboxes is None or kind is None:
         raise ValueError(f"accounts.{name}: a mailbox for each sender needs tokens for each")
 
-    def one(mailbox: str) -> Upstream:
-        own = account.model_copy(update={"mailbox": mailbox, "username": mailbox})
-        tokens: dict[str, TokenSource] = {account.via[0]: mailboxes.of(mailbox)}
-        return build(name, own, tokens=tokens, http=http, hostname=hostname, clock=clock, gates=gates)
+    def own(mailbox: str) -> Account:
+        return account.model_copy(update={"mailbox": mailbox, "username": mailbox})
 
-    made = ByMailbox(name, who, one, by_login=account.has_sign_ins, clock=clock)
-    mailboxes.renewed = made.resume
-    return made
+    def one(mailbox: str) -> Upstream:
+        tokens: dict[str, TokenSource] = {account.via[0]: mailboxes.of(mailbox)}
+        return build(
+            *(name, own(mailbox)),
+            tokens=tokens,
+            http=http,
+            hostname=hostname,
+            clock=clock,
+            gates=gates,
+            families=families,
+        )
+
+    def identity_of(mailbox: str) -> Identity:
+        return identity(name, own(mailbox))
+
+    return ByMailbox(name, who, one, acts_as=kind, identity_of=identity_of, concurrency=account.concurrency)
 
 
 def identity(name: str, account: Account) -> Identity:

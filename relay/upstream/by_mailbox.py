@@ -1,22 +1,21 @@
-"""An account that acts as whoever sends: a way out for each mailbox, and trouble that stays with the mailbox it is of.
+"""An account that acts as whoever sends: a way out for each mailbox, opened when its mail comes.
 
-All mailboxes of such an account share one lane of delivery. So the pause of one of them is kept here: its mail is told
-when to come back, without an attempt being made, and the others' goes on.
+Each mailbox is an identity of its own (DESIGN 7): what its pace, its places and its pauses are is delivery's to keep.
 """
 
 from collections import OrderedDict
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
-from relay.model import Clock, Identity, Message, Outcome, Result, Results, Scope
+from relay.config.mailbox_users import ActsAs
+from relay.model import Identity, Message, Outcome, Result, Results, Scope
 from relay.upstream.trouble import Trace
 
-PAUSES = (30.0, 60.0, 120.0, 300.0, 600.0, 900.0)
-"""Seconds that a mailbox rests after the first, second, ... failure in a row; the last one repeats."""
 MOST_OPEN = 64
 """Ways that are kept for the next message: each can hold connections."""
-_AT_ONCE = 20
+TOGETHER = 20
+"""Messages that are sent at a time over all mailboxes."""
 
 
 class Way(Protocol):
@@ -32,49 +31,49 @@ class _Open:
     active: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Pause:
-    failures: int
-    until: float
-    trouble: Result
-
-
 class ByMailbox:
-    """Sends each message through the mailbox of its login (`by_login`), or of its envelope sender."""
+    """Sends each message through the mailbox of whom the account acts as.
 
-    concurrency = _AT_ONCE
+    `concurrency` is what one mailbox takes at a time, `together` what all of them do. `make` opens the way of a
+    mailbox, `identity_of` names it; `identity` is what the account is called where no mailbox is meant.
+    """
+
+    together = TOGETHER
 
     def __init__(
-        self, name: str, identity: Identity, make: Callable[[str], Way], *, by_login: bool, clock: Clock
+        self,
+        name: str,
+        identity: Identity,
+        make: Callable[[str], Way],
+        *,
+        acts_as: ActsAs,
+        identity_of: Callable[[str], Identity],
+        concurrency: int,
     ) -> None:
         self.identity = identity
+        self.identity_of = identity_of
+        self.concurrency = concurrency
         self._name = name
         self._make = make
-        self._by_login = by_login
-        self._clock = clock
+        self._acts_as = acts_as
         self._ways: OrderedDict[str, _Open] = OrderedDict()
-        self._pauses: dict[str, _Pause] = {}
+
+    def wrap(self, around: Callable[[Way], Way]) -> None:
+        """Put something around the way of each mailbox that is opened from now on."""
+        make = self._make
+        self._make = lambda mailbox: around(make(mailbox))
 
     async def send(self, message: Message, trace: Trace | None = None) -> Results:
         """Send `message`: a result for each recipient, whatever happens."""
-        mailbox = (message.origin.login if self._by_login else message.envelope.sender).lower()
-        if "@" not in mailbox:
+        mailbox = self._acts_as.mailbox(message.envelope.sender, message.origin.login)
+        if not mailbox:
             return dict.fromkeys(message.envelope.recipients, self._nobody())
-        pause = self._pauses.get(mailbox)
-        left = pause.until - self._clock.monotonic() if pause else 0.0
-        if pause and left > 0:
-            return dict.fromkeys(message.envelope.recipients, replace(pause.trouble, retry_after=left))
         one = await self._opened(mailbox)
         one.active += 1
         try:
-            results = await one.way.send(message, trace)
+            return await one.way.send(message, trace)
         finally:
             one.active -= 1
-        return self._noted(mailbox, results)
-
-    def resume(self, mailbox: str) -> None:
-        """End the pause of a mailbox: what was in its way is gone."""
-        self._pauses.pop(mailbox, None)
 
     async def close(self) -> None:
         """Leave every server politely."""
@@ -100,28 +99,13 @@ class ByMailbox:
         for mailbox in idle[: max(0, len(self._ways) - MOST_OPEN)]:
             await self._ways.pop(mailbox).way.close()
 
-    def _noted(self, mailbox: str, results: Results) -> Results:
-        """The results, with trouble of this mailbox as what concerns it alone."""
-        trouble = next((result for result in results.values() if result.scope is Scope.IDENTITY), None)
-        if trouble is None:
-            if any(result.outcome is Outcome.SENT for result in results.values()):
-                self._pauses.pop(mailbox, None)
-            return results
-        before = self._pauses.get(mailbox)
-        now = self._clock.monotonic()
-        # Several that were under way together are one failure.
-        failures = before.failures + (now >= before.until) if before else 1
-        wait = max(PAUSES[min(failures, len(PAUSES)) - 1], trouble.retry_after or 0.0)
-        told = replace(trouble, text=f"{mailbox}: {trouble.text}", scope=Scope.MAILBOX, retry_after=wait)
-        self._pauses[mailbox] = _Pause(failures, now + wait, told)
-        return {address: told if result.scope is Scope.IDENTITY else result for address, result in results.items()}
-
     def _nobody(self) -> Result:
-        what = "nobody has logged in with it" if self._by_login else "it has no sender"
+        by_login = self._acts_as is ActsAs.LOGIN
+        what = "nobody has logged in with it" if by_login else "it has no sender"
         text = f"the account {self._name} acts as whoever sends a message, and {what}"
         hint = (
             'Send it through a client with authenticate = "upstream"'
-            if self._by_login
+            if by_login
             else "Send with an envelope sender, or through an account with a mailbox of its own"
         )
         return Result(Outcome.FAILED, 550, "5.7.1", text, Scope.MESSAGE, hint=hint)

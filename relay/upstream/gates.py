@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from weakref import WeakValueDictionary
 
 from relay.model import Identity
 
@@ -27,28 +28,16 @@ class Gate:
 
 
 class Gates:
-    """All that are in use, one for the whole process. Gates nobody holds any more are forgotten above `most`."""
+    """All that are in use, one for the whole process: this alone holds requests back, on whichever way they come.
 
-    def __init__(self, most: int = 1000) -> None:
-        self._most = most
-        self._mailboxes: dict[Identity, asyncio.Semaphore] = {}
-        self._apps: dict[str, asyncio.Semaphore] = {}
+    What nobody holds any more is forgotten: with `mailbox = "sender"` there can be as many as senders.
+    """
+
+    def __init__(self) -> None:
+        self._mailboxes: WeakValueDictionary[Identity, asyncio.Semaphore] = WeakValueDictionary()
+        self._apps: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     def of(self, identity: Identity, mailbox: int, app: str = "", most_of_app: int = 0) -> Gate:
         """The gate of a mailbox that takes `mailbox` requests at a time; `app` "" is not counted."""
-        shared = None
-        if app:
-            shared = self._apps.setdefault(app, asyncio.Semaphore(most_of_app))
-        own = self._mailboxes.get(identity)
-        if own is None:
-            self._forget()
-            own = self._mailboxes[identity] = asyncio.Semaphore(mailbox)
-        return Gate(own, shared)
-
-    def _forget(self) -> None:
-        """Drop what rests, oldest first: with `mailbox = "sender"` there can be as many as senders."""
-        if len(self._mailboxes) < self._most:
-            return
-        for identity, places in list(self._mailboxes.items())[: self._most // 2]:
-            if not places.locked():
-                del self._mailboxes[identity]
+        own = self._mailboxes.setdefault(identity, asyncio.Semaphore(mailbox))
+        return Gate(own, self._apps.setdefault(app, asyncio.Semaphore(most_of_app)) if app else None)

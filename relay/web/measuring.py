@@ -1,5 +1,7 @@
 """What /metrics tells that nobody counts as it happens: the queue, the tokens, whether the relay is ready."""
 
+import asyncio
+
 from relay import metrics
 from relay.spool.ages import LIMITS
 from relay.web.view import View
@@ -11,6 +13,7 @@ _AGES = (*(str(limit) for limit in LIMITS), "+Inf")
 async def refresh(view: View) -> None:
     """Set the gauges to what is true now."""
     metrics.STARTED.set(view.started_at)
+    metrics.TASKS.set(len(asyncio.all_tasks()))
     metrics.READY.set(0 if await view.troubles() else 1)
     await _queue(view)
     _tokens(view)
@@ -25,10 +28,13 @@ async def _queue(view: View) -> None:
     for account in accounts:
         for state in _STATES:
             metrics.QUEUE.labels(account, state).set(overview.counts.get((account, state), 0))
-    for one in await view.queue.ages():
-        metrics.QUEUE_OLDEST.labels(one.account).set(one.oldest)
+    oldest: dict[str, float] = {}
+    for one in await view.queue.ages():  # by mailbox; there may be too many for a label each
+        oldest[one.account] = min(one.oldest, oldest.get(one.account, one.oldest))
         for age, count in zip(_AGES, one.counts, strict=True):
-            metrics.QUEUE_AGE.labels(one.account, age).set(count)
+            metrics.QUEUE_AGE.labels(one.account, age).inc(count)
+    for account, at in oldest.items():
+        metrics.QUEUE_OLDEST.labels(account).set(at)
 
 
 def _tokens(view: View) -> None:

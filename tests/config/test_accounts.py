@@ -239,6 +239,7 @@ def test_accounts_that_send_nothing(configure: Configure, provider: str) -> None
         ),
         (SMARTHOST + 'ca_file = "missing"', "accounts.hub.ca_file", ("missing: does not exist",)),
         (SMARTHOST + 'ca_file = "relay.toml"', "accounts.hub.ca_file", ("holds no certificate",)),
+        (SMARTHOST + 'min_tls = "1.3"\nmax_tls = "1.2"', "accounts.hub.max_tls", ('below min_tls = "1.3"',)),
         (SMARTHOST + 'certificate = "relay.toml"', "accounts.hub.key", ("is missing", "together")),
         (SMARTHOST + 'key = "relay.toml"', "accounts.hub.certificate", ("is missing", "together")),
     ],

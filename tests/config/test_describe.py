@@ -71,7 +71,7 @@ log: text from INFO to standard error"""
         (SMARTHOST + 'tls = "off"', ["account hub: smtp, by SMTP to smtp.example.com:25 (no TLS)"]),
         (
             SMARTHOST + 'tls = "implicit"\nmin_tls = "1.3"',
-            ["account hub: smtp, by SMTP to smtp.example.com:465 (TLS 1.3 or newer from the first byte)"],
+            ["account hub: smtp, by SMTP to smtp.example.com:465 (TLS 1.3 from the first byte)"],
         ),
         (
             SMARTHOST

@@ -3,12 +3,12 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from relay.delivery import Delivery, Fallbacks, Terms
-from relay.limits import Pace
 from relay.model import Outcome, Rate, Result
-from relay.spool import Spool, Summary
+from relay.spool import Queue, Spool, Summary
 from tests.support.clock import FakeClock
 from tests.support.spool import opened, put, submission
 from tests.support.upstream import BUSY, NO_USER, REVOKED, SENT, ScriptedUpstream
@@ -32,8 +32,15 @@ class Works:
         """Let time pass, a little at a time, with room for the database's threads."""
         for _ in range(max(1, int(seconds / 30))):
             await self.clock.advance(min(seconds, 30))
-            self.delivery.notice("office")
-            await asyncio.sleep(0.02)
+            self.delivery.notice(Queue("office"))
+            await self.stillness()
+
+    async def stillness(self) -> None:
+        """Wait until what can happen now has happened, however slow the machine: each step may lead to a write."""
+        for _ in range(5):
+            await self.spool.release([])
+            await self.spool.recent(1)
+            await self.clock.settle()
 
     async def until_reason(self, reason: str) -> list[Summary]:
         """Wait for a message that waits for this reason."""
@@ -66,11 +73,16 @@ async def works(
     **upstreams: ScriptedUpstream,
 ) -> AsyncIterator[Works]:
     clock = FakeClock()
-    paces = {each.identity: Pace(rates, clock) for each in upstreams.values()} if rates else {}
+    asked = {name: replace((terms or {}).get(name, Terms()), rates=tuple(rates)) for name in upstreams}
     async with opened(folder, clock) as spool:
-        more = {} if fallbacks is None else {"fallbacks": fallbacks}
         delivery = Delivery(
-            spool, upstreams, retry=RETRY, paces=paces, terms=terms, clock=clock, jitter=lambda: 0.5, **more
+            spool,
+            upstreams,
+            retry=RETRY,
+            terms=asked,
+            fallbacks=fallbacks or Fallbacks({}, lambda _account: lambda message: message),
+            clock=clock,
+            jitter=lambda: 0.5,
         )
         task = asyncio.create_task(delivery.run())
         await asyncio.sleep(0)
@@ -239,7 +251,7 @@ async def test_what_a_stop_cuts_off_is_due_at_once_afterwards(tmp_path: Path) ->
             await asyncio.sleep(0.005)
         now = at.clock.time()
     async with opened(tmp_path, FakeClock(now)) as spool:
-        (claim,) = await spool.claim(["office"], 5)
+        (claim,) = await spool.claim([Queue("office")], 5)
         assert claim.message.attempt == 2
 
 

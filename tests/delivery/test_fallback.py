@@ -7,7 +7,7 @@ from pathlib import Path
 from relay.delivery import Fallbacks
 from relay.model import Outcome, Result, Scope
 from relay.sandbox import Fault
-from relay.spool import Moved, Revise
+from relay.spool import Moved, Queue, Revise
 from tests.delivery.test_delivery import works
 from tests.support.clock import FastClock
 from tests.support.exchange import MAILBOX, account, delivering, sandbox
@@ -97,10 +97,10 @@ async def test_what_the_other_may_not_send_waits(tmp_path: Path) -> None:
 async def test_what_was_being_sent_at_a_crash_may_have_arrived(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
         await put(spool, submission("active@x.org"))
-        await spool.claim(["office"], 1)
+        await spool.claim([Queue("office")], 1)
         await put(spool, submission("queued@x.org"))
     async with opened(tmp_path) as spool:
-        moved, _ = await spool.divert("office", "other", lambda message: message, since=-1.0, after=0)
+        moved, _ = await spool.divert(Queue("office"), "other", lambda message: message, since=-1.0, after=0)
         assert [message.envelope.recipients for message in moved] == [("queued@x.org",)]
 
 
@@ -110,8 +110,8 @@ async def test_a_message_is_changed_for_the_other_account(tmp_path: Path) -> Non
 
     async with opened(tmp_path) as spool:
         await put(spool, submission("a@x.org", "c@x.org"))
-        await spool.divert("office", "other", revise, since=-1.0, after=0)
-        (claim,) = await spool.claim(["other"], 5)
+        await spool.divert(Queue("office"), "other", revise, since=-1.0, after=0)
+        (claim,) = await spool.claim([Queue("other")], 5)
         assert claim.message.headers == b"From: b@x.org\r\n"
         assert (claim.message.envelope.sender, claim.message.envelope.recipients) == ("b@x.org", ("a@x.org", "c@x.org"))
         (told,) = await spool.recent()

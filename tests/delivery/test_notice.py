@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from relay.delivery import POLL, Delivery
-from relay.spool import changes
+from relay.spool import Queue, changes
 from relay.spool.administration import opened
 from relay.spool.selection import Selection
 from tests.support import spool as support
@@ -29,7 +29,7 @@ async def test_a_retry_is_noticed_beside_a_mailbox_that_never_rests(tmp_path: Pa
         clock.now += POLL
         async with asyncio.timeout(5):
             while len(quiet.seen) < 2:
-                delivery.notice("busy")
+                delivery.notice(Queue("busy"))
                 await asyncio.sleep(0)
         await delivery.stop(5)
         await task

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from relay.config.rates import rate
+from relay.model import Priority
 from relay.sandbox import Sandbox
 from relay.spool import Spool, Submission
 from tests.delivery.test_delivery import works
@@ -16,15 +17,25 @@ from tests.support.upstream import REVOKED, SENT, ScriptedUpstream
 USES_OFFICE = CLIENT + 'account = "office"\n'
 
 
-async def fill(spool: Spool, count: int, account: str = "office", recipients: int = 1) -> None:
+async def fill(
+    spool: Spool,
+    count: int,
+    account: str = "office",
+    recipients: int = 1,
+    priority: Priority = "normal",
+    start: int = 0,
+    sender: str = MAILBOX,
+) -> None:
     """Queue messages, the number of each in its first recipient."""
     others = [f"also{number}@x.org" for number in range(recipients - 1)]
 
     def made(number: int) -> Submission:
-        given = submission(f"number{number}@x.org", *others, account=account, sender=MAILBOX, now=number / 1000)
-        return replace(given, expires_at=1e12, headers=f"From: {MAILBOX}\r\nSubject: Test\r\n".encode())
+        given = submission(
+            f"number{number}@x.org", *others, account=account, sender=sender, now=number / 1000, priority=priority
+        )
+        return replace(given, expires_at=1e12, headers=f"From: {sender}\r\nSubject: Test\r\n".encode())
 
-    await asyncio.gather(*(put(spool, made(number)) for number in range(count)))
+    await asyncio.gather(*(put(spool, made(number)) for number in range(start, start + count)))
 
 
 def arrived(at: Sandbox) -> list[int]:
@@ -55,6 +66,30 @@ async def test_a_thousand_messages_into_one_mailbox_without_one_refusal(tmp_path
         assert most_in_a_minute(running) <= 30
 
 
+async def test_an_urgent_message_overtakes_what_waits_for_the_pace(tmp_path: Path) -> None:
+    """All of it at Exchange's own pace, oldest first within a priority, and nothing is refused."""
+    clock = FastClock(120)
+    crowd = 'networks = ["127.0.0.1"]\nsenders = ["*"]\naccount = "office"\n'
+    clients = f'[clients.shop]\n{crowd}listeners = ["default"]\npriority = "low"\n'
+    clients += f'[clients.login_page]\npassword = "x"\n{crowd}priority = "high"\n'
+    async with (
+        sandbox(tmp_path, clock) as running,
+        delivering(tmp_path, running, clients + account(running), clock) as at,
+    ):
+        await fill(at.spool, 100, priority="low")
+        await at.until_received(10)
+        await fill(at.spool, 3, priority="high", start=1000)
+        began = len(running.received)
+        await at.until_received(103)
+    order = arrived(running)
+    urgent = [place for place, number in enumerate(order) if number >= 1000]
+    assert urgent[-1] <= began + 8, "at most what was on its way goes before them, and the oldest's share"
+    assert sorted(order) == [*range(100), 1000, 1001, 1002]
+    letters = [number for number in order if number < 1000]
+    assert all(abs(number - place) <= 25 for place, number in enumerate(letters))
+    assert most_in_a_minute(running) <= 30
+
+
 async def test_two_mailboxes_each_have_their_own_pace(tmp_path: Path) -> None:
     clock = FastClock(60)
     other = "other@sandbox.onmicrosoft.com"
@@ -63,6 +98,25 @@ async def test_two_mailboxes_each_have_their_own_pace(tmp_path: Path) -> None:
         async with delivering(tmp_path, running, text, clock) as at:
             await asyncio.gather(fill(at.spool, 30), fill(at.spool, 30, account="second"))
             await at.until_received(60)
+        assert most_in_a_minute(running, MAILBOX) <= 30
+        assert most_in_a_minute(running, other) <= 30
+        assert most_in_a_minute(running) > 30
+
+
+async def test_the_senders_of_one_account_each_have_their_own_pace_and_trouble(tmp_path: Path) -> None:
+    """Two mailboxes of the tenant, and one that is not there; the stand-in refuses the 31st message of any minute."""
+    clock = FastClock(60)
+    other, typo = "other@sandbox.onmicrosoft.com", "tpyo@sandbox.onmicrosoft.com"
+    async with sandbox(tmp_path, clock, more_mailboxes=(other,)) as running:
+        text = CLIENT + account(running, mailbox="sender")
+        async with delivering(tmp_path, running, text, clock) as at:
+            for sender in (typo, MAILBOX, other):
+                await fill(at.spool, 30, sender=sender)
+            await at.until_received(60)
+            paused = {one.mailbox for one in at.delivery.status() if one.trouble}
+            assert paused == {typo}
+            waiting = [each for each in await at.spool.recent(100) if each.state == "queued"]
+            assert {(each.sender, each.attempts) for each in waiting} == {(typo, 0)}
         assert most_in_a_minute(running, MAILBOX) <= 30
         assert most_in_a_minute(running, other) <= 30
         assert most_in_a_minute(running) > 30
@@ -108,7 +162,7 @@ async def test_graph_is_asked_four_times_at_once_for_one_application(tmp_path: P
             async def look() -> None:
                 nonlocal most
                 while True:
-                    most = max(most, sum(lane.active for lane in at.delivery.status()))
+                    most = max(most, sum(one.graph_requests for one in running.mailboxes))
                     await asyncio.sleep(0)
 
             watcher = asyncio.create_task(look())

@@ -9,7 +9,7 @@ from hypothesis import given
 from relay.delivery.lane import FAIR_SHARE, Lane
 from relay.delivery.terms import Terms
 from relay.model import Identity, Priority
-from relay.spool import Spool
+from relay.spool import Queue, Spool
 from tests.delivery.test_delivery import works
 from tests.support.spool import opened, put, submission
 from tests.support.upstream import SENT, ScriptedUpstream
@@ -61,7 +61,7 @@ async def test_a_stream_of_urgent_mail_starves_nobody(tmp_path: Path) -> None:
 
 @given(st.lists(st.integers(1, 20), max_size=50))
 def test_the_share_is_exact_however_the_places_come(chunks: list[int]) -> None:
-    lane = Lane(Identity("smtp", "", "", ""))
+    lane = Lane(Identity("smtp", "", "", ""), (), {})
     given_away = 0
     for places in chunks:
         given_away += lane.by_age(places)
@@ -75,9 +75,9 @@ async def test_priorities_survive_a_restart(tmp_path: Path) -> None:
         for priority in priorities:
             await submit(spool, priority, priority)
     async with opened(tmp_path) as spool:
-        claims = await spool.claim(["office"], 3)
+        claims = await spool.claim([Queue("office")], 3)
         assert [claim.message.envelope.recipients[0] for claim in claims] == ["high@x.org", "normal@x.org", "low@x.org"]
-        assert await spool.claim(["office"], 3) == []
+        assert await spool.claim([Queue("office")], 3) == []
 
 
 async def test_where_age_counts_the_oldest_of_all_priorities_and_accounts_comes_first(tmp_path: Path) -> None:
@@ -85,5 +85,5 @@ async def test_where_age_counts_the_oldest_of_all_priorities_and_accounts_comes_
     async with opened(tmp_path) as spool:
         for number, (account, priority) in enumerate(mail):
             await submit(spool, str(number), priority, number, account)
-        claims = await spool.claim(["a", "b"], 4, by_age=2)
+        claims = await spool.claim([Queue("a"), Queue("b")], 4, by_age=2)
         assert [claim.message.envelope.recipients[0][0] for claim in claims] == ["0", "1", "2", "3"]

@@ -18,7 +18,7 @@ from relay.delivery.reports import MOST_AN_HOUR, Reporter
 from relay.model import DsnWishes, Message, Origin
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
-from relay.spool import Spool, Submission
+from relay.spool import Queue, Spool, Submission
 from relay.spool.reporting import Reports
 from relay.upstream import Upstream
 from tests.support.clock import FakeClock
@@ -343,7 +343,7 @@ async def test_a_debt_is_paid_once_and_survives_until_it_is(tmp_path: Path) -> N
 async def test_who_waits_for_a_reply_gets_no_report_until_he_has_gone(tmp_path: Path) -> None:
     async with works(tmp_path, OPERATOR, office=ScriptedUpstream(NO_USER)) as at:
         upload = at.spool.upload()
-        results = at.spool.watch(upload.id, "office")
+        results = at.spool.watch(upload.id, Queue("office"))
         await at.spool.put(upload, submission(now=at.clock.time()))
         assert await results == {"a@example.org": NO_USER}
         await at.nobody_is_told()
@@ -362,10 +362,10 @@ async def test_who_has_heard_it_himself_gets_no_report(tmp_path: Path) -> None:
 
 async def test_a_pause_lets_those_go_who_wait_for_a_reply(tmp_path: Path) -> None:
     async with works(tmp_path, OPERATOR, office=ScriptedUpstream(REVOKED)) as at:
-        waiting = at.spool.watch("another", "office")
-        assert at.spool.courier.sends("office")
+        waiting = at.spool.watch("another", Queue("office"))
+        assert at.spool.courier.sends(Queue("office"))
         await at.submit()
         async with asyncio.timeout(5):
             assert await waiting == {}
-        assert not at.spool.courier.sends("office")
-        assert not at.spool.courier.sends("nowhere")
+        assert not at.spool.courier.sends(Queue("office"))
+        assert not at.spool.courier.sends(Queue("nowhere"))

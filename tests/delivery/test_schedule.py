@@ -59,9 +59,3 @@ def test_trouble_with_the_mailbox_gives_the_attempt_back(scope: Scope) -> None:
     assert verdict.next_at == NOW
     assert verdict.trouble is not None
     assert verdict.trouble.scope is scope
-
-
-def test_a_mailbox_of_many_waits_without_holding_up_the_others() -> None:
-    results = {"a": deferred(Scope.MAILBOX, 120.0), "b": SENT}
-    verdict = judge(results, attempt=3, now=NOW, retry=STEPS, jitter=0.5)
-    assert (verdict.next_at, verdict.counted, verdict.trouble) == (NOW + 120.0, False, None)

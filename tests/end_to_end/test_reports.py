@@ -137,6 +137,24 @@ def test_who_hangs_up_while_waiting_gets_the_report(tmp_path: Path) -> None:
         assert parsed(taken)["Subject"] == "Not delivered: gone"
 
 
+def test_who_hangs_up_while_waiting_gets_nothing_twice(tmp_path: Path) -> None:
+    """The message goes on as if its client were there, and nobody is told of what went well."""
+    with way(tmp_path) as at, at.relay(queue=QUEUE, clients=DELIVERED) as process:
+        at.stand_in.sandbox.faults.add(Fault(kind="slow", at="data", seconds=1, times=5))
+        for number in range(5):
+            client = connect(process)
+            client.ehlo()
+            client.mail("app@example.com")
+            client.rcpt("b@x.org")
+            client.docmd("DATA")
+            client.send(message(f"gone{number}").as_bytes() + b".\r\n")
+            process.wait_for("queued", number + 1)
+            client.close()
+        process.wait_for("sent", 5)
+        assert process.stop() == 0
+        assert sorted(taken.subject for taken in at.received) == [f"gone{number}" for number in range(5)]
+
+
 def test_delivered_does_not_wait_for_a_paused_mailbox(tmp_path: Path) -> None:
     with way(tmp_path) as at, at.relay(queue=QUEUE, clients=DELIVERED) as process:
         at.stand_in.sandbox.faults.add(Fault(kind="auth_refused"))

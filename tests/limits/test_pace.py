@@ -103,10 +103,10 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 async def test_a_restart_remembers_what_was_sent_today(database: SqliteDatabase) -> None:
     clock = FakeClock()
-    pace = (await Ledger(database, clock).open({OFFICE: EXCHANGE}))[OFFICE]
+    pace = await Ledger(database, clock).pace(OFFICE, EXCHANGE)
     assert pace.longest == ANY
     ledger = Ledger(database, clock)
-    pace = (await ledger.open({OFFICE: EXCHANGE}))[OFFICE]
+    pace = await ledger.pace(OFFICE, EXCHANGE)
     work = asyncio.create_task(ledger.run())
     sent(pace, 9000)
     await clock.settle()
@@ -114,38 +114,41 @@ async def test_a_restart_remembers_what_was_sent_today(database: SqliteDatabase)
     sent(pace, 900)
     await ledger.close()
     await work
-    again = (await Ledger(database, clock).open({OFFICE: EXCHANGE}))[OFFICE]
+    again = await Ledger(database, clock).pace(OFFICE, EXCHANGE)
     assert again.recipients == 100
     assert again.messages == 5
     clock.now += DAY / 2 + 1
     assert again.recipients == 9100
     clock.now += DAY
-    later = (await Ledger(database, clock).open({OFFICE: EXCHANGE}))[OFFICE]
+    later = await Ledger(database, clock).pace(OFFICE, EXCHANGE)
     assert later.longest == ANY
+    pruning = Ledger(database, clock)
+    await pruning.close()
+    await pruning.run()
     assert await database.read(lambda connection: connection.execute("SELECT * FROM pace").fetchall()) == []
 
 
 async def test_a_piece_that_grows_is_written_once(database: SqliteDatabase) -> None:
     clock = FakeClock()
     ledger = Ledger(database, clock)
-    pace = (await ledger.open({OFFICE: EXCHANGE}))[OFFICE]
+    pace = await ledger.pace(OFFICE, EXCHANGE)
     for _ in range(3):
         sent(pace, 100)
         await ledger.save()
         clock.now += 3
-    again = (await Ledger(database, clock).open({OFFICE: EXCHANGE}))[OFFICE]
+    again = await Ledger(database, clock).pace(OFFICE, EXCHANGE)
     assert again.recipients == 9700
 
 
 async def test_a_clock_that_was_set_back_stops_nothing_for_longer_than_the_window(database: SqliteDatabase) -> None:
     clock = FakeClock()
     ledger = Ledger(database, clock)
-    pace = (await ledger.open({OFFICE: [rate("10 messages/1m")]}))[OFFICE]
+    pace = await ledger.pace(OFFICE, [rate("10 messages/1m")])
     for _ in range(10):
         sent(pace)
     await ledger.save()
     earlier = FakeClock(clock.now - 10 * DAY)
-    again = (await Ledger(database, earlier).open({OFFICE: [rate("10 messages/1m")]}))[OFFICE]
+    again = await Ledger(database, earlier).pace(OFFICE, [rate("10 messages/1m")])
     assert again.messages == 0
     earlier.now += 60
     assert again.messages == 10
@@ -155,9 +158,8 @@ async def test_each_identity_has_its_own(database: SqliteDatabase) -> None:
     clock = FakeClock()
     other = Identity("microsoft", "global", "contoso", "other@contoso.com")
     ledger = Ledger(database, clock)
-    paces = await ledger.open({OFFICE: EXCHANGE, other: EXCHANGE, Identity("sink", "", "", "sink"): ()})
-    assert set(paces) == {OFFICE, other}
-    sent(paces[OFFICE], 9999)
+    sent(await ledger.pace(OFFICE, EXCHANGE), 9999)
     await ledger.save()
-    again = await Ledger(database, clock).open({OFFICE: EXCHANGE, other: EXCHANGE})
-    assert (again[OFFICE].longest, again[other].longest) == (1, ANY)
+    again = Ledger(database, clock)
+    assert (await again.pace(OFFICE, EXCHANGE)).longest == 1
+    assert (await again.pace(other, EXCHANGE)).longest == ANY

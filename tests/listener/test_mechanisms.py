@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.support.door import QUICK_HASH, Line, door
 
 PLAIN = '[clients.printer]\npassword = "secret"\nsenders = ["*"]\n'
 HASHED = f"[clients.scanner]\npassword_hash = '{QUICK_HASH.hash('x')}'\nsenders = [\"*\"]\n"
+OTHER, SECRET = b"auth=Bearer other\x01\x01", b"auth=Bearer secret\x01\x01"
 SINK = '[accounts.sink]\nprovider = "sink"\n'
 
 
@@ -79,13 +81,17 @@ async def test_a_sink_takes_any_token(tmp_path: Path, name: str, message: bytes)
         assert (await other.say(f"AUTH {name} {b64(message + b'x' * 3000)}")).startswith("235 2.7.0")
 
 
-async def test_a_sinks_client_with_a_password_shows_it_as_a_token(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("name", "said"), [("XOAUTH2", "401"), ("OAUTHBEARER", "invalid_token")])
+async def test_a_sinks_client_with_a_password_shows_it_as_a_token(tmp_path: Path, name: str, said: str) -> None:
+    start = b"user=printer\x01" if name == "XOAUTH2" else b"n,a=printer,\x01"
     async with door(tmp_path, clients=PLAIN, account=SINK) as at:
-        for token, reply in ((b"secret", "235"), (b"other", "535")):
-            line = await at.knock()
-            await line.say("EHLO c")
-            message = b"user=printer\x01auth=Bearer " + token + b"\x01\x01"
-            assert (await line.say(f"AUTH XOAUTH2 {b64(message)}")).startswith(reply)
+        line = await at.knock()
+        await line.say("EHLO c")
+        wrong = await line.say(f"AUTH {name} {b64(start + OTHER)}")
+        assert wrong.startswith("334 ")
+        assert json.loads(base64.b64decode(wrong[4:]))["status"] == said
+        assert (await line.say("" if name == "XOAUTH2" else "AQ==")).startswith("535 5.7.8")
+        assert (await line.say(f"AUTH {name} {b64(start + SECRET)}")).startswith("235")
 
 
 async def test_tokens_are_nothing_to_a_real_account(tmp_path: Path) -> None:

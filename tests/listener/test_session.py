@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from relay.model import Outcome, Result
-from relay.spool import Claim, Settled
+from relay.spool import Claim, Queue, Settled
 from tests.support import certificates
 from tests.support.door import LOCAL, door
 
@@ -463,7 +463,7 @@ async def test_delivered_hears_the_upstreams_own_words(tmp_path: Path) -> None:
         async with asyncio.timeout(5):
             while not claims:
                 await asyncio.sleep(0.01)
-                claims = await at.spool.claim(["office"], 1)
+                claims = await at.spool.claim([Queue("office")], 1)
         await at.spool.finish(claims[0], Settled({"b@x.org": refused}, None, True, "", 0.0, 0.0))
         assert await line.hear() == "550 5.1.1 no such u\\xe9 user"
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.spool import Queue
 from tests.listener.test_session import CONTENT, LOGIN, plain
 from tests.support.door import LOCAL, door
 
@@ -98,14 +99,14 @@ async def test_a_fault_of_ours_at_the_end_of_the_data_is_temporary_and_none_of_i
 
 
 class _BrokenCourier:
-    def sends(self, _account: str) -> bool:
+    def sends(self, _queue: Queue) -> bool:
         return True
 
     """A part behind the listener that fails in a way nobody has thought of."""
 
-    def reserve(self, _account: str) -> bool:
+    def reserve(self, _queue: Queue) -> bool:
         raise RuntimeError("the courier is broken")
 
-    def forgo(self, _account: str) -> None: ...
+    def forgo(self, _queue: Queue) -> None: ...
     def deliver(self, _claim: object) -> None: ...
-    def notice(self, _account: str) -> None: ...
+    def notice(self, _queue: Queue) -> None: ...

@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import re
+from collections.abc import Callable
 from typing import Any
 
 import httpx2
@@ -12,7 +13,7 @@ from relay.sandbox import Fault, Sandbox
 from relay.sandbox.settings import MIB, object_id
 from relay.sandbox.tokens import EXCHANGE, GRAPH
 from tests.sandbox.conftest import RecordingClock, Start, client_of
-from tests.sandbox.raw import MAILBOX, exchange_token, graph_token, send_by_graph
+from tests.sandbox.raw import MAILBOX, exchange_token, graph_token, send_by_graph, tls
 
 MESSAGE = (
     f"From: No Reply <{MAILBOX}>\r\nTo: a@x.org, B <b@x.org>\r\nCc: c@x.org\r\nBcc: d@x.org, A@X.org\r\n"
@@ -270,3 +271,31 @@ async def test_json_malformed(web: Sandbox, http: httpx2.AsyncClient, body: byte
         " format."
     )
     check_error(answer, 400, "BadRequest", text)
+
+
+async def test_a_client_that_hangs_up_in_its_request(
+    web: Sandbox, http: httpx2.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is taken, and the sandbox takes it for no mistake of its own."""
+    _, writer = await asyncio.open_connection(*web.graph_endpoint[8:].rsplit(":", 1), ssl=tls(web))
+    writer.write(f"POST /v1.0/users/{MAILBOX}/sendMail HTTP/1.1\r\nHost: localhost\r\n".encode())
+    writer.write(f"Authorization: Bearer {graph_token(web)}\r\nContent-Type: text/plain\r\n".encode())
+    writer.write(b"Content-Length: 1000\r\n\r\nRnJvbTo")
+    await writer.drain()
+    await asyncio.wait_for(until(lambda: requests_of(web) == 1), 10)
+    writer.transport.abort()
+    await asyncio.wait_for(until(lambda: requests_of(web) == 0), 10)
+    assert (await send_by_graph(http, graph_token(web), MESSAGE)).status_code == 202
+    assert len(web.received) == 1
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def requests_of(sandbox: Sandbox) -> int:
+    mailbox = sandbox.mailboxes.find(MAILBOX)
+    assert mailbox is not None
+    return mailbox.graph_requests
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():
+        await asyncio.sleep(0.005)

@@ -186,3 +186,24 @@ async def test_secrets_stay_out_of_the_log_and_of_repr(web: Sandbox, caplog: pyt
     assert web.settings.client_secret not in repr(web.settings)
     assert web.settings.client_secret not in caplog.text
     assert token not in caplog.text
+
+
+async def test_it_comes_back_with_the_same_ports_and_certificate(tmp_path: Path) -> None:
+    """What a relay sees when its provider restarts."""
+    authority = CertificateAuthority()
+    async with Sandbox(SandboxSettings(folder=tmp_path), serve_http, authority=authority) as before:
+        trusted = before.ca_file.read_bytes()
+        token = graph_token(before)
+    again = SandboxSettings(folder=tmp_path, http_bind=("localhost", int(before.graph_endpoint.rpartition(":")[2])))
+    async with Sandbox(again, serve_http, authority=authority) as after, client_of(before) as http:
+        assert after.ca_file.read_bytes() == trusted
+        assert (await send_by_graph(http, token)).status_code == 202
+
+
+async def test_a_fault_knows_when_it_struck(tmp_path: Path) -> None:
+    async with Sandbox(SandboxSettings(folder=tmp_path), serve_http) as sandbox, client_of(sandbox) as http:
+        order = sandbox.faults.add(Fault(kind="http_reply", at="graph", status=502, times=1))
+        assert order.struck_at == 0
+        began = sandbox.clock.time()
+        assert (await send_by_graph(http, graph_token(sandbox))).status_code == 502
+        assert began <= order.struck_at <= sandbox.clock.time()

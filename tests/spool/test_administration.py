@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from relay.config.mailbox_users import ActsAs
 from relay.database import StorageError
 from relay.model import Origin, Outcome, Result
-from relay.spool import Settled, Spool, changes
+from relay.spool import Queue, Settled, Spool, changes
 from relay.spool.administration import Administration, opened
 from relay.spool.rows import DamagedRow
 from relay.spool.selection import Selection
@@ -33,7 +34,7 @@ class Both:
 
     async def attempt(self, results: dict[str, Result], wait: float | None = None) -> None:
         """One attempt at the message that is due."""
-        (claim,) = await self.spool.claim(["office"], 1)
+        (claim,) = await self.spool.claim([Queue("office")], 1)
         now = self.clock.time()
         again = None if wait is None else now + wait
         await self.spool.finish(claim, Settled(results, again, True, "because", now, now + 2))
@@ -127,7 +128,7 @@ async def test_retry_makes_waiting_mail_due_and_failed_mail_new(both: Both) -> N
     await both.clock.advance(500)
     changed = await both.change(changes.retry)
     assert (set(changed.done), changed.left) == ({waiting, failed}, {})
-    claims = await both.spool.claim(["office"], 5)
+    claims = await both.spool.claim([Queue("office")], 5)
     assert {claim.message.id: claim.message.envelope.recipients for claim in claims} == {
         waiting: ("a@example.org",),
         failed: ("b@x.org",),
@@ -138,13 +139,13 @@ async def test_retry_makes_waiting_mail_due_and_failed_mail_new(both: Both) -> N
 async def test_what_is_held_stays_until_it_is_released(both: Both) -> None:
     identifier = await put(both.spool, submission(now=both.clock.time()))
     await both.change(changes.hold)
-    assert await both.spool.claim(["office"], 5) == []
+    assert await both.spool.claim([Queue("office")], 5) == []
     assert (await both.change(changes.hold)).left == {identifier: "it is held already"}
     assert "relay queue release" in (await both.change(changes.retry)).left[identifier]
     await both.spool.hold_unknown(["office"])
     assert await both.state(identifier) == "held"
     assert (await both.change(changes.release)).done == (identifier,)
-    assert len(await both.spool.claim(["office"], 5)) == 1
+    assert len(await both.spool.claim([Queue("office")], 5)) == 1
 
 
 async def test_mail_of_an_account_that_is_gone_is_not_released(both: Both) -> None:
@@ -165,7 +166,7 @@ async def test_what_is_dropped_is_gone_with_its_body(both: Both, tmp_path: Path)
 @pytest.mark.parametrize("change", [changes.retry, changes.hold, changes.release, changes.drop])
 async def test_what_is_being_sent_is_left_alone(both: Both, change: changes.Change) -> None:
     identifier = await put(both.spool, submission(now=both.clock.time()))
-    (claim,) = await both.spool.claim(["office"], 1)
+    (claim,) = await both.spool.claim([Queue("office")], 1)
     assert list((await both.change(change)).left) == [identifier]
     assert await both.spool.finish(claim, Settled({"a@example.org": PROVIDER}, None, True, "", 0.0, 1.0)) == "sent"
 
@@ -188,7 +189,16 @@ async def test_the_ages_of_what_waits_by_account(both: Both) -> None:
     await both.attempt({"a@example.org": PROVIDER})
     assert await both.state(sent) == "sent"
     (ages,) = await both.queue.ages()
+    assert ages.mailbox == ""
     assert (ages.account, ages.counts, ages.total, ages.oldest) == ("hub", (1, 0, 0, 1, 0, 0, 0), 2, oldest)
+
+
+async def test_the_ages_by_mailbox_where_an_account_acts_as_whoever_sends(both: Both) -> None:
+    await both.spool.hold_unknown(["hub"], {"hub": ActsAs.SENDER})
+    for sender in ("b@x.org", "a@x.org", "B@x.org"):
+        await put(both.spool, submission(account="hub", sender=sender, now=both.clock.time()))
+    found = [(each.account, each.mailbox, each.total) for each in await both.queue.ages()]
+    assert found == [("hub", "a@x.org", 1), ("hub", "b@x.org", 2)]
 
 
 async def test_the_content_is_there_until_the_message_is_sent(both: Both) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from relay.model import Outcome, Result
-from relay.spool import Settled, Spool, Submission, Upload
+from relay.spool import Queue, Settled, Spool, Submission, Upload
 from relay.spool.upload import SMALL
 from tests.support.spool import opened, submission
 
@@ -33,7 +33,7 @@ async def test_each_part_is_a_message_with_the_whole_body(tmp_path: Path, body: 
         await spool.put(upload, split(spool, "office", "internal", "third"))
     async with opened(tmp_path) as spool:
         for account in ("office", "internal", "third"):
-            (claim,) = await spool.claim([account], 5)
+            (claim,) = await spool.claim([Queue(account)], 5)
             assert claim.message.envelope.recipients == (f"{account}@x.org",)
             assert b"".join([part async for part in claim.message.body.chunks()]) == body
             await spool.finish(claim, Settled({f"{account}@x.org": SENT}, None, True, "", 0, 0))
@@ -55,11 +55,11 @@ async def test_when_one_part_cannot_be_kept_none_is(tmp_path: Path) -> None:
 async def test_who_waits_hears_of_all_parts(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
         upload = await uploaded(spool, b"small\r\n")
-        results = asyncio.ensure_future(spool.watch(upload.id, "office"))
+        results = asyncio.ensure_future(spool.watch(upload.id, Queue("office")))
         await spool.put(upload, split(spool, "office", "internal"))
         for account, result in (("internal", SENT), ("office", NO_USER)):
             assert not results.done()
-            (claim,) = await spool.claim([account], 5)
+            (claim,) = await spool.claim([Queue(account)], 5)
             await spool.finish(claim, Settled({f"{account}@x.org": result}, None, True, "", 0, 0))
         assert await results == {"internal@x.org": SENT, "office@x.org": NO_USER}
         spool.unwatch(upload.id)
@@ -70,5 +70,5 @@ async def test_a_message_that_is_held_is_not_due_before_its_time(tmp_path: Path)
     async with opened(tmp_path) as spool:
         upload = await uploaded(spool, b"small\r\n")
         await spool.put(upload, replace(submission(), held_until=1e11, reason="held"))
-        assert await spool.claim(["office"], 5) == []
-        assert await spool.next_due(["office"]) == 1e11
+        assert await spool.claim([Queue("office")], 5) == []
+        assert await spool.next_due([Queue("office")]) == 1e11

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from relay.database.sqlite import SqliteDatabase
 from relay.model import Clock, Outcome, Result
-from relay.spool import Settled, Spool
+from relay.spool import Queue, Settled, Spool
 from relay.spool.debts import heard
 from tests.support.clock import FakeClock
 from tests.support.spool import opened, put, submission
@@ -18,7 +18,7 @@ LARGE = b"x" * 100_000
 async def done(spool: Spool, clock: FakeClock, result: Result, body: bytes = LARGE) -> str:
     """A message that is over and has been told of; its id."""
     identifier = await put(spool, submission(now=clock.time()), body)
-    (claim,) = await spool.claim(["office"], 1)
+    (claim,) = await spool.claim([Queue("office")], 1)
     await spool.finish(claim, Settled({"a@example.org": result}, None, True, "", 0.0, clock.time()))
     await spool._write(lambda connection: heard(connection, identifier))
     return identifier
@@ -44,7 +44,7 @@ async def test_what_a_report_is_due_for_stays(tmp_path: Path) -> None:
     clock = FakeClock()
     async with opened(tmp_path, clock) as spool:
         await put(spool, submission(now=clock.time()), LARGE)
-        (claim,) = await spool.claim(["office"], 1)
+        (claim,) = await spool.claim([Queue("office")], 1)
         await spool.finish(claim, Settled({"a@example.org": NEVER}, None, True, "", 0.0, clock.time()))
         await spool.prune(0, 0, max_size=1)
         assert len(await spool.recent()) == 1
@@ -58,7 +58,7 @@ async def test_the_file_shrinks_while_mail_goes_on(tmp_path: Path) -> None:
         await asyncio.gather(*(put(spool, submission(), b"x" * 60_000) for _ in range(50)))
     full = _octets(tmp_path)
     assert full > 30_000_000
-    for claim in await spool.claim(["office"], 1000):
+    for claim in await spool.claim([Queue("office")], 1000):
         await spool.finish(claim, Settled({"a@example.org": SENT}, None, True, "", 0.0, 1.0))
     tidying = asyncio.create_task(spool.prune(0, 0))
     arrived = 0
@@ -67,7 +67,7 @@ async def test_the_file_shrinks_while_mail_goes_on(tmp_path: Path) -> None:
         arrived += 1
         await asyncio.sleep(0)
     await tidying
-    assert len(await spool.claim(["office"], 10_000)) == arrived > 3
+    assert len(await spool.claim([Queue("office")], 10_000)) == arrived > 3
     await spool.close()
     await database.close()
     # What is left is the spare room for the mail to come, and the new messages.

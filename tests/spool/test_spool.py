@@ -9,7 +9,7 @@ import pytest
 
 from relay.database import StorageError
 from relay.model import Outcome, Result
-from relay.spool import LEASE, Claim, Settled, Spool
+from relay.spool import LEASE, Claim, Queue, Settled, Spool
 from relay.spool.upload import SMALL, new_id
 from tests.support.clock import FakeClock
 from tests.support.spool import HEADERS, opened, put, submission
@@ -28,7 +28,7 @@ async def content(claim: Claim) -> bytes:
 
 
 async def claim_one(spool: Spool) -> Claim:
-    (claimed,) = await spool.claim(["office"], 1)
+    (claimed,) = await spool.claim([Queue("office")], 1)
     return claimed
 
 
@@ -70,8 +70,8 @@ async def test_only_the_deferred_recipients_are_tried_again_and_at_their_time(tm
         claimed = await claim_one(spool)
         results = {"a@x.org": SENT, "b@x.org": LATER, "c@x.org": NEVER}
         assert await spool.finish(claimed, settled(results, clock.time() + 60)) == "queued"
-        assert await spool.claim(["office"], 5) == []
-        assert await spool.next_due(["office"]) == clock.time() + 60
+        assert await spool.claim([Queue("office")], 5) == []
+        assert await spool.next_due([Queue("office")]) == clock.time() + 60
         await clock.advance(61)
         again = await claim_one(spool)
         assert again.message.envelope.recipients == ("b@x.org",)
@@ -102,7 +102,7 @@ async def test_an_attempt_given_back_does_not_count(tmp_path: Path) -> None:
 async def test_nothing_is_claimed_twice(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
         names = {await put(spool, submission()) for _ in range(20)}
-        batches = await asyncio.gather(*(spool.claim(["office"], 7) for _ in range(5)))
+        batches = await asyncio.gather(*(spool.claim([Queue("office")], 7) for _ in range(5)))
         claimed = [claim.message.id for batch in batches for claim in batch]
         assert sorted(claimed) == sorted(names)
 
@@ -115,7 +115,7 @@ async def test_oldest_first_and_only_the_accounts_asked_for(tmp_path: Path) -> N
             expected.append(await put(spool, submission(now=clock.time())))
             await put(spool, submission(account="other", now=clock.time()))
             await clock.advance(1)
-        assert [claim.message.id for claim in await spool.claim(["office"], 10)] == expected
+        assert [claim.message.id for claim in await spool.claim([Queue("office")], 10)] == expected
 
 
 async def test_a_claim_of_a_dead_process_is_due_again_after_the_delay(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ async def test_a_claim_of_a_dead_process_is_due_again_after_the_delay(tmp_path: 
         await put(spool, submission(now=clock.time()))
         await claim_one(spool)
     async with opened(tmp_path, clock) as spool:
-        assert await spool.claim(["office"], 1) == []
+        assert await spool.claim([Queue("office")], 1) == []
         await clock.advance(61)
         assert (await claim_one(spool)).message.attempt == 2
 
@@ -188,7 +188,7 @@ async def test_a_damaged_row_is_set_aside_and_the_next_is_served(tmp_path: Path,
         broken = await put(spool, submission(now=clock.time()))
         sql(tmp_path, damage)
         good = await put(spool, submission(now=clock.time()))
-        claimed = [claim.message.id for _ in range(2) for claim in await spool.claim(["office"], 1)]
+        claimed = [claim.message.id for _ in range(2) for claim in await spool.claim([Queue("office")], 1)]
         assert claimed == [good]
         states = {summary.id: (summary.state, summary.reason) for summary in await spool.recent()}
         assert states[broken][0] == "corrupt"
@@ -199,7 +199,7 @@ async def test_a_truncated_body_file_is_set_aside(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
         identifier = await put(spool, submission(), b"x" * 100_000)
         (tmp_path / "bodies" / identifier).write_bytes(b"short")
-        assert await spool.claim(["office"], 1) == []
+        assert await spool.claim([Queue("office")], 1) == []
         (summary,) = await spool.recent()
         assert "5 of 100000 octets" in summary.reason
 
@@ -224,7 +224,7 @@ async def test_mail_of_a_removed_account_is_held_until_it_is_back(tmp_path: Path
         (summary,) = await spool.recent()
         assert (summary.state, "not in the configuration" in summary.reason) == ("held", True)
         assert await spool.hold_unknown(["office", "gone"]) == 0
-        assert len(await spool.claim(["gone"], 5)) == 1
+        assert len(await spool.claim([Queue("gone")], 5)) == 1
 
 
 async def test_history_is_pruned_by_age_and_state(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ async def test_a_lease_that_nobody_renews_is_taken_back(tmp_path: Path) -> None:
         await spool.renew([forgotten])
         await clock.advance(100)
         await spool.reclaim()
-        assert await spool.claim(["office"], 1) == []
+        assert await spool.claim([Queue("office")], 1) == []
         await clock.advance(LEASE)
         await spool.reclaim()
         assert (await claim_one(spool)).message.id == forgotten.message.id
@@ -275,7 +275,7 @@ async def test_pruning_goes_on_until_all_is_gone(tmp_path: Path) -> None:
     async with opened(tmp_path, clock) as spool:
         for _ in range(450):
             await put(spool, submission(now=clock.time()))
-        for claimed in await spool.claim(["office"], 450):
+        for claimed in await spool.claim([Queue("office")], 450):
             await spool.finish(claimed, Settled({"a@example.org": SENT}, None, True, "", 0.0, clock.time()))
         await clock.advance(10)
         await spool.prune(keep_sent=5, keep_failed=5)

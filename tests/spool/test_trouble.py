@@ -4,7 +4,7 @@ from pathlib import Path
 
 from relay.database.sqlite import SqliteDatabase
 from relay.model import Outcome, Result, Results, Scope
-from relay.spool import Settled, Spool
+from relay.spool import Queue, Settled, Spool
 from relay.spool.trouble import LastTrouble, last_trouble
 from tests.support.spool import opened, put, submission
 
@@ -15,7 +15,7 @@ NEVER = Result(Outcome.FAILED, 550, "5.1.1", "nobody", hint="Correct the address
 
 
 async def attempt(spool: Spool, at: float, results: Results) -> None:
-    (claim,) = await spool.claim(["office"], 1)
+    (claim,) = await spool.claim([Queue("office")], 1)
     again = at + 1 if any(result.outcome is Outcome.DEFERRED for result in results.values()) else None
     await spool.finish(claim, Settled(results, again, True, "a reason", at, at))
 

@@ -3,14 +3,15 @@
     # What it shows.
     profile = "legacy"          (keys of the listener, and whole tables of clients, up to the line of dashes)
     ---
-    S: 220 relay.test ...       one line of a reply; "..." stands for the rest of it
+    S: 220 relay.test ...       one line of a reply; "..." stands for anything in it
     C: EHLO me                  a line with CRLF; lines in a row go out in one packet
     C> NOOP\\n                   octets as they are, with Python's escapes and no line end
     C! eof                      the client closes its half (or: starttls)
     S! closed                   the connection has ended
     mail: 1                     so many messages are in the queue
     body: hello\\r\\n             the body of the last one
-    head: From: <a@x>\\r\\n       octets that its header block holds
+    head: From: <a@x>\\r\\n       octets that its header block holds (no head: that it does not hold)
+    to: a@x, b@y                its recipients
     log: began with TLS         text that the log holds
 
 `{64 a\\0b}` is base64 of what stands in it, `{x*3000}` is three thousand times an x.
@@ -68,7 +69,7 @@ async def play(at: Door, written: list[str], logged: "object", context: ssl.SSLC
             line.writer.write(octets(said))
         elif kind == "S:":
             heard = (await asyncio.wait_for(line.reader.readline(), 10)).decode("utf-8", "backslashreplace")
-            fits = heard.startswith(said[:-3]) if said.endswith("...") else heard == f"{said}\r\n"
+            fits = re.fullmatch(".*".join(map(re.escape, said.split("..."))) + "\r\n", heard)
             assert fits, f"heard {heard!r} at {entry!r}"
         elif entry == "C! eof":
             line.writer.write_eof()
@@ -90,8 +91,9 @@ async def _left(at: Door, entry: str, logged: "object") -> None:
     if kind == "log":
         assert said in logged.text, logged.text  # type: ignore[attr-defined]
         return
-    taken = [(claim.message.headers, body) for claim, body in await at.taken()]
-    at.seen += taken
+    for claim, body in await at.taken():
+        at.seen.append((claim.message.headers, body))
+        at.reached.append(claim.message.envelope.recipients)
     found = at.seen
     if kind == "mail":
         assert len(found) == int(said), entry
@@ -99,5 +101,9 @@ async def _left(at: Door, entry: str, logged: "object") -> None:
         assert found[-1][1] == octets(said), found[-1][1]
     elif kind == "head":
         assert octets(said) in found[-1][0], found[-1][0]
+    elif kind == "no head":
+        assert octets(said) not in found[-1][0], found[-1][0]
+    elif kind == "to":
+        assert ", ".join(at.reached[-1]) == said, at.reached[-1]
     else:
         raise AssertionError(f"what does this line mean: {entry!r}")

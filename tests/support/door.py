@@ -13,8 +13,9 @@ from relay.listener import Parts, Server, bind
 from relay.listener.authentication import MailboxLogin, PasswordChecker
 from relay.listener.rates import Rates
 from relay.model import Clock
+from relay.oauth import Bearer
 from relay.policy import Policy
-from relay.spool import Claim, Nobody, Spool
+from relay.spool import Claim, Nobody, Queue, Spool
 from tests.support.spool import opened
 
 QUICK_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
@@ -25,7 +26,7 @@ SMARTHOST = '[accounts.office]\nprovider = "smtp"\nhost = "mail.example"\nmailbo
 class Promising(Nobody):
     """Delivery as the listener sees it while a test makes the attempts itself."""
 
-    def sends(self, _account: str) -> bool:
+    def sends(self, _queue: Queue) -> bool:
         return True
 
 
@@ -74,6 +75,8 @@ class Door:
         self._lines: list[Line] = []
         self.seen: list[tuple[bytes, bytes]] = []
         """Header blocks and bodies that a dialogue has taken from the queue."""
+        self.reached: list[tuple[str, ...]] = []
+        """The recipients of each."""
 
     async def knock(self, tls: ssl.SSLContext | None = None) -> Line:
         """Connect and hear the greeting."""
@@ -85,7 +88,7 @@ class Door:
 
     async def taken(self, account: str = "office") -> list[tuple[Claim, bytes]]:
         """The messages in the queue, with their bodies."""
-        claims = await self.spool.claim([account], 100)
+        claims = await self.spool.claim([Queue(account)], 100)
         return [(claim, b"".join([part async for part in claim.message.body.chunks()])) for claim in claims]
 
     async def close(self) -> None:
@@ -105,6 +108,8 @@ async def door(
     account: str = SMARTHOST,
     clock: Clock | None = None,
     logins: Mapping[str, MailboxLogin] | None = None,
+    checker: PasswordChecker | None = None,
+    bearers: Mapping[str, Bearer] | None = None,
 ) -> AsyncIterator[Door]:
     """A listener with these tables of configuration."""
     path = folder / "relay.toml"
@@ -112,7 +117,7 @@ async def door(
         f'hostname = "relay.test"\n[listeners.default]\nbind = ["127.0.0.1:0"]\n{listener}\n{clients}\n{account}'
     )
     settings = config.load(path, {})
-    checker = PasswordChecker(clock, QUICK_HASH)
+    checker = checker or PasswordChecker(clock, QUICK_HASH)
     async with opened(folder, clock) as spool:
         spool.courier = Promising()
         wanted = settings.listeners["default"]
@@ -120,6 +125,7 @@ async def door(
             *("default", wanted, Policy(settings), spool, checker, "relay.test", clock or Clock()),
             rates=Rates(clock),
             logins=logins or {},
+            bearers=bearers or {},
             conversations=settings.log.conversations,
         )
         server = Server(parts)

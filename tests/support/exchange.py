@@ -8,6 +8,7 @@ from typing import Any
 
 from relay import config
 from relay.config import Settings
+from relay.config.mailbox_users import acting
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery, fallbacks_of, terms_of
 from relay.http import DefaultSettings, HttpClient
@@ -15,7 +16,7 @@ from relay.limits import Ledger
 from relay.model import Clock
 from relay.sandbox import Sandbox, SandboxSettings
 from relay.service import serve_http
-from relay.service.running import rates_of, upstreams_of
+from relay.service.running import upstreams_of
 from relay.service.tokens import tokens_of
 from relay.spool import Spool
 from tests.support import stored
@@ -90,14 +91,14 @@ async def delivering(folder: Path, running: Sandbox, text: str, clock: Clock) ->
     tokens = tokens_of(made, http, clock, stored.store(database, folder))
     spool = Spool(database, folder, clock=clock)
     await spool.open()
+    await spool.hold_unknown(list(made.accounts), acting(made))
     upstreams = upstreams_of(made, tokens, http, clock)
     ledger = Ledger(database, clock)
-    paces = await ledger.open(rates_of(made, upstreams))
     delivery = Delivery(
         spool,
         upstreams,
         retry=made.queue.retry,
-        paces=paces,
+        pace_of=ledger.pace,
         terms=terms_of(made),
         fallbacks=fallbacks_of(made),
         clock=clock,

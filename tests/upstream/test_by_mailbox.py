@@ -1,13 +1,15 @@
 """An account of many mailboxes: each has a way of its own, and trouble that is its own."""
 
+import logging
 from dataclasses import replace
 
 import pytest
 
+from relay.config.mailbox_users import ActsAs
 from relay.model import Identity, Message, Outcome, Result, Results, Scope
-from relay.upstream import by_mailbox
-from relay.upstream.by_mailbox import PAUSES, ByMailbox
-from tests.support.clock import FakeClock
+from relay.upstream import by_mailbox, overheard
+from relay.upstream.by_mailbox import ByMailbox
+from relay.upstream.trouble import Trace
 from tests.upstream.parts import message
 
 ANN, BOB = "ann@x.org", "bob@x.org"
@@ -25,8 +27,10 @@ class One:
         self.sent = 0
         self.closed = False
 
-    async def send(self, message: Message, _trace: object = None) -> Results:
+    async def send(self, message: Message, trace: Trace | None = None) -> Results:
         assert not self.closed
+        if trace is not None:
+            trace(f"> for {self.mailbox}")
         self.sent += 1
         result = self.results.pop(0) if self.results else SENT
         return dict.fromkeys(message.envelope.recipients, result)
@@ -36,10 +40,14 @@ class One:
 
 
 class Case:
-    def __init__(self, *, by_login: bool = True) -> None:
-        self.clock = FakeClock()
+    def __init__(self, *, acts_as: ActsAs = ActsAs.LOGIN) -> None:
         self.ways: dict[str, list[One]] = {}
-        self.all = ByMailbox("people", WHO, self.make, by_login=by_login, clock=self.clock)
+        self.all = ByMailbox(
+            *("people", WHO, self.make),
+            acts_as=acts_as,
+            identity_of=lambda mailbox: replace(WHO, mailbox=mailbox),
+            concurrency=2,
+        )
 
     def make(self, mailbox: str) -> One:
         self.ways.setdefault(mailbox, []).append(One(mailbox))
@@ -53,58 +61,31 @@ class Case:
         return next(iter(results.values()))
 
 
-@pytest.mark.parametrize(("by_login", "mailbox"), [(True, ANN), (False, BOB)])
-async def test_who_a_message_is_sent_by(by_login: bool, mailbox: str) -> None:
-    case = Case(by_login=by_login)
+@pytest.mark.parametrize(("acts_as", "mailbox"), [(ActsAs.LOGIN, ANN), (ActsAs.SENDER, BOB)])
+async def test_who_a_message_is_sent_by(acts_as: ActsAs, mailbox: str) -> None:
+    case = Case(acts_as=acts_as)
     assert await case.send(ANN.upper(), BOB.title()) == SENT
     assert list(case.ways) == [mailbox]
 
 
-@pytest.mark.parametrize(("by_login", "part"), [(True, "nobody has logged in"), (False, "it has no sender")])
-async def test_nobody_to_act_as(by_login: bool, part: str) -> None:
-    result = await Case(by_login=by_login).send("printer", "")
+@pytest.mark.parametrize(
+    ("acts_as", "part"), [(ActsAs.LOGIN, "nobody has logged in"), (ActsAs.SENDER, "it has no sender")]
+)
+async def test_nobody_to_act_as(acts_as: ActsAs, part: str) -> None:
+    result = await Case(acts_as=acts_as).send("printer", "")
     assert (result.outcome, result.scope) == (Outcome.FAILED, Scope.MESSAGE)
     assert part in result.text
     assert result.hint
 
 
-async def test_trouble_of_one_is_told_as_his_and_stays_his() -> None:
+@pytest.mark.parametrize("scope", list(Scope))
+async def test_what_a_way_says_is_passed_on_and_keeps_nothing_back(scope: Scope) -> None:
     case = Case()
     await case.send()
-    case.ways[ANN][0].results = [TROUBLE, TROUBLE]
-    first = await case.send()
-    assert (first.scope, first.retry_after, first.text) == (Scope.MAILBOX, PAUSES[0], f"{ANN}: refused")
-    assert case.ways[ANN][0].sent == 2
-    await case.clock.advance(10)
-    again = await case.send()
-    assert (again.scope, again.retry_after) == (Scope.MAILBOX, PAUSES[0] - 10)
-    assert case.ways[ANN][0].sent == 2, "in the pause nothing is tried"
-    assert await case.send(BOB) == SENT
-    await case.clock.advance(PAUSES[0])
-    assert (await case.send()).retry_after == PAUSES[1], "the second failure in a row"
-    await case.clock.advance(PAUSES[1])
-    assert await case.send() == SENT
-    case.ways[ANN][0].results = [replace(TROUBLE, retry_after=500.0)]
-    assert (await case.send()).retry_after == 500.0
-
-
-async def test_a_new_login_ends_the_pause() -> None:
-    case = Case()
-    await case.send()
-    case.ways[ANN][0].results = [TROUBLE]
-    await case.send()
-    case.all.resume(ANN)
-    assert await case.send() == SENT
-
-
-@pytest.mark.parametrize("scope", [Scope.ACCOUNT, Scope.MESSAGE, Scope.RECIPIENT])
-async def test_other_trouble_is_passed_on(scope: Scope) -> None:
-    case = Case()
-    await case.send()
-    other = replace(TROUBLE, scope=scope)
-    case.ways[ANN][0].results = [other]
-    assert await case.send() == other
-    assert await case.send() == SENT
+    trouble = replace(TROUBLE, scope=scope)
+    case.ways[ANN][0].results = [trouble]
+    assert await case.send() == trouble
+    assert await case.send() == SENT, "pauses are delivery's"
 
 
 async def test_those_not_used_for_longest_are_closed() -> None:
@@ -118,3 +99,12 @@ async def test_those_not_used_for_longest_are_closed() -> None:
     assert len(case.ways[people[0]]) == 2
     await case.all.close()
     assert all(way.closed for ways in case.ways.values() for way in ways)
+
+
+async def test_every_mailbox_is_overheard(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "relay")
+    case = Case()
+    overheard("people", case.all)
+    for login in (ANN, BOB):
+        assert await case.send(login) == SENT
+    assert [line.partition(") ")[2] for line in caplog.messages] == ["C: for ann@x.org", "C: for bob@x.org"]

@@ -1,6 +1,8 @@
 """How many requests run at a time: for a mailbox, and for an application."""
 
 import asyncio
+import gc
+import weakref
 
 from relay.model import Identity
 from relay.upstream.gates import Gate, Gates
@@ -52,10 +54,12 @@ async def test_without_an_app_only_the_mailbox_counts() -> None:
 
 
 async def test_mailboxes_that_rest_are_forgotten() -> None:
-    gates = Gates(most=4)
-    busy = gates.of(mailbox("m0"), 1)
+    gates = Gates()
+    busy = gates.of(mailbox("m0"), 2, "app", 4)
     async with busy.passing():
-        for number in range(1, 10):
-            gates.of(mailbox(f"m{number}"), 1)
-        assert gates.of(mailbox("m0"), 1).mailbox is busy.mailbox, "one in use stays"
-    assert gates.of(mailbox("m1"), 1).mailbox is not gates.of(mailbox("m9"), 1).mailbox
+        again = gates.of(mailbox("m0"), 2, "app", 4)
+        assert (again.mailbox, again.app) == (busy.mailbox, busy.app), "one of which a place is held stays"
+    gone = weakref.ref(busy.mailbox)
+    del busy, again
+    gc.collect()
+    assert gone() is None

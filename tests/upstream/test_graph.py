@@ -75,7 +75,7 @@ async def test_what_is_posted(authority: Authority) -> None:
     assert asked.mime == headers + b"\r\nHi\r\n"
     assert b"\n" not in asked.body
     assert asked.headers["client-request-id"] in trace[0]
-    assert trace[1] == "< 202"
+    assert trace[1] == "< 202 (request-id r-1)"
     assert "the-token" not in str(trace)
 
 

@@ -168,6 +168,19 @@ async def test_no_tls_version_in_common(authority: Authority) -> None:
     assert "accounts.office.min_tls" in result.hint
 
 
+async def test_a_newest_tls_version(authority: Authority) -> None:
+    tls = authority.server()
+    tls.minimum_version = ssl.TLSVersion.TLSv1_3
+    async with (
+        ScriptedServer([*HELLO, *START_TLS_FAILS], session(*mail(), *QUIT), tls=tls, patient=True) as server,
+        sending(account(authority, server.port, max_tls="1.2")) as old,
+        sending(account(authority, server.port)) as new,
+    ):
+        result = refused(only(await old.send(message())))
+        assert only(await new.send(message())).outcome is Outcome.SENT
+    assert "max_tls" in result.hint
+
+
 async def test_no_starttls_means_no_mail(authority: Authority) -> None:
     """Never in plain text, and never for good: somebody may stand between."""
     async with (

@@ -109,17 +109,24 @@ def _table(ages: list[Ages], settings: Settings, now: float) -> list[str]:
 
 
 def _who(each: Ages, settings: Settings) -> str:
+    return f"{each.account} ({_identity(each, settings) or 'not in the configuration'})"
+
+
+def _identity(each: Ages, settings: Settings) -> str | None:
+    """Whose mail it is: what its rate, its places and its pauses belong to."""
     account = settings.accounts.get(each.account)
-    known = str(identity(each.account, account)) if account else "not in the configuration"
-    return f"{each.account} ({known})"
+    if account is None:
+        return None
+    own = account.model_copy(update={"mailbox": each.mailbox}) if account.acts_as_sender and each.mailbox else account
+    return str(identity(each.account, own))
 
 
 def _age_facts(each: Ages, settings: Settings) -> dict[str, Any]:
-    account = settings.accounts.get(each.account)
     limits = [f"up to {duration(limit)}" for limit in LIMITS]
     return {
         "account": each.account,
-        "identity": str(identity(each.account, account)) if account else None,
+        "mailbox": each.mailbox or None,
+        "identity": _identity(each, settings),
         "messages": each.total,
         "octets": each.octets,
         "oldest_received_at": instant(each.oldest),

@@ -41,6 +41,8 @@ class Account(Table):
     port: Port = providers.SUBMISSION_PORT
     tls: Annotated[UpstreamTls, forms.one_of(UpstreamTls)] = "starttls"
     min_tls: Annotated[TlsVersion, forms.one_of(TlsVersion)] = "1.2"
+    max_tls: Annotated[TlsVersion, forms.one_of(TlsVersion)] = "1.3"
+    """Lower for a server, or a box in between, that breaks off at the hello of a newer version."""
     server_name: HostName | None = None
     ca_file: File | None = None
     certificate: File | None = None

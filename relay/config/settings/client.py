@@ -32,6 +32,11 @@ class Client(Table):
     """The name in the TLS certificate by which it is recognised."""
     authenticate: Annotated[Authenticate, forms.one_of(Authenticate)] | None = None
     """"upstream": its users log in with the user names and passwords of their mailboxes."""
+    issuer: Annotated[str, forms.text(network.issuer)] | None = None
+    """Whose access tokens are this client's, when they are for `audience`; with `login`, only that user's."""
+    audience: Text | None = None
+    user_claim: Text | None = None
+    """The claim of a token that holds the user. None: whichever of the usual ones fits."""
     networks: Annotated[tuple[Network, ...], forms.listing(network.network, example='["192.0.2.0/24"]')] = ()
     listeners: Annotated[tuple[str, ...], forms.listing(str, example='["default"]')]
     account: Text
@@ -65,8 +70,8 @@ class Client(Table):
 
     @property
     def has_login(self) -> bool:
-        """Whether it is recognised by a login: its own, or that of one of its users."""
-        ways = (self.password, self.password_hash, self.htpasswd_file, self.authenticate)
+        """Whether it is recognised by a login: its own, that of one of its users, or an access token."""
+        ways = (self.password, self.password_hash, self.htpasswd_file, self.authenticate, self.issuer)
         return any(way is not None for way in ways)
 
     @property

@@ -88,7 +88,7 @@ class Log(Table):
     level: Annotated[LogLevel, forms.one_of(LogLevel, str.upper)] = "INFO"
     file: File | None = None
     conversations: Annotated[tuple[str, ...], forms.listing(str, empty=True, example='["printer"]')] = ()
-    """Clients whose SMTP dialogue is written down."""
+    """Clients and accounts whose dialogue is written down."""
 
 
 class Store(Table):

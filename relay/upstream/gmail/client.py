@@ -82,6 +82,8 @@ class GmailClient:
             )
         except HttpError as error:
             log.upstream.api_unanswered(self.account, f"{method} {shown}", "", error.text)
+            if trace is not None:
+                trace(f"({error.text})")
             raise AttemptError(_not_answered(error, final=final)) from None
         said = read_error(response.body)
         reply = f"{response.status} {said.reason} {said.message}".rstrip()

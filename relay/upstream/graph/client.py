@@ -91,6 +91,8 @@ class GraphClient:
             )
         except HttpError as error:
             log.upstream.api_unanswered(self.account, f"{method} {shown}", request_id, error.text)
+            if trace is not None:
+                trace(f"({error.text})")
             raise AttemptError(_not_answered(error, request_id, final=final)) from None
         said = read_error(response.body)
         reply = f"{response.status} {said.code} {said.message}".rstrip()
@@ -98,7 +100,8 @@ class GraphClient:
             self.account, f"{method} {shown}", reply, request_id, response.headers.get("request-id", "")
         )
         if trace is not None:
-            trace(f"< {reply}")
+            answered = response.headers.get("request-id", "")
+            trace(f"< {reply}{f' (request-id {log.clean(answered)})' if answered else ''}")
         return response
 
     def judged(self, response: HttpResponse, *, final: bool = True) -> Result:

@@ -17,6 +17,8 @@ from relay.providers import GRAPH
 from relay.upstream.graph.client import GraphClient
 from relay.upstream.trouble import AttemptError, Trace
 
+CHUNK = GRAPH.chunk_size
+"""Octets that are sent in one request."""
 _TRIES = 4
 """How often one piece is sent before the attempt is given up."""
 _LONGEST_WAIT = 60.0
@@ -73,7 +75,8 @@ class UploadSession:
         if response.status == 201 and end == self.size:
             self.position = end
         elif response.status in (200, 202):
-            self.position = _expected(response) if _expected(response) is not None else end  # type: ignore[assignment]
+            expected = _expected(response)
+            self.position = end if expected is None else expected
             if self.position == start and last_try:
                 raise _trouble("the server does not take the attachment's next octets")
         elif response.status in _GONE:
@@ -135,6 +138,3 @@ def _keys(answer: HttpResponse) -> dict[str, Any]:
 
 def _trouble(text: str) -> AttemptError:
     return AttemptError(Result(Outcome.DEFERRED, 451, "4.3.0", f"{text} (nothing was sent)", Scope.MESSAGE))
-
-
-CHUNK = GRAPH.chunk_size

@@ -4,6 +4,7 @@ Any text, any number of lines, cut anywhere on the way: all of that is a reply. 
 memory or to have something that is no reply taken for one.
 """
 
+from functools import lru_cache
 from typing import NamedTuple
 
 from relay.log import clean
@@ -13,6 +14,7 @@ MAX_LINE = 8 * 1024
 MAX_REPLY = 64 * 1024
 """Octets in all lines of one reply together."""
 _MAX_TEXT = 2000
+_USUAL_LINE = 128
 
 
 class Reply(NamedTuple):
@@ -57,9 +59,9 @@ class ReplyReader:
         return replies
 
     def _take(self, line: bytes) -> Reply | None:
-        code, separator = line[:3], line[3:4]
-        if not (len(code) == 3 and code.isdigit() and b"200" <= code < b"600" and separator in (b" ", b"-", b"")):
-            raise ReplyError(f"no SMTP reply: {_show(line)}")
+        if not self._lines and len(line) <= _USUAL_LINE and line[3:4] == b" ":
+            return _short(line)
+        code, separator = _code_of(line), line[3:4]
         if self._lines and self._lines[0][:3] != code:
             raise ReplyError(f"a reply with two codes: {_show(self._lines[0])} and {_show(line)}")
         if separator != b"-" and not self._lines:
@@ -72,6 +74,21 @@ class ReplyReader:
             return None
         lines, self._lines, self._size = self._lines, [], 0
         return _reply(lines)
+
+
+def _code_of(line: bytes) -> bytes:
+    """The three digits. Raises ReplyError for a line that no reply has."""
+    code = line[:3]
+    if not (len(code) == 3 and code.isdigit() and b"200" <= code < b"600" and line[3:4] in (b" ", b"-", b"")):
+        raise ReplyError(f"no SMTP reply: {_show(line)}")
+    return code
+
+
+@lru_cache(maxsize=128)
+def _short(line: bytes) -> Reply:
+    """A reply of one line: a server says the same to nearly all MAIL, RCPT and DATA. Raises ReplyError."""
+    _code_of(line)
+    return _reply([line])
 
 
 def parse(code: int, text: str) -> Reply:

@@ -3,6 +3,9 @@
 import contextlib
 from collections.abc import Iterator
 from typing import Protocol
+from weakref import WeakValueDictionary
+
+from relay.model import Identity
 
 
 class KeepsConnections(Protocol):
@@ -29,6 +32,10 @@ class Siblings:
         self._pools: list[KeepsConnections] = []
         self._in_use = 0
 
+    def leave(self, pool: KeepsConnections) -> None:
+        """It keeps nothing any more."""
+        self._pools.remove(pool)
+
     def join(self, pool: KeepsConnections, size: int) -> None:
         self._pools.append(pool)
         self._limit = max(self._limit, size)
@@ -49,3 +56,13 @@ class Siblings:
             if not keeper.idle:
                 return
             await keeper.give_up_one()
+
+
+class Families:
+    """The siblings of each mailbox, as long as one of its pools is there."""
+
+    def __init__(self) -> None:
+        self._all: WeakValueDictionary[Identity, Siblings] = WeakValueDictionary()
+
+    def of(self, identity: Identity) -> Siblings:
+        return self._all.setdefault(identity, Siblings())

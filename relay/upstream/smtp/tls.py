@@ -29,6 +29,7 @@ def client_context(name: str, account: Account) -> ssl.SSLContext:
     except OSError as error:
         raise TlsSetupError(_unusable(f"accounts.{name}.ca_file", str(account.ca_file), error)) from None
     context.minimum_version = _VERSIONS[account.min_tls]
+    context.maximum_version = _VERSIONS[account.max_tls]
     if account.tls == "opportunistic":
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE

@@ -6,6 +6,7 @@ nobody waits for makes the whole connection worthless (it could be taken for the
 """
 
 import asyncio
+import math
 import ssl
 from collections import deque
 
@@ -27,7 +28,10 @@ class Wire(asyncio.Protocol):
         self._due = 0
         self._fault = ""
         self._paused = False
-        self._waiter: asyncio.Future[None] | None = None
+        self._waiter: asyncio.Future[bool] | None = None
+        """True for something that has come, False when it took too long."""
+        self._patient_until = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
 
     @property
@@ -122,32 +126,38 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._fault = self._fault or (f"the connection was lost: {exc}" if exc else "the server closed the connection")
         self._wake()
+        if self._timer is not None:
+            self._timer.cancel()
         if not self._closed.done():
             self._closed.set_result(None)
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+            self._waiter.set_result(True)
 
     async def _woken(self, seconds: float) -> bool:
         """Wait for a reply, room or the end; False when `seconds` passed first."""
-        waiter = self._waiter = self._loop.create_future()
-        timer = self._loop.call_later(seconds, _expire, waiter) if seconds else None
+        waiter: asyncio.Future[bool] = self._loop.create_future()
+        self._waiter = waiter
+        self._patient_until = self._loop.time() + seconds if seconds else math.inf
+        # One timer for many waits: it is set anew only for one that ends sooner than it would look.
+        if seconds and (self._timer is None or self._timer.when() > self._patient_until):
+            self._look_again()
         try:
-            await waiter
-        except _ExpiredError:
-            return False
+            return await waiter
         finally:
             self._waiter = None
-            if timer is not None:
-                timer.cancel()
-        return True
 
+    def _look_again(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = self._loop.call_at(self._patient_until, self._look_at_the_clock)
 
-class _ExpiredError(Exception):
-    pass
-
-
-def _expire(waiter: asyncio.Future[None]) -> None:
-    if not waiter.done():
-        waiter.set_exception(_ExpiredError())
+    def _look_at_the_clock(self) -> None:
+        self._timer = None
+        if self._waiter is None or self._waiter.done() or self._patient_until == math.inf:
+            return
+        if self._loop.time() < self._patient_until:
+            self._look_again()
+        else:
+            self._waiter.set_result(False)

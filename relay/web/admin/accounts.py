@@ -179,6 +179,10 @@ def account(one: AccountState) -> dict[str, Any]:
         "sending": lane.active if lane is not None else 0,
         "paused_until": moment(lane.paused_until) if lane is not None and lane.paused_until else None,
         "trouble": lane.trouble if lane is not None and lane.trouble else None,
+        "mailboxes_in_trouble": [
+            {"mailbox": each.mailbox, "paused_until": moment(each.paused_until), "trouble": each.trouble}
+            for each in one.paused
+        ],
         "last_sent_at": moment(lane.last_sent_at) if lane is not None else None,
         "last_error": {
             "at": moment(one.last.at),

@@ -101,7 +101,7 @@ def _client(name: str, one: Any, did: Any) -> dict[str, Any]:
         "name": name,
         "account": one.account,
         "networks": [str(network) for network in one.networks],
-        "login": (one.login or name) if one.has_login else None,
+        "login": (one.login or ("" if one.issuer else name)) if one.has_login else None,
         "senders": list(one.senders),
         "accepted": did.accepted,
         "octets": did.octets,

@@ -32,6 +32,9 @@ class AccountState:
     token_error: str
     token_hint: str
     lane: LaneStatus | None
+    """Its mailbox, or all of them together."""
+    paused: tuple[LaneStatus, ...]
+    """The mailboxes in trouble of an account that acts as whoever sends."""
     last: LastTrouble | None
     consent: Consent | None
     clients: tuple[str, ...]
@@ -57,13 +60,15 @@ async def state(view: View, name: str, overview: Overview | None = None) -> Acco
     account = settings.accounts.get(name)
     if account is None:
         return None
-    lane = next((one for one in view.lanes() if name in one.accounts), None)
+    lanes = [one for one in view.lanes() if name in one.accounts]
+    lane = next((one for one in lanes if not one.mailbox), None)
+    paused = tuple(one for one in lanes if one.mailbox and one.trouble)
     source = view.sources().get(name)
     consent = await view.consents.find(name) if account.oauth is not None else None
     overview = overview or await view.spool.overview()
     signs_in = account.oauth is not None and account.oauth.grant in USER_GRANTS
     token = _token(account, source, consent, signs_in=signs_in)
-    tone, verdict = _verdict(view.clock.time(), lane, source, consent, signs_in=signs_in)
+    tone, verdict = _verdict(view.clock.time(), lane, paused, source, consent, signs_in=signs_in)
     failure = source.failure if source is not None else None
     return AccountState(
         name=name,
@@ -76,6 +81,7 @@ async def state(view: View, name: str, overview: Overview | None = None) -> Acco
         token_error=failure.text if failure is not None else "",
         token_hint=failure.hint if failure is not None else "",
         lane=lane,
+        paused=paused,
         last=await view.queue.last_trouble(name) if overview.total(account=name) else None,
         consent=consent,
         clients=tuple(client for client, one in settings.clients.items() if name in one.uses),
@@ -114,7 +120,13 @@ def _token(account: Account, source: TokenSource | None, consent: Consent | None
 
 
 def _verdict(
-    now: float, lane: LaneStatus | None, source: TokenSource | None, consent: Consent | None, *, signs_in: bool
+    now: float,
+    lane: LaneStatus | None,
+    paused: Sequence[LaneStatus],
+    source: TokenSource | None,
+    consent: Consent | None,
+    *,
+    signs_in: bool,
 ) -> tuple[str, str]:
     if signs_in and consent is None:
         return "bad", "needs a sign-in"
@@ -126,6 +138,8 @@ def _verdict(
         return "bad", "no token"
     if lane is not None and lane.trouble:
         return "wait", "trying again"
+    if paused:
+        return "wait", f"{len(paused):,} {'mailbox' if len(paused) == 1 else 'mailboxes'} in trouble"
     if lane is not None and (lane.active or lane.last_sent_at):
         return "good", "sending" if lane.active else "works"
     return "quiet", "ready"

@@ -1,15 +1,19 @@
 """The first page: how the relay is doing; and for who is not let in, how to begin."""
 
+from collections.abc import Sequence
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from relay.spool.ages import Ages
 from relay.spool.selection import Selection
 from relay.web import charts
 from relay.web.frame import Frame
 from relay.web.gate import visitor
 from relay.web.pages.mail import Mail
 
+_MOST_ROWS = 50
 _SPANS = {"hour": (3600.0, 60), "day": (86400.0, 96)}
 
 
@@ -45,7 +49,7 @@ class Overview:
             span=span,
             incoming=charts.stacked(columns, ("accepted",)),
             outgoing=charts.stacked(columns, ("sent", "deferred", "failed")),
-            ages=await self._view.queue.ages(),
+            ages=_worst(await self._view.queue.ages()),
             lanes=self._view.lanes(),
             newest=newest,
             unreported=await self._view.unreported(),
@@ -58,3 +62,10 @@ class Overview:
     async def changes(self, request: Request) -> Response:
         """What people changed by page and API."""
         return await self._frame.page(request, "changes.html", changes=self._view.audit.changes)
+
+
+def _worst(ages: Sequence[Ages]) -> Sequence[Ages]:
+    """As many as a page shows: those whose mail has waited longest, where an account has very many mailboxes."""
+    if len(ages) <= _MOST_ROWS:
+        return ages
+    return sorted(ages, key=lambda each: each.oldest)[:_MOST_ROWS]

@@ -135,6 +135,10 @@ class Records:
     asked: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     impatient: int = 0
+    looked: list[str] = field(default_factory=list)
+    """Each request for metadata or keys."""
+    broken: bool = False
+    """Whether these are answered with 503."""
 
     def add(self, *clients: Client) -> None:
         self.clients |= {client.client_id: client for client in clients}

@@ -102,7 +102,7 @@ class Foreign:
         app.add_url_rule("/authorize", view_func=self._authorize, methods=["GET", "POST"])
         app.add_url_rule("/activate", view_func=self._activate, methods=["GET", "POST"])
         app.add_url_rule("/.well-known/openid-configuration", view_func=self._metadata)
-        app.add_url_rule("/keys", view_func=lambda: jsonify({"keys": [self.key.as_dict(private=False)]}))
+        app.add_url_rule("/keys", view_func=self._keys)
 
     def _token(self) -> ResponseReturnValue:
         self.records.asked.append({"method": request.method, **request.values})
@@ -134,7 +134,14 @@ class Foreign:
         device.answer = (request.form["user"], request.form["answer"] == "accept")
         return "done"
 
+    def _keys(self) -> ResponseReturnValue:
+        self.records.looked.append("keys")
+        return ("", 503) if self.records.broken else jsonify({"keys": [self.key.as_dict(private=False)]})
+
     def _metadata(self) -> ResponseReturnValue:
+        self.records.looked.append("metadata")
+        if self.records.broken:
+            return "", 503
         methods = ["client_secret_basic", "client_secret_post", "private_key_jwt", "none"]
         document = OpenIDProviderMetadata(
             **self.endpoints,

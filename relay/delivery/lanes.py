@@ -1,0 +1,139 @@
+"""All lanes: those of the accounts that have a mailbox, and those that come and go with the senders of the others."""
+
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping, Sequence
+
+from relay.delivery.lane import AHEAD, Lane, Whole
+from relay.delivery.terms import NONE, Terms
+from relay.limits import Pace
+from relay.model import Clock, Identity, LaneStatus, Rate
+from relay.spool import Queue
+from relay.upstream import ByMailbox, Upstream
+
+KEPT = 600.0
+"""Seconds after which the lane of a sender from whom nothing has come is let go."""
+
+PaceOf = Callable[[Identity, Sequence[Rate]], Awaitable[Pace]]
+"""The pace of an identity under these rates, with what it has sent lately. Raises StorageError."""
+
+
+class Lanes:
+    """Makes and finds lanes. `fallbacks` are the accounts whose mail another one takes over in trouble.
+
+    Without `pace_of` a pace begins anew with each lane.
+    """
+
+    def __init__(
+        self,
+        upstreams: Mapping[str, Upstream],
+        terms: Mapping[str, Terms],
+        pace_of: PaceOf | None,
+        fallbacks: Collection[str],
+        clock: Clock,
+    ) -> None:
+        self.accounts = tuple(upstreams)
+        self.wholes = {
+            name: Whole(name, upstream.identity, upstream.together)
+            for name, upstream in upstreams.items()
+            if isinstance(upstream, ByMailbox)
+        }
+        self._upstreams = upstreams
+        self._terms = terms
+        self._pace_of = pace_of
+        self._fallbacks = fallbacks
+        self._clock = clock
+        self._by_queue: dict[Queue, Lane] = {}
+        self._lanes: dict[Identity, Lane] = {}
+
+    def __iter__(self) -> Iterator[Lane]:
+        return iter(list(self._lanes.values()))
+
+    def __len__(self) -> int:
+        return len(self._lanes)
+
+    def of(self, queue: Queue) -> Lane | None:
+        """The lane of a queue, if it has one already."""
+        return self._by_queue.get(queue)
+
+    def paused_until(self, queue: Queue) -> float:
+        """When the pause ends that a queue is in, in seconds since the epoch; it may be over."""
+        lane, whole = self.of(queue), self.wholes.get(queue.account)
+        return lane.paused_until if lane is not None else whole.pause.until if whole is not None else 0.0
+
+    def cut_short(self, queue: Queue) -> None:
+        """End the pause of a mailbox, and that of its account: what was in the way may be gone."""
+        for each in (self.of(queue), self.wholes.get(queue.account)):
+            if each is not None:
+                each.pause.cut_short()
+
+    async def open_all(self) -> list[Lane]:
+        """Make the lanes of the accounts that have a mailbox: the new ones. Raises StorageError."""
+        before = len(self._lanes)
+        for name in self.accounts:
+            if name not in self.wholes:
+                await self.open(Queue(name))
+        return list(self._lanes.values())[before:]
+
+    async def open(self, queue: Queue) -> Lane | None:
+        """The lane of a queue, made where there is none; None for no account. One at a time. Raises StorageError."""
+        found = self._by_queue.get(queue)
+        if found is not None or queue.account not in self._upstreams:
+            return found
+        identity = self._identity(queue)
+        queues = [
+            each
+            for name in self.accounts
+            if self._identity(each := Queue(name, queue.mailbox or identity.mailbox if name in self.wholes else ""))
+            == identity
+        ]
+        lane = await self._made(identity, tuple(dict.fromkeys([queue, *queues])))
+        self._lanes[identity] = lane
+        self._by_queue.update(dict.fromkeys(lane.queues, lane))
+        return lane
+
+    def sweep(self) -> list[Lane]:
+        """Let go the lanes of senders from whom nothing has come for a while: those lanes. What they have sent is
+        written down, and counts again when they come back.
+        """
+        now = self._clock.time()
+        over = [lane for lane in self._lanes.values() if now - lane.used_at >= KEPT and self._is_over(lane, now)]
+        for lane in over:
+            del self._lanes[lane.identity]
+            for queue in lane.queues:
+                del self._by_queue[queue]
+        return over
+
+    def status(self) -> list[LaneStatus]:
+        """How the mailboxes are doing, and the accounts that have many."""
+        return [
+            *(whole.status() for whole in self.wholes.values()),
+            *(lane.status() for lane in self._lanes.values()),
+        ]
+
+    async def _pace(self, identity: Identity, rates: Sequence[Rate]) -> Pace:
+        return Pace(rates, self._clock) if self._pace_of is None else await self._pace_of(identity, rates)
+
+    def _is_over(self, lane: Lane, now: float) -> bool:
+        return not lane.has_own and lane.is_over(now) and (lane.pace is None or not lane.pace.unsaved)
+
+    def _identity(self, queue: Queue) -> Identity:
+        upstream = self._upstreams[queue.account]
+        if isinstance(upstream, ByMailbox) and queue.mailbox:
+            return upstream.identity_of(queue.mailbox)
+        return upstream.identity
+
+    async def _made(self, identity: Identity, queues: tuple[Queue, ...]) -> Lane:
+        names = list(dict.fromkeys(queue.account for queue in queues))
+        terms = [self._terms.get(name, NONE) for name in names]
+        rates = [rate for each in terms for rate in each.rates]
+        return Lane(
+            identity,
+            queues,
+            {name: self._upstreams[name] for name in names},
+            concurrency=max(self._upstreams[name].concurrency for name in names),
+            pace=await self._pace(identity, rates) if rates else None,
+            wholes=tuple(self.wholes[name] for name in names if name in self.wholes),
+            largest=min(filter(None, (each.recipients for each in terms)), default=None),
+            ahead=0 if any(each.mixed for each in terms) else AHEAD,
+            diverts=any(name in self._fallbacks for name in names),
+            used_at=self._clock.time(),
+        )
