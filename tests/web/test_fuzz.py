@@ -1,7 +1,7 @@
 """Both APIs, asked by schemathesis for what their documents say and for what they do not: nothing breaks inside.
 
-`make fuzz-api` installs it and asks for minutes; without it these tests are left out. Whether each field of a request is
-held to its schema is not looked at: the sink takes null for "not given", as Mailpit does.
+`make fuzz-api` installs it and asks for minutes; without it these tests are left out. Whether each field of a request
+is held to its schema is not looked at: the sink takes null for "not given", as Mailpit does.
 """
 
 import os
