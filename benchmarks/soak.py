@@ -129,9 +129,13 @@ class Soak:
 
 
 def hang_up(port: int, number: int) -> None:
-    """A client that goes away: after the greeting, before DATA, or inside a large message."""
+    """A client that goes away: after the greeting, a wrong login, before DATA, or inside a large message.
+
+    Each has an address of its own: one from which many wrong logins come is barred, and so are the right ones.
+    """
+    where, source = ("127.0.0.1", port), (f"127.0.1.{number + 1}", 0)
     words = [b"", b"EHLO a\r\nAUTH PLAIN AGJlbmNoAHdyb25n\r\n", b"EHLO a\r\nMAIL FROM:<a@x.org>\r\n"]
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=_ANSWER) as client:
+    with contextlib.suppress(OSError), socket.create_connection(where, _ANSWER, source) as client:
         client.recv(1000)
         if number % 4 < len(words):
             client.sendall(words[number % 4])
@@ -147,8 +151,11 @@ def _response() -> bytes:
 
 
 def judge(samples: Sequence[Sample]) -> list[str]:
-    """What has grown that should not, after a warm-up of a fifth of the laps (two at least); [] when all is well."""
-    warm = samples[max(2, len(samples) // 5) :]
+    """What has grown that should not, [] when all is well.
+
+    The first three tenths of the laps, two at least, are the warm-up: so long the allocator's heap takes to settle.
+    """
+    warm = samples[max(2, len(samples) * 3 // 10) :]
     if len(warm) < 4:
         return [f"{len(samples)} laps are too few to tell: take more messages or shorter laps"]
     found = []

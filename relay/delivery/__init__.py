@@ -382,14 +382,15 @@ class Delivery:
         """Now and then: fail what is too old, keep the leases of what runs."""
         while True:
             try:
+                # First of all: after a long sleep, or a jump of the clock, its own leases would look forgotten.
+                leased = [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
+                if leased:
+                    await self._spool.renew(leased)
                 await self._spool.expire()
                 await self._spool.reclaim()
                 for lane in self._lanes.sweep():
                     self._agenda.forget(lane)
                     self._fallbacks.begin(lane.has)
-                leased = [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
-                if leased:
-                    await self._spool.renew(leased)
             except StorageError as error:
                 log.delivery.storage_trouble(str(error))
             await self._clock.sleep(HOUSEKEEPING)

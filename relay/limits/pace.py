@@ -6,6 +6,7 @@ provider has counted it, a window of the provider's then never holds more than o
 
 import math
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 from relay.limits.window import Flow, Piece, Window
 from relay.model import Clock, Rate
@@ -13,8 +14,8 @@ from relay.model import Clock, Rate
 ANY = 1_000_000_000
 """More than anybody has."""
 
-Pieces = dict[tuple[Rate, float], Piece]
-"""Pieces of windows, by their rate and beginning."""
+Pieces = dict[tuple[str, Rate, float], Piece]
+"""Pieces of windows, by whose they are, their rate and beginning."""
 
 
 class _Limit:
@@ -104,7 +105,7 @@ class Pace:
             limit.running -= 1 if by_message else recipients
             piece = limit.window.add(now, messages if by_message else reached)
             if piece is not None:
-                self.unsaved[limit.rate, piece.first] = piece
+                self.unsaved[self.name, limit.rate, piece.first] = piece
         if self.unsaved and self._changed is not None:
             self._changed(self)
 
@@ -113,9 +114,8 @@ class Pace:
         given, self.unsaved = self.unsaved, {}
         return given
 
-    def recall(self, unit: str, seconds: float, age: float, amount: int) -> None:
-        """Count what was sent `age` seconds ago, by an earlier run; to be called in the order of time."""
-        at = self._clock.monotonic() - age
+    def recall(self, unit: str, seconds: float, piece: Piece) -> None:
+        """Count what an earlier run has sent; to be called in the order of time, before anything is sent."""
         for limit in self._limits:
             if (limit.rate.unit, limit.rate.seconds) == (unit, seconds):
-                limit.window.add(at, amount)
+                limit.window.recall(replace(piece))

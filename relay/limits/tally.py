@@ -1,11 +1,10 @@
-"""What one client has sent lately, in all and to each recipient, against its own rates. Pure: times are given.
+"""What one client has sent lately, in all and to each recipient, against its own rates. Pure: times are given."""
 
-It is kept in memory: a restart begins a new count.
-"""
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
-from collections.abc import Collection, Iterable
-
-from relay.limits.window import Flow, Window
+from relay.limits.pace import Pieces
+from relay.limits.window import Flow, Piece, Window
 from relay.model import Rate
 
 MOST_RECIPIENTS = 100_000
@@ -29,11 +28,15 @@ class Meter:
         at = self._window.fits_at(now, amount)
         return at if self._flow is None else max(at, self._flow.fits_at(now, amount))
 
-    def take(self, now: float, at: float, amount: int = 1) -> None:
-        """Count `amount` at `at`, which is now or later."""
-        self._window.add(at, amount)
+    def take(self, now: float, at: float, amount: int = 1) -> Piece | None:
+        """Count `amount` at `at`, which is now or later; what it became part of."""
         if self._flow is not None:
             self._flow.take(now, amount)
+        return self._window.add(at, amount)
+
+    def recall(self, piece: Piece) -> None:
+        """Count what an earlier run has counted; to be called in the order of time, before anything is taken."""
+        self._window.recall(piece)
 
     def is_over(self, now: float) -> bool:
         """Whether nothing counts any more."""
@@ -41,9 +44,22 @@ class Meter:
 
 
 class Tally:
-    """One client's counts: `rates` for all that it sends, `recipient_rates` for each recipient."""
+    """One client's counts: `rates` for all that it sends, `recipient_rates` for each recipient.
 
-    def __init__(self, rates: Iterable[Rate], recipient_rates: Iterable[Rate]) -> None:
+    `changed` is called after each change that a restart must not forget.
+    """
+
+    def __init__(
+        self,
+        rates: Iterable[Rate],
+        recipient_rates: Iterable[Rate],
+        changed: "Callable[[Tally], None] | None" = None,
+        name: str = "",
+    ) -> None:
+        self._name = name
+        self._changed = changed
+        self.unsaved: Pieces = {}
+        """What has been counted since it was last written down."""
         self._meters = [Meter(rate) for rate in rates]
         self._recipient_rates = tuple(recipient_rates)
         self._recipients: dict[str, list[Meter]] = {}
@@ -61,8 +77,33 @@ class Tally:
         """Count a message: the seconds that each recipient has to wait for his place, 0 for most."""
         at = now + self.wait(now, len(recipients))[0]
         for meter in self._meters:
-            meter.take(now, at, _amount(meter.rate, len(recipients)))
-        return {recipient: self._take(now, at, recipient) - now for recipient in recipients}
+            self._note("", meter.rate, meter.take(now, at, _amount(meter.rate, len(recipients))))
+        waits = {recipient: self._take(now, at, recipient) - now for recipient in recipients}
+        if self._changed is not None:
+            self._changed(self)
+        return waits
+
+    def give_unsaved(self) -> Pieces:
+        """What has to be written down; it is forgotten here."""
+        given, self.unsaved = self.unsaved, {}
+        return given
+
+    def recall(self, now: float, whose: str, unit: str, seconds: float, piece: Piece) -> None:
+        """Count what an earlier run has counted; to be called in the order of time, before anything is taken.
+
+        `whose` is the name under which it was written.
+        """
+        recipient = whose.removeprefix(self._name).strip()
+        meters = self._meters
+        if recipient:
+            meters = self._recipients.get(recipient) or self._remember(now, recipient)
+        for meter in meters:
+            if (meter.rate.unit, meter.rate.seconds) == (unit, seconds):
+                meter.recall(replace(piece))
+
+    def _note(self, recipient: str, rate: Rate, piece: Piece | None) -> None:
+        if piece is not None and self._changed is not None:
+            self.unsaved[f"{self._name} {recipient}".rstrip(), rate, piece.first] = piece
 
     def _take(self, now: float, at: float, recipient: str) -> float:
         if not self._recipient_rates:
@@ -72,7 +113,7 @@ class Tally:
             meters = self._remember(now, recipient)
         at = max(at, now + self.wait_for(now, recipient)[0])
         for meter in meters:
-            meter.take(now, at)
+            self._note(recipient, meter.rate, meter.take(now, at))
         return at
 
     def _remember(self, now: float, recipient: str) -> list[Meter]:

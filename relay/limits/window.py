@@ -54,6 +54,14 @@ class Window:
         self._pieces.append(Piece(at, at, amount))
         return self._pieces[-1]
 
+    def recall(self, piece: Piece) -> None:
+        """Count what was written down by an earlier run; to be called in the order of time, before anything is added.
+
+        It may grow on: then it is written in the place where it was.
+        """
+        self._sum += piece.amount
+        self._pieces.append(piece)
+
     def fits_at(self, now: float, amount: int = 1) -> float:
         """The first moment, from `now` on, at which `amount` more fits. More than the limit fits into an empty window.
 

@@ -1,7 +1,7 @@
 """How fast clients may send: `rate`, `recipient_rate` and what happens above them (`over_rate`)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from relay import mime
 from relay.config import show_rate
@@ -13,9 +13,12 @@ from relay.policy import ClientPolicy, Refusal, shown
 SMALLEST = 1e-6
 """Seconds that are no wait: what is left of a sum of fractions."""
 
+NewTally = Callable[[str, Iterable[Rate], Iterable[Rate]], Tally]
+"""The count of the client of that name, with its rates in all and for each recipient."""
+
 
 class Rates:
-    """The counts of all clients, for all listeners.
+    """The counts of all clients, for all listeners. Unless told to `remember`, they begin anew.
 
     A message counts when it is taken. At MAIL and RCPT it is only seen whether there is a place, so that what is
     refused later has cost nothing.
@@ -23,7 +26,12 @@ class Rates:
 
     def __init__(self, clock: Clock | None = None) -> None:
         self._clock = clock or Clock()
+        self._new: NewTally = lambda _name, rates, recipient_rates: Tally(rates, recipient_rates)
         self._tallies: dict[str, Tally] = {}
+
+    def remember(self, tally: NewTally) -> None:
+        """Count from where an earlier run has ended: `tally` knows. To be called before a client sends anything."""
+        self._new = tally
 
     def at_mail(self, client: ClientPolicy) -> Refusal | None:
         """Whether the client may not send a message now."""
@@ -59,7 +67,7 @@ class Rates:
     def _tally(self, client: ClientPolicy) -> Tally:
         tally = self._tallies.get(client.name)
         if tally is None:
-            tally = self._tallies[client.name] = Tally(client.rate, client.recipient_rate)
+            tally = self._tallies[client.name] = self._new(client.name, client.rate, client.recipient_rate)
         return tally
 
 

@@ -1,14 +1,18 @@
-"""Sockets to listen on."""
+"""Sockets to listen on, and how to stop listening without leaving a connection behind."""
 
+import asyncio
 import contextlib
 import errno
 import os
 import socket
+from collections.abc import Iterable
 
 from relay.sandbox.settings import Bind
 
 _BACKLOG = 1024
 _TRIES = 20
+_TURNS = 3
+"""Turns of the event loop from a transport to its connection's task: made, created, begun."""
 
 
 def listen(bind: Bind) -> list[socket.socket]:
@@ -46,3 +50,23 @@ def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.soc
         sock.setblocking(False)
         stack.pop_all()
     return sock
+
+
+async def stop_listening(servers: Iterable[asyncio.Server]) -> None:
+    """Close `servers`; connections that are open stay open.
+
+    In Python 3.11 a server that is closed in the moment between a connection's arrival and its transport refuses the
+    transport, and nobody closes that connection (gh-109564, mended in 3.13). So the arrivals end first, and what has
+    arrived gets its turn: when this returns, its task has begun, and whoever ends the tasks finds it among them.
+    """
+    loop = asyncio.get_running_loop()
+    for server in servers:
+        for listening in server.sockets:
+            # The event loop of Windows has another way to accept, without that gap.
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_reader(listening.fileno())
+    await asyncio.sleep(0)
+    for server in servers:
+        server.close()
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)

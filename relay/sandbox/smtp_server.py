@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from socket import socket
 
 from relay.model import Clock
+from relay.sandbox.listen import stop_listening
 from relay.sandbox.smtp import SmtpSession
 from relay.sandbox.wire import Wire
 
@@ -38,8 +39,7 @@ class SmtpServer:
         try:
             yield
         finally:
-            for server in servers:
-                server.close()
+            await stop_listening(servers)
             # A connection that came a moment ago has its task, but the task has not begun.
             await asyncio.sleep(0)
             tasks = [sweeper, *(wire.task for wire in self._wires)]

@@ -173,6 +173,8 @@ class Service:
         stack.push_async_callback(tokens.close)
         upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
         ledger = Ledger(database, self.clock)
+        await ledger.open()
+        self.rates.remember(ledger.tally)
         self._watch(stack, ledger.run(), "pace", stop=ledger.close)
         delivery = Delivery(
             spool,

@@ -19,7 +19,8 @@ from starlette.routing import Route
 from relay import __version__
 from relay.spool.history import Overview
 from relay.web import looks
-from relay.web.gate import is_loopback, visitor
+from relay.web.asker import is_loopback
+from relay.web.gate import visitor
 from relay.web.view import View
 
 _FOLDER = Path(str(resources.files("relay.web")))

@@ -3,18 +3,15 @@
 The sink's plane has a door of its own (relay.web.sink.access): what is given to a test suite opens nothing here.
 """
 
-import base64
-import binascii
-import ipaddress
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay import metrics
+from relay.web.asker import credentials, is_loopback
 from relay.web.view import View
 
 COOKIE = "relay_session"
@@ -36,16 +33,6 @@ def visitor(request: Request) -> Visitor:
     """Who asks, as the gate found."""
     found: Visitor = request.scope["relay.visitor"]
     return found
-
-
-def is_loopback(peer: str) -> bool:
-    """Whether an address is this machine's own."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 class Gate:
@@ -109,18 +96,6 @@ def _unauthorized(*, basic: bool) -> Response:
     )
     headers = {"www-authenticate": 'Basic realm="relay administration", charset="UTF-8"'} if basic else {}
     return JSONResponse({"error": text}, 401, headers)
-
-
-def credentials(headers: Headers) -> tuple[str, str] | None:
-    """User name and password of HTTP Basic (RFC 7617); None without."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic" or len(token) > 4096:
-        return None
-    try:
-        user, colon, password = base64.b64decode(token, validate=True).decode("utf-8", "replace").partition(":")
-    except (binascii.Error, ValueError):
-        return None
-    return (user, password) if colon else None
 
 
 def local_path(text: str) -> str:

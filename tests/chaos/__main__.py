@@ -1,6 +1,8 @@
 """The command: `python -m tests.chaos --minutes 10`."""
 
+import logging
 import secrets
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -33,4 +35,7 @@ def main(minutes: float, seed: str, keep: Path | None, *, quiet: bool) -> None:
 
 
 if __name__ == "__main__":
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)  # who is taken down cuts off what it was asked
+    # Ended like by Ctrl-C: the relay that was started is ended, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     main()

@@ -140,6 +140,17 @@ async def test_a_piece_that_grows_is_written_once(database: SqliteDatabase) -> N
     assert again.recipients == 9700
 
 
+async def test_a_piece_that_goes_on_after_a_restart_is_counted_once(database: SqliteDatabase) -> None:
+    clock = FakeClock()
+    for run in range(4):
+        ledger = Ledger(database, clock)
+        pace = await ledger.pace(OFFICE, EXCHANGE)
+        assert pace.recipients == 10_000 - 10 * run
+        sent(pace, 10)
+        await ledger.save()
+        clock.now += 5
+
+
 async def test_a_clock_that_was_set_back_stops_nothing_for_longer_than_the_window(database: SqliteDatabase) -> None:
     clock = FakeClock()
     ledger = Ledger(database, clock)

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -306,12 +307,11 @@ async def test_an_issuer_that_is_another(case: Case) -> None:
 
 
 async def test_a_port_that_is_taken(case: Case) -> None:
-    server = await asyncio.start_server(lambda _r, _w: None, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    text = await refused(case, case.parts(redirect_uri=f"http://127.0.0.1:{port}"), Terminal(None))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        text = await refused(case, case.parts(redirect_uri=f"http://127.0.0.1:{port}"), Terminal(None))
     assert "redirect_uri" in text
     assert str(port) in text
-    server.close()
 
 
 async def test_google_is_asked_in_its_own_way(case: Case) -> None:

@@ -42,7 +42,8 @@ class FakeClock(Clock):
         await self.settle()  # who was just started goes to sleep now, not later
         end = self.now + seconds
         while self._sleepers and self._sleepers[0][0] <= end:
-            self.now, _, future = heapq.heappop(self._sleepers)
+            due, _, future = heapq.heappop(self._sleepers)
+            self.now = max(self.now, due)  # who has set `now` forward has let it pass
             if not future.done():
                 future.set_result(None)
             await self.settle()

@@ -25,6 +25,8 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Self, cast
 
+from relay.http.closing import stop_listening
+
 HELLO = ("S: 220 mail.example.com ESMTP", "C: EHLO *")
 START_TLS = ("S: 250-mail.example.com\n250 STARTTLS", "C: STARTTLS", "S: 220 2.0.0 go ahead", "TLS", "C: EHLO *")
 EXTENSIONS = ("PIPELINING", "SIZE 157286400", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES", "AUTH LOGIN XOAUTH2")
@@ -89,7 +91,7 @@ class ScriptedServer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.close()
+        await stop_listening([self._server])
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=5 if error is None else 0.1)
             for task in late:

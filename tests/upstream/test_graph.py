@@ -18,6 +18,7 @@ from relay.upstream.graph import GraphUpstream
 from relay.upstream.graph.small import encoded
 from tests.support.certificates import Authority
 from tests.support.graph_script import Answer, ScriptedGraph
+from tests.support.web import talking
 from tests.upstream.parts import MAILBOX, OAUTH, Tokens, message, only
 
 SENT, LATER, NEVER = Outcome.SENT, Outcome.DEFERRED, Outcome.FAILED
@@ -268,10 +269,11 @@ async def test_a_connection_that_ends_before_the_answer(authority: Authority) ->
         await reader.readuntil(b"\r\n\r\n")
         writer.transport.abort()
 
-    async with await asyncio.start_server(hang_up, "127.0.0.1", 0, ssl=authority.server()) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with graph(authority, f"https://localhost:{port}") as upstream:
-            result = only(await upstream.send(message()))
+    async with (
+        talking(hang_up, tls=authority.server()) as port,
+        graph(authority, f"https://localhost:{port}") as upstream,
+    ):
+        result = only(await upstream.send(message()))
     assert (result.outcome, result.scope) == (LATER, Scope.MESSAGE)
     assert DUPLICATE in result.text
 
@@ -328,10 +330,11 @@ async def test_no_more_requests_at_once_than_concurrency(authority: Authority) -
         await writer.drain()
         writer.close()
 
-    async with await asyncio.start_server(slow, "127.0.0.1", 0, ssl=authority.server()) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with graph(authority, f"https://localhost:{port}") as upstream:
-            results = await asyncio.gather(*(upstream.send(message()) for _ in range(6)))
+    async with (
+        talking(slow, tls=authority.server()) as port,
+        graph(authority, f"https://localhost:{port}") as upstream,
+    ):
+        results = await asyncio.gather(*(upstream.send(message()) for _ in range(6)))
     assert [only(result).outcome for result in results] == [SENT] * 6
     assert most == 2
 

@@ -7,61 +7,55 @@ from datetime import datetime
 from typing import Any
 
 from relay.advice import gmail as advice
-from relay.log import clean
 from relay.model import Outcome, Result, Scope
+from relay.upstream.verdicts import (
+    BAD_CONTENT,
+    BUSY,
+    HOLD,
+    LATER,
+    NO_MAILBOX,
+    NO_PERMISSION,
+    TOO_LARGE,
+    UNKNOWN,
+    Verdict,
+    text,
+)
 
 _HOUR = 3600.0
 _UNTIL = re.compile(r"[Rr]etry after (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d))")
 _LONGEST = 24 * _HOUR
 
 
-@dataclass(frozen=True, slots=True)
-class _Verdict:
-    outcome: Outcome
-    scope: Scope
-    code: int
-    status: str
-    retry_after: float | None = None
-
-
-_BUSY = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 451, "4.3.2")
-_LATER = _Verdict(Outcome.DEFERRED, Scope.MESSAGE, 451, "4.3.0")
-_HOLD = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.0")
-_NO_PERMISSION = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.1")
-_NO_MAILBOX = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 450, "4.2.1")
-_HOURS = _Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", 2 * _HOUR)
-_TOO_LARGE = _Verdict(Outcome.FAILED, Scope.MESSAGE, 552, "5.3.4")
-_BAD_CONTENT = _Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.6.0")
-_UNKNOWN = _Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.0.0")
+_HOURS_LATER = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", 2 * _HOUR)
 
 # Google writes most of them in two ways, and the newer one as `status`.
 REASONS = {
-    "rateLimitExceeded": _BUSY,
-    "userRateLimitExceeded": _BUSY,
-    "RESOURCE_EXHAUSTED": _BUSY,
-    "dailyLimitExceeded": _HOURS,
-    "quotaExceeded": _HOURS,
-    "authError": _HOLD,
-    "UNAUTHENTICATED": _HOLD,
-    "insufficientPermissions": _NO_PERMISSION,
-    "domainPolicy": _NO_PERMISSION,
-    "accessNotConfigured": _NO_PERMISSION,
-    "failedPrecondition": _NO_MAILBOX,
-    "notFound": _NO_MAILBOX,
-    "invalidArgument": _BAD_CONTENT,
-    "uploadTooLarge": _TOO_LARGE,
-    "backendError": _LATER,
+    "rateLimitExceeded": BUSY,
+    "userRateLimitExceeded": BUSY,
+    "RESOURCE_EXHAUSTED": BUSY,
+    "dailyLimitExceeded": _HOURS_LATER,
+    "quotaExceeded": _HOURS_LATER,
+    "authError": HOLD,
+    "UNAUTHENTICATED": HOLD,
+    "insufficientPermissions": NO_PERMISSION,
+    "domainPolicy": NO_PERMISSION,
+    "accessNotConfigured": NO_PERMISSION,
+    "failedPrecondition": NO_MAILBOX,
+    "notFound": NO_MAILBOX,
+    "invalidArgument": BAD_CONTENT,
+    "uploadTooLarge": TOO_LARGE,
+    "backendError": LATER,
 }
 STATUSES = {
-    400: _BAD_CONTENT,
-    401: _HOLD,
-    403: _NO_PERMISSION,
-    404: _NO_MAILBOX,
-    408: _LATER,
-    409: _LATER,
-    413: _TOO_LARGE,
-    429: _BUSY,
-    503: _BUSY,
+    400: BAD_CONTENT,
+    401: HOLD,
+    403: NO_PERMISSION,
+    404: NO_MAILBOX,
+    408: LATER,
+    409: LATER,
+    413: TOO_LARGE,
+    429: BUSY,
+    503: BUSY,
 }
 
 
@@ -80,14 +74,14 @@ def read_error(body: bytes) -> GmailError:
         return GmailError("", "")
     errors = error.get("errors")
     reasons = [one.get("reason") for one in errors if isinstance(one, dict)] if isinstance(errors, list) else []
-    found = [_text(each) for each in (*reasons, error.get("status"))]
+    found = [text(each) for each in (*reasons, error.get("status"))]
     known = next((each for each in found if each in REASONS), "")
-    return GmailError(known or next(filter(None, found), ""), _text(error.get("message")))
+    return GmailError(known or next(filter(None, found), ""), text(error.get("message")))
 
 
 def message_id(body: bytes) -> str:
     """The id of the message that was sent, as Gmail calls it; "" when the answer names none."""
-    return _text(_object(body).get("id"))
+    return text(_object(body).get("id"))
 
 
 def classify(
@@ -105,7 +99,7 @@ def classify(
     error = read_error(body)
     verdict = REASONS.get(error.reason) or STATUSES.get(http_status)
     if verdict is None:
-        verdict = _LATER if http_status >= 500 or http_status < 300 else _BUSY if http_status < 400 else _UNKNOWN
+        verdict = LATER if http_status >= 500 or http_status < 300 else BUSY if http_status < 400 else UNKNOWN
     said = " ".join(part for part in (f"Gmail answered {http_status}", error.reason, error.message) if part)
     wait = retry_after or _until(error.message, now) or verdict.retry_after
     hint = advice.hint(http_status, error.reason, mailbox=mailbox, account=account)
@@ -130,7 +124,3 @@ def _object(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str:
-    return clean(value)[:500] if isinstance(value, str) else ""

@@ -5,87 +5,78 @@ A result carries the SMTP code that says the same, because everything behind it 
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
 from relay.advice import graph as advice
 from relay.log import clean
 from relay.model import Outcome, Result, Scope
+from relay.upstream.verdicts import (
+    BAD_CONTENT,
+    BUSY,
+    HOLD,
+    LATER,
+    NO_MAILBOX,
+    NO_PERMISSION,
+    TOO_LARGE,
+    UNKNOWN,
+    Verdict,
+    text,
+)
 
 _HOURS = 3600.0
 _DEEPEST = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What becomes of the mail. `retry_after` counts when Graph itself gives no time."""
-
-    outcome: Outcome
-    scope: Scope
-    code: int
-    status: str
-    retry_after: float | None = None
-
-
-_BUSY = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 451, "4.3.2")
-_LATER = Verdict(Outcome.DEFERRED, Scope.MESSAGE, 451, "4.3.0")
-_HOLD = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.0")
-_NO_PERMISSION = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 454, "4.7.1")
-_HOLD_ALL = Verdict(Outcome.DEFERRED, Scope.ACCOUNT, 454, "4.7.0")
 _HOURS_LATER = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", 2 * _HOURS)
-_NO_MAILBOX = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 450, "4.2.1")
 _FULL = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.2.2")
-_TOO_LARGE = Verdict(Outcome.FAILED, Scope.MESSAGE, 552, "5.3.4")
 _NOT_ALLOWED = Verdict(Outcome.FAILED, Scope.MESSAGE, 550, "5.7.60")
 _BAD_RECIPIENT = Verdict(Outcome.FAILED, Scope.MESSAGE, 550, "5.1.3")
-_BAD_CONTENT = Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.6.0")
-_UNKNOWN = Verdict(Outcome.FAILED, Scope.MESSAGE, 554, "5.0.0")
 
 # By error code, whatever the HTTP status: the statuses vary.
 CODES = {
-    "InvalidAuthenticationToken": _HOLD,
-    "80049228": _HOLD,
-    "ErrorAccessDenied": _NO_PERMISSION,
+    "InvalidAuthenticationToken": HOLD,
+    "80049228": HOLD,
+    "ErrorAccessDenied": NO_PERMISSION,
     "Authorization_RequestDenied": Verdict(Outcome.DEFERRED, Scope.ACCOUNT, 454, "4.7.1"),
     "ErrorSendAsDenied": _NOT_ALLOWED,
-    "MailboxNotEnabledForRESTAPI": _NO_MAILBOX,
-    "ErrorInvalidUser": _NO_MAILBOX,
-    "Request_ResourceNotFound": _NO_MAILBOX,
-    "ResourceNotFound": _NO_MAILBOX,
-    "ErrorItemNotFound": _LATER,
+    "MailboxNotEnabledForRESTAPI": NO_MAILBOX,
+    "ErrorInvalidUser": NO_MAILBOX,
+    "Request_ResourceNotFound": NO_MAILBOX,
+    "ResourceNotFound": NO_MAILBOX,
+    "ErrorItemNotFound": LATER,
     "ErrorInvalidRecipients": _BAD_RECIPIENT,
-    "ErrorMimeContentInvalidBase64String": _BAD_CONTENT,
-    "ErrorMimeContentInvalid": _BAD_CONTENT,
-    "InvalidInternetMessageHeader": _BAD_CONTENT,
-    "InvalidInternetMessageHeaderCollection": _BAD_CONTENT,
-    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": _BAD_CONTENT,
-    "ErrorMessageSizeExceeded": _TOO_LARGE,
+    "ErrorMimeContentInvalidBase64String": BAD_CONTENT,
+    "ErrorMimeContentInvalid": BAD_CONTENT,
+    "InvalidInternetMessageHeader": BAD_CONTENT,
+    "InvalidInternetMessageHeaderCollection": BAD_CONTENT,
+    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": BAD_CONTENT,
+    "ErrorMessageSizeExceeded": TOO_LARGE,
     "ErrorExceededMessageLimit": _HOURS_LATER,
     "ErrorExceededMaxRecipientLimit": _HOURS_LATER,
     "ErrorExceededHourlyMessageLimit": Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", _HOURS),
     "ErrorMessageSubmissionBlocked": _HOURS_LATER,
     "ErrorAccountSuspend": _HOURS_LATER,
     "ErrorQuotaExceeded": _FULL,
-    "ApplicationThrottled": _BUSY,
-    "MailboxConcurrency": _BUSY,
-    "TooManyRequests": _BUSY,
-    "ErrorTooManyRequests": _BUSY,
-    "ErrorServerBusy": _BUSY,
-    "serviceNotAvailable": _BUSY,
+    "ApplicationThrottled": BUSY,
+    "MailboxConcurrency": BUSY,
+    "TooManyRequests": BUSY,
+    "ErrorTooManyRequests": BUSY,
+    "ErrorServerBusy": BUSY,
+    "serviceNotAvailable": BUSY,
 }
 
 # What the status says when the code is none of the above.
 STATUSES = {
-    401: _HOLD,
-    403: _NO_PERMISSION,
-    404: _NO_MAILBOX,
-    408: _LATER,
-    409: _LATER,
-    413: _TOO_LARGE,
-    425: _LATER,
-    429: _BUSY,
-    503: _BUSY,
+    401: HOLD,
+    403: NO_PERMISSION,
+    404: NO_MAILBOX,
+    408: LATER,
+    409: LATER,
+    413: TOO_LARGE,
+    425: LATER,
+    429: BUSY,
+    503: BUSY,
     507: _FULL,
-    509: _BUSY,
+    509: BUSY,
 }
 
 
@@ -107,8 +98,8 @@ def read_error(body: bytes) -> GraphError:
     codes: list[str] = []
     messages: list[str] = []
     while isinstance(error, dict) and len(codes) < _DEEPEST:
-        codes.append(_text(error.get("code")))
-        messages.append(_text(error.get("message")))
+        codes.append(text(error.get("code")))
+        messages.append(text(error.get("message")))
         error = error.get("innerError", error.get("innererror"))
     known = [code for code in codes if code in CODES]
     return GraphError(known[-1] if known else next(filter(None, codes), ""), next(filter(None, messages), ""))
@@ -137,21 +128,17 @@ def classify(
 
 def _verdict(http_status: int, error: GraphError) -> Verdict:
     if "maximum request length" in error.message.lower():
-        return _TOO_LARGE  # a BadRequest like any other but for its words
+        return TOO_LARGE  # a BadRequest like any other but for its words
     found = CODES.get(error.code) or STATUSES.get(http_status)
     if found is not None:
         return found
     if http_status >= 500 or http_status < 300:
-        return _LATER  # 200 has been seen for messages that were never sent
-    return _BUSY if http_status < 400 else _UNKNOWN
-
-
-def _text(value: Any) -> str:
-    return clean(value)[:500] if isinstance(value, str) else ""
+        return LATER  # 200 has been seen for messages that were never sent
+    return BUSY if http_status < 400 else UNKNOWN
 
 
 def too_large(size: int, why: str) -> Result:
     """What becomes of a message that Graph has no form for."""
-    text = f"the message has {size:,} octets, more than Graph takes: {why} (not sent)"
+    said = f"the message has {size:,} octets, more than Graph takes: {why} (not sent)"
     hint = 'Send such mail by SMTP: via = ["graph", "smtp"]'
-    return Result(Outcome.FAILED, 552, "5.3.4", text, Scope.MESSAGE, hint=hint)
+    return Result(Outcome.FAILED, 552, "5.3.4", said, Scope.MESSAGE, hint=hint)

@@ -8,8 +8,9 @@ from relay.config import Settings
 from relay.oauth import TokenError
 from relay.spool.selection import Selection
 from relay.web import tasks
+from relay.web.asker import is_loopback
 from relay.web.frame import Frame
-from relay.web.gate import is_loopback, visitor
+from relay.web.gate import visitor
 from relay.web.jobs import Jobs, TooManyJobsError
 from relay.web.pages import forms
 from relay.web.pages.account_state import state, states

@@ -3,14 +3,11 @@
 The sink's plane and the relay's own (accounts, queue) are apart: what is given to a test suite opens nothing else.
 """
 
-import base64
-import binascii
-import ipaddress
-
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from relay.web.asker import credentials, is_loopback
 from relay.web.sink.plane import Plane
 
 PREFIXES = ("/api/v1/", "/api/events", "/view/", "/mail")
@@ -36,34 +33,14 @@ class Access:
     async def _refusal(self, request: Request) -> Response | None:
         peer = request.client.host if request.client else ""
         if self._plane.check is None:
-            if self._plane.is_open or _is_loopback(peer):
+            if self._plane.is_open or is_loopback(peer):
                 return None
             text = "The sink API is open to the relay's own machine only: set web.sink_password_hash\n"
             return PlainTextResponse(text, 403)
-        found = _credentials(request)
+        found = credentials(request.headers)
         right = await self._plane.check(*found, peer) if found else False
         if right:
             return None
         if right is None:
             return PlainTextResponse("Too many logins, please try again later\n", 429)
         return PlainTextResponse("Unauthorized.\n", 401, {"www-authenticate": 'Basic realm="Login"'})
-
-
-def _credentials(request: Request) -> tuple[str, str] | None:
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "basic" or len(token) > 4096:
-        return None
-    try:
-        user, colon, password = base64.b64decode(token, validate=True).decode("utf-8", "replace").partition(":")
-    except (binascii.Error, ValueError):
-        return None
-    return (user, password) if colon else None
-
-
-def _is_loopback(peer: str) -> bool:
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
