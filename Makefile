@@ -15,7 +15,7 @@ $(shell test "$$(cat $(VENV)/.made)" = "$(CURDIR)" && $(BIN)/python -c '' 2>/dev
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench fuzz lock clean left-out
+.PHONY: help run test check format bench fuzz fuzz-api lock clean left-out
 
 help:
 	@echo "make run      start the relay with a stand-in Exchange: mail to localhost:2525, page on http://localhost:8025"
@@ -24,6 +24,7 @@ help:
 	@echo "make format   put the code in the one layout"
 	@echo "make bench    measure, beside a simple relay (takes minutes)"
 	@echo "make fuzz     feed the readers of strangers' octets what breaks them (TARGET=session SECONDS=60)"
+	@echo "make fuzz-api ask both APIs for what their documents say and do not say (takes minutes)"
 	@echo "make lock     pin the dependencies anew after a change in pyproject.toml (UPGRADE=1: newest versions)"
 	@echo "make clean    remove .venv and everything else that was made here"
 
@@ -44,6 +45,9 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
+
+fuzz-api: $(VENV)/.fuzz-api
+	FUZZ_SECONDS=120 $(BIN)/python -m pytest tests/web/test_fuzz.py
 
 fuzz: $(VENV)/.test
 	@$(PIP) install --require-hashes -r requirements/fuzz.txt
@@ -96,6 +100,14 @@ $(VENV)/.mailpit: $(VENV)/.test
 	@tar -xzf $(VENV)/mailpit/pytest_mailpit-*.tar.gz -C $(VENV)/mailpit --strip-components 1
 	@touch $@
 
+# In an environment of its own: it brings a plugin into every run of pytest.
+$(VENV)/.fuzz-api: $(VENV)/.test requirements/fuzz-api.txt
+	@echo "make: installing schemathesis"
+	@$(BIN)/python -m venv $(VENV)/fuzz-api
+	@$(VENV)/fuzz-api/bin/python -m pip --disable-pip-version-check --quiet install --require-hashes \
+		-r requirements/fuzz-api.txt
+	@touch $@
+
 $(VENV)/.lock: $(VENV)/.made requirements/lock.txt
 	@$(PIP) install --require-hashes -r requirements/lock.txt
 	@touch $@
@@ -107,6 +119,7 @@ lock: $(VENV)/.lock
 	$(COMPILE) --constraint requirements/run.txt --constraint requirements/build.txt \
 		--group pyproject.toml:test --group pyproject.toml:check -o requirements/test.txt
 	$(COMPILE) requirements/fuzz.in -o requirements/fuzz.txt
+	$(COMPILE) requirements/fuzz-api.in -o requirements/fuzz-api.txt
 	$(COMPILE) requirements/lock.in -o requirements/lock.txt
 
 clean:

@@ -109,6 +109,11 @@ def _in_field(columns: tuple[str, ...], value: str) -> tuple[str, list[str | flo
     return " OR ".join(f"instr(c.{column}, ?) > 0" for column in columns), [wanted] * len(columns)
 
 
+def moment(text: str, zone: str = "") -> float | None:
+    """A date as searches have it, in seconds since the epoch; None for what is none."""
+    return _moment(text, _zone(zone))
+
+
 def _zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(name) if name else UTC

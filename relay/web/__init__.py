@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match, Route
 
 from relay import metrics
 from relay.web import admin, measuring, pages, sink
@@ -67,6 +67,16 @@ def _application(view: View, names: Names, jobs: Jobs) -> Starlette:
             Middleware(sink.Access, plane=view.plane),
         ],
     )
+    app.add_exception_handler(405, _not_allowed)
     # A client that follows a redirect of its DELETE would send it without its body, which means: everything.
     app.router.redirect_slashes = False
     return app
+
+
+def _not_allowed(request: Request, _error: Exception) -> Response:
+    """405, with all methods that the path has (RFC 9110 10.2.1): each is a route of its own."""
+    allowed: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            allowed |= route.methods
+    return PlainTextResponse("Method Not Allowed", 405, {"allow": ", ".join(sorted(allowed))})

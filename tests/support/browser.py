@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Self
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 CHROMIUM = shutil.which("chromium")
 needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)")
@@ -18,6 +18,7 @@ needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (ap
 def chromium() -> Iterator[Browser]:
     """The browser; it talks to nobody by itself."""
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"]
+    expect.set_options(timeout=20_000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
         try:

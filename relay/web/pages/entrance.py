@@ -35,9 +35,9 @@ class Entrance:
             return await self._form(request, "This link was used already, or a newer one is in the log.", 403)
         return await self._form(request)
 
-    async def _form(self, request: Request, problem: str = "", status: int = 200) -> Response:
+    async def _form(self, request: Request, problem: str = "", status: int = 200, following: str = "") -> Response:
         password = self._view.check is not None
-        following = local_path(request.query_params.get("next", "/"))
+        following = local_path(following or request.query_params.get("next", "/"))
         return await self._frame.page(
             request, "login.html", status=status, problem=problem, password=password, following=following
         )
@@ -53,15 +53,17 @@ class Entrance:
         check = self._view.check
         if check is None:
             return await self._form(request, "No password is configured: use the link in the log.", 403)
-        peer = visitor(request).peer
+        peer, following = visitor(request).peer, forms.one(form, "next")
         right = await check("", form.get("password", [""])[0], peer)
         if right:
-            return self._let_in(request, "the password", local_path(forms.one(form, "next") or "/"))
+            return self._let_in(request, "the password", local_path(following or "/"))
         metrics.LOGINS_REFUSED.labels("web").inc()
         log.admin.login_refused(peer, "wrong password" if right is False else "too many logins")
         if right is None:
-            return await self._form(request, "Too many logins are being checked: try again in a moment.", 429)
-        return await self._form(request, "That is not the password.", 403)
+            return await self._form(
+                request, "Too many logins are being checked: try again in a moment.", 429, following
+            )
+        return await self._form(request, "That is not the password.", 403, following)
 
     async def _new_link(self, request: Request) -> Response:
         if not self._view.sessions.may_have_link():

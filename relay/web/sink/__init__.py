@@ -12,6 +12,7 @@ from relay.web.sink.access import Access
 from relay.web.sink.chaos import Chaos
 from relay.web.sink.mailbox import Mailbox
 from relay.web.sink.one import One
+from relay.web.sink.openapi import document_route
 from relay.web.sink.plane import Plane
 from relay.web.sink.sending import Sending
 
@@ -20,5 +21,10 @@ __all__ = ["Access", "Plane", "routes"]
 
 def routes(plane: Plane) -> list[Route]:
     """All routes of the sink API."""
+    return [document_route(plane.base_path), *_told(plane)]
+
+
+def _told(plane: Plane) -> list[Route]:
+    """What the document tells of."""
     parts = (Mailbox, One, Sending, Chaos, About)
     return [route for part in parts for route in part(plane).routes()]

@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from relay.sink import SearchTooLongError, changes
 from relay.sink.feed import TooManyWatchersError
-from relay.sink.query import Query
+from relay.sink.query import Query, moment
 from relay.sink.words import plain
 from relay.web.sink import answers, asking
 from relay.web.sink.answers import told
@@ -42,10 +42,8 @@ class Mailbox:
     async def page(self, request: Request) -> Response:
         """`start`, `limit` (0: all), `before` (a date)."""
         start, limit = asking.number(request, "start", 0), asking.number(request, "limit", _PAGE)
-        text = request.query_params.get("before", "")
-        before = asking.query(request, f'before:"{text}"').parameters if text else ()
-        moment = float(before[0]) if before else None
-        return answers.as_json(answers.page(await self._store.page(start, limit, moment)))
+        before = moment(request.query_params.get("before", ""), request.query_params.get("tz", ""))
+        return answers.as_json(answers.page(await self._store.page(start, limit, before)))
 
     async def search(self, request: Request) -> Response:
         """`query`, `start`, `limit`, `tz`; with `wait` (seconds) it answers once `count` (1) messages match."""

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from relay.sink import SearchTooLongError, Source, Summary, changes
+from relay.sink import SearchTooLongError, Source, Summary, changes, links
 from relay.sink import message as opening
 from relay.sink.page import with_new_windows
 from relay.web.sink import answers, asking
@@ -43,8 +43,10 @@ class One:
             Route(f"{root}/envelope", told(self.envelope), methods=["GET"]),
             Route(f"{root}/session", told(self.session), methods=["GET"]),
             Route(f"{root}/delivery", told(self.delivery), methods=["GET"]),
+            Route(f"{root}/link-check", told(self.links), methods=["GET"]),
             Route("/view/{id}.html", told(self.html), methods=["GET"]),
             Route("/view/{id}.txt", told(self.text), methods=["GET"]),
+            Route("/view/{id}", told(self.shown), methods=["GET"]),
         ]
 
     async def message(self, request: Request) -> Response:
@@ -109,6 +111,19 @@ class One:
     async def delivery(self, request: Request) -> Response:
         """What became of it."""
         return answers.as_json(answers.delivery((await self._found(request))[1]))
+
+    async def links(self, request: Request) -> Response:
+        """The links in text and HTML. None is asked for: that would tell its server that somebody reads the mail."""
+        _, source, octets = await self._found(request)
+        opened = await self._store.thread(opening.opened, source, octets)
+        found = await self._store.thread(links.found, opened.text, opened.html)
+        told = [{"URL": each, "StatusCode": 0, "Status": links.NOT_ASKED} for each in found]
+        return answers.as_json({"Errors": len(told), "Links": told})
+
+    async def shown(self, request: Request) -> Response:
+        """To the page that shows it."""
+        summary, _, _ = await self._found(request)
+        return PlainTextResponse("", 302, {"location": f"{self._base}/mail/{summary.id}"})
 
     async def html(self, request: Request) -> Response:
         """The HTML as a page, its images from here; `embed=1`: links open apart."""

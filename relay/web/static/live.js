@@ -6,7 +6,8 @@ export function follow() {
   const addresses = (document.body.dataset.events ?? "").split(" ").filter(Boolean);
   if (!addresses.length || !document.querySelector("[data-live]")) return;
   let streams = [];
-  let missed = false;
+  // What is at work while the page is made may have ended before the stream begins.
+  let missed = document.querySelector("main .chip.busy") !== null;
 
   const open = () => {
     if (streams.length) return;

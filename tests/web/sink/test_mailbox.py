@@ -156,3 +156,9 @@ def test_nothing_redirects_and_wrong_methods_are_told(api: Api) -> None:
 def test_a_body_has_a_limit(api: Api) -> None:
     answer = api.http.put("/api/v1/messages", content=b" " * (5 * 1024 * 1024 + 1))
     assert answer.status_code == 413
+
+
+@pytest.mark.parametrize("text", ["\x1d]\x16 x y", 'a" b', "-x", "99999-01-01", "0001-01-01", "\0"])
+def test_what_is_no_date_leaves_nothing_out(api: Api, text: str) -> None:
+    api.send(mail())
+    assert api.get("/api/v1/messages", params={"before": text})["total"] == 1
