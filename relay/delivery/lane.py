@@ -189,6 +189,18 @@ class Lane:
                 if not whole.free(now):
                     whole.waiting[self] = None
 
+    def follow(self, other: "Lane") -> None:
+        """Be as `other` from now on, which is of the same identity; what is under way here counts on."""
+        if self.upstreams != other.upstreams:
+            self.pause.cut_short()  # what has changed may have ended the trouble: one attempt shows
+        for whole in self.wholes:
+            whole.active -= self.active
+        for whole in other.wholes:
+            whole.active += self.active
+        self.queues, self.upstreams, self.wholes = other.queues, other.upstreams, other.wholes
+        self.concurrency, self.largest, self.pace = other.concurrency, other.largest, other.pace
+        self.ahead, self.diverts = other.ahead, other.diverts
+
     def expect(self, due_at: float | None) -> None:
         """Note when the next message is due, unless one has come while that was being looked up."""
         self.due_at = due_at if self.due_at is None else self.due_at

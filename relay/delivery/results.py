@@ -3,8 +3,42 @@
 from dataclasses import replace
 
 from relay import log
-from relay.model import Outcome, Result, Results, Scope
-from relay.spool import Claim, Settled
+from relay.database import StorageError
+from relay.model import Clock, Message, Outcome, Result, Results, Scope
+from relay.spool import Claim, Settled, Spool
+from relay.upstream import Upstream
+
+STORAGE_PAUSE = 5.0
+"""Seconds between two tries to write while the disk refuses."""
+
+
+async def sent(upstream: Upstream, message: Message) -> Results:
+    """What `upstream` made of `message`, whatever it does."""
+    try:
+        results = await upstream.send(message)
+        return {address: showable(result) for address, result in results.items()}
+    except Exception as error:  # noqa: BLE001 (an upstream that breaks its word must not lose mail)
+        log.internal_error(f"{message.id}: the upstream of {message.account} failed", error)
+        broken = Result(Outcome.DEFERRED, 451, "4.3.0", f"internal error: {type(error).__name__}", Scope.MESSAGE)
+        return dict.fromkeys(message.envelope.recipients, broken)
+
+
+async def save(spool: Spool, clock: Clock, claim: Claim, settled: Settled, *, otherwise: float) -> None:
+    """Write the result, again and again while the disk refuses: forgetting it would send the message twice.
+
+    What cannot be written waits for `otherwise` seconds.
+    """
+    while True:
+        try:
+            await spool.finish(claim, settled)
+        except StorageError as error:
+            log.delivery.storage_trouble(str(error))
+            await clock.sleep(STORAGE_PAUSE)
+        except Exception as error:  # noqa: BLE001 (a result that cannot be written must not park the message)
+            log.internal_error(f"{claim.message.id}: its result cannot be written", error)
+            settled = unwritable(claim, settled, otherwise)
+        else:
+            return
 
 
 def showable(result: Result) -> Result:

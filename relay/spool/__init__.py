@@ -66,7 +66,7 @@ class Spool:
     ) -> None:
         self._database = database
         self._bodies = folder / "bodies"
-        self._crash_delay = crash_delay
+        self.crash_delay = crash_delay
         self._clock = clock or Clock()
         self._pool = ThreadPoolExecutor(4, thread_name_prefix="spool")
         self._waiting = Waiting()
@@ -159,7 +159,7 @@ class Spool:
         )
         direct = submission.direct and self.courier.reserve(submission.queue)
         now = self._clock.time()
-        lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
+        lease = rows.Lease(now + self.crash_delay, now + LEASE) if direct else None
         written = asyncio.ensure_future(
             self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
         )
@@ -246,7 +246,7 @@ class Spool:
 
         def work(connection: Connection) -> list[tuple[Any, tuple[str, ...]]]:
             chosen = due.messages(connection, wanted, limit, now, by_age=by_age, room=room)
-            claimed = rows.claim(connection, chosen, now + self._crash_delay, now + LEASE) if chosen else []
+            claimed = rows.claim(connection, chosen, now + self.crash_delay, now + LEASE) if chosen else []
             return [(row, rows.pending(connection, row[0])) for row in claimed]
 
         good: list[Claim] = []
@@ -342,13 +342,14 @@ class Spool:
         if lost:
             log.delivery.leases_lost(lost)
 
-    async def hold_unknown(self, accounts: Sequence[str], acting: Acting | None = None) -> int:
+    async def hold_unknown(self, accounts: Sequence[str], acting: Acting | None = None) -> tuple[int, int]:
         """Hold the mail of accounts that the configuration no longer has, and let go what has its account again.
 
-        `acting` are those that act as whoever sends: what waits for them is sorted by mailbox.
+        `acting` are those that act as whoever sends, if that has changed: what waits for them is sorted by mailbox.
         """
-        chosen = self.mailboxes.acting = acting or {}
-        await self._write(lambda connection: sort_in(connection, accounts, chosen))
+        if acting is not None:
+            self.mailboxes.acting = acting
+            await self._write(lambda connection: sort_in(connection, accounts, acting))
         return await self._write(lambda connection: history.hold_unknown(connection, accounts))
 
     async def prune(self, keep_sent: float, keep_failed: float, max_size: int | None = None) -> None:

@@ -259,7 +259,7 @@ async def test_mail_that_waits_follows_the_configuration(tmp_path: Path) -> None
         await at.delivery.stop(0)
         await at.mail("Ann@X.org")
         assert set(await at.spool.heads(["people"])) == {Queue("people", ANN)}
-        await at.spool.hold_unknown(["people"])
+        await at.spool.hold_unknown(["people"], {})
         assert set(await at.spool.heads(["people"])) == {Queue("people")}
         await at.spool.hold_unknown(["people"], ACTING)
         (head,) = await at.spool.heads(["people", "office"])
