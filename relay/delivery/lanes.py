@@ -90,7 +90,8 @@ class Lanes:
         for name, whole in before.wholes.items():
             if name in self.wholes:
                 whole.identity, whole.limit = self.wholes[name].identity, self.wholes[name].limit
-                whole.pause.cut_short()
+                if self._upstreams[name] is not before.upstreams[name]:
+                    whole.pause.cut_short()
                 self.wholes[name] = whole
             whole.waiting.clear()
         kept: list[tuple[Lane, Lane, list[Rate]]] = []
@@ -107,6 +108,11 @@ class Lanes:
             self._lanes[lane.identity] = lane
             self._by_queue.update(dict.fromkeys(lane.queues, lane))
         return [lane for lane in before if lane not in self]
+
+    @property
+    def upstreams(self) -> Mapping[str, Upstream]:
+        """Those of the accounts, by name."""
+        return self._upstreams
 
     def __contains__(self, lane: Lane) -> bool:
         return self._lanes.get(lane.identity) is lane

@@ -9,6 +9,7 @@ from relay.delivery.fallback import NONE
 from relay.delivery.terms import Terms
 from relay.model import Rate
 from tests.delivery.test_delivery import works
+from tests.delivery.test_senders import ANN, BOB, people, senders
 from tests.support.upstream import REVOKED, SENT, ScriptedUpstream
 
 
@@ -133,3 +134,25 @@ async def test_who_is_in_a_hurry_waits_for_nothing(tmp_path: Path) -> None:
         await asyncio.wait_for(stopping, 10)
         (left,) = await at.spool.recent()
         assert left.state == "queued"
+
+
+async def test_the_mailboxes_of_an_account_go_on_each_with_its_own(tmp_path: Path) -> None:
+    async with senders(tmp_path, rates=[rate("2 messages/1h")]) as at:
+        at.answers[BOB] = [REVOKED, SENT]
+        ann = at.make(ANN)
+        ann.hold()
+        for sender in (ANN, BOB, ANN, ANN):
+            await at.mail(sender)
+        await reached(ann, 2)
+        await at.until("queued")
+        terms = {"people": Terms(rates=(rate("3 messages/1h"),))}
+        await at.delivery.use(Change({"people": people(at.all_ways, 3)}, [60.0], terms, NONE))
+        # Two have begun the old way, the third goes beside them; and Bob has one attempt at once.
+        await reached(ann, 3)
+        assert at.lane(ANN).active == 3
+        ann.let_go()
+        await at.until("sent", 4)
+        assert {(one.mailbox, one.active) for one in at.delivery.status()} == {("", 0), (ANN, 0), (BOB, 0)}
+        await at.mail(ANN)
+        await at.turn(5)
+        assert len(ann.seen) == 3
