@@ -217,6 +217,7 @@ def test_the_service_unit_is_closed_up() -> None:
     assert service["StateDirectoryMode"] == "0700"
     assert service["ExecStart"].endswith("/relay serve")
     assert service["Restart"] == "on-failure"
+    assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
 
 
 def test_the_package_list_of_ci_can_be_read() -> None:

@@ -19,11 +19,17 @@ CONFIG = click.option(
 )
 
 
+def read(path: Path | None) -> Settings:
+    """The configuration at `path`. Raises ConfigError, or ValueError where two keys do not fit together."""
+    settings = config.load(path, os.environ)
+    Policy(settings)
+    return settings
+
+
 def load(path: Path | None) -> Settings:
     """The configuration at `path`, or else every error in it on standard error and exit code 1."""
     try:
-        settings = config.load(path, os.environ)
-        Policy(settings)
+        return read(path)
     except ValueError as error:
         fail(str(error))
     except ConfigError as error:
@@ -31,7 +37,6 @@ def load(path: Path | None) -> Settings:
             click.echo(str(problem), err=True)
         count = len(error.problems)
         fail(f"{count} {'error' if count == 1 else 'errors'} in the configuration; nothing was started")
-    return settings
 
 
 def load_account(path: Path | None, account: str) -> Settings:

@@ -2,12 +2,13 @@
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 
 import click
 
 from relay import log
-from relay.cli.common import CONFIG, fail, load
+from relay.cli.common import CONFIG, fail, load, read
 from relay.config import Settings
 
 
@@ -27,7 +28,8 @@ def serve(path: Path | None, only: str | None, sandbox: bool) -> None:
     for warning in settings.warnings:
         log.service.warned(warning)
     try:
-        service.run(service.serve_sandbox(settings) if sandbox else service.serve(settings, roles))
+        again = partial(read, path)
+        service.run(service.serve_sandbox(settings, again) if sandbox else service.serve(settings, roles, load=again))
     except service.StartError as error:
         fail(str(error))
     except KeyboardInterrupt:

@@ -13,23 +13,23 @@ from relay import log, metrics
 from relay.database import StorageError
 from relay.delivery.agenda import Agenda
 from relay.delivery.attempt import STORAGE_PAUSE, save, sent
+from relay.delivery.change import Change, Way, either
 from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
+from relay.delivery.housekeeping import cut_off, keep_house, send_home
 from relay.delivery.lane import Lane, Whole
 from relay.delivery.lanes import Lanes, PaceOf
-from relay.delivery.portion import LATER, onward, portion, rest, seen
+from relay.delivery.portion import Rounds, seen
 from relay.delivery.results import lines, when_again
-from relay.delivery.schedule import Verdict, judge
 from relay.delivery.terms import Terms, terms_of
 from relay.limits import Memory
 from relay.model import Clock, LaneStatus, Message, Outcome, Result, Results, Scope
 from relay.spool import Claim, Queue, Settled, Spool
 from relay.upstream import Upstream
 
-__all__ = ["Delivery", "Fallbacks", "Terms", "fallbacks_of", "terms_of"]
+__all__ = ["Change", "Delivery", "Fallbacks", "Terms", "fallbacks_of", "terms_of"]
 
 POLL = 1.0
 """Seconds after which the queue is looked at in any case: a command may have changed it."""
-HOUSEKEEPING = 30.0
 
 
 class Delivery:
@@ -65,10 +65,13 @@ class Delivery:
         self._unknown: set[Queue] = set()
         """Queues that mail has come into and that have no lane yet."""
         self._attempts: dict[asyncio.Task[None], Claim] = {}
-        self._asked: dict[str, Results] = {}
-        """Of messages that go in several transactions: who was deferred in an earlier one of this attempt."""
+        self._rounds = Rounds()
         self._wake = asyncio.Event()
         self._stopping = False
+        self._hurried = asyncio.Event()
+        self._pace_of = pace_of
+        self._change: Change | None = None
+        """What is to be used from the next turn on."""
         self._look_at = 0.0
         """When the whole queue is looked at next, by the clock that never jumps."""
         self._idle = asyncio.Event()
@@ -98,7 +101,7 @@ class Delivery:
     def reserve(self, queue: Queue) -> bool:
         """Keep a place for a message that is being committed, if nothing older waits for it."""
         lane = self._lanes.of(queue)
-        if lane is None or not lane.is_plain or self._stopping or not lane.idle(self._clock.time()):
+        if lane is None or not lane.is_plain or self._stopping or self._change or not lane.idle(self._clock.time()):
             return False
         if self._memory.over:
             return False
@@ -109,6 +112,7 @@ class Delivery:
         """The place is free again."""
         if (lane := self._lanes.of(queue)) is not None:
             lane.expected -= 1
+            self._wake.set()
 
     def deliver(self, claim: Claim) -> None:
         """Begin the attempt that a place was kept for."""
@@ -118,6 +122,8 @@ class Delivery:
         self._memory.take(claim.weight)
         lane.line.append(claim)
         self._advance(lane)
+        if self._change is not None:
+            self._wake.set()
 
     def sends(self, queue: Queue) -> bool:
         """Whether a first attempt can be expected soon: a paused mailbox makes nobody wait for it."""
@@ -135,16 +141,50 @@ class Delivery:
     def status(self) -> list[LaneStatus]:
         return self._lanes.status()
 
+    @property
+    def under_way(self) -> set[asyncio.Task[None]]:
+        """The attempts that have begun."""
+        return set(self._attempts)
+
+    async def use(self, change: Change) -> None:
+        """Go on with other settings: what has begun ends as it began. Returns when nothing begins the old way."""
+        self._change = change
+        self._wake.set()
+        if self._idle.is_set():
+            await self._follow(change)
+        await change.done.wait()
+
+    async def _follow(self, change: Change) -> None:
+        """Between two turns nothing is looked up; only commits that will come to a lane have to be waited for."""
+        while any(lane.expected for lane in self._lanes):
+            self._wake.clear()
+            await self._wake.wait()
+        for lane in self._lanes:
+            await send_home(self._spool, lane, self._memory)
+        lanes = Lanes(change.upstreams, change.terms, self._pace_of, change.fallbacks.to, self._clock)
+        for lane in await lanes.move_in(self._lanes):
+            self._agenda.forget(lane)
+        self._lanes, self._upstreams, self._change = lanes, change.upstreams, None
+        self._retry, self._fallbacks = change.retry, change.fallbacks
+        for lane in lanes:
+            self._stir(lane)
+        self.look()
+        change.done.set()
+
     async def run(self) -> None:
         """Deliver until `stop()` is called."""
         self._idle.clear()
         self._spool.courier = self
-        keeper = asyncio.create_task(self._keep_house(), name="housekeeping")
+        keeper = asyncio.create_task(
+            keep_house(self._spool, self._clock, self._leased, self._sweep), name="housekeeping"
+        )
         try:
             while not self._stopping:
                 self._wake.clear()
                 self._spool.follow_clock()
                 try:
+                    if self._change is not None:
+                        await self._follow(self._change)
                     await self._look_around()
                     if await self._memory.room(POLL):
                         await self._visit_all()
@@ -157,6 +197,12 @@ class Delivery:
             with contextlib.suppress(asyncio.CancelledError):
                 await keeper
             self._idle.set()
+            if self._change:
+                self._change.done.set()
+
+    def hasten(self) -> None:
+        """Wait no longer for what is being sent: the relay is to stop at once."""
+        self._hurried.set()
 
     async def stop(self, drain_timeout: float) -> None:
         """Begin nothing new, give what runs `drain_timeout` seconds, then let go of the rest."""
@@ -164,19 +210,13 @@ class Delivery:
         self._wake.set()
         await self._idle.wait()
         for lane in self._lanes:
-            await self._send_home(lane)
+            await send_home(self._spool, lane, self._memory)
         if self._attempts:
             log.delivery.draining(len(self._attempts), drain_timeout)
-            await asyncio.wait(self._attempts, timeout=drain_timeout)
-        cut_off = dict(self._attempts)
-        for task in cut_off:
-            task.cancel()
-        if cut_off:
-            await asyncio.wait(cut_off)
-            with contextlib.suppress(StorageError):  # told by the spool; the next start takes the leases back
-                await self._spool.release(list(cut_off.values()))
-        for lane in self._lanes:
-            await self._send_home(lane)  # whose commit ended meanwhile
+            await either(self._attempts, self._hurried, drain_timeout)
+        await cut_off(self._spool, dict(self._attempts))
+        for lane in self._lanes:  # what was being committed meanwhile
+            await send_home(self._spool, lane, self._memory)
         for upstream in self._upstreams.values():
             await upstream.close()
 
@@ -208,7 +248,9 @@ class Delivery:
                 self._advance(lane)
 
     def _stir(self, lane: Lane) -> None:
-        """Look into the queue of this lane now."""
+        """Look into the queue of this lane now, if it is still there."""
+        if lane not in self._lanes:
+            return
         lane.due_at = 0.0
         self._agenda.add(lane, 0.0)
         self._wake.set()
@@ -216,8 +258,9 @@ class Delivery:
     def _plan(self, lane: Lane) -> None:
         """Note when this lane is to be looked at next."""
         now = self._clock.time()
-        at = lane.visit_at(now)
-        if at is not None:
+        if lane not in self._lanes:
+            return
+        if (at := lane.visit_at(now)) is not None:
             self._agenda.add(lane, at)
         else:
             lane.stand_in_line(now)
@@ -271,16 +314,13 @@ class Delivery:
         lane.line.extend(claims)
         self._advance(lane)
         if self._clock.time() < lane.paused_until:
-            await self._send_home(lane)
+            await send_home(self._spool, lane, self._memory)
         if len(claims) == wanted:
             lane.due_at = 0.0
         elif lane.due_at is None:
-            lane.expect(await self._next_due(lane))
-
-    async def _next_due(self, lane: Lane) -> float | None:
-        """When to look again: what is due already and was not taken has more recipients than there is room for."""
-        due_at, now = await self._spool.next_due(lane.queues), self._clock.time()
-        return due_at if due_at is None or lane.pace is None or due_at > now else now + POLL
+            due_at, now = await self._spool.next_due(lane.queues), self._clock.time()
+            # What is due already and was not taken has more recipients than there is room for.
+            lane.expect(due_at if due_at is None or lane.pace is None or due_at > now else now + POLL)
 
     def _advance(self, lane: Lane) -> None:
         """Begin the attempts of those who stand in line as far as there are places."""
@@ -288,72 +328,51 @@ class Delivery:
             lane.take(1, self._clock.time())
             self._begin(lane, lane.line.popleft())
 
-    async def _send_home(self, lane: Lane) -> None:
-        """Give back to the queue who stands in line: nothing was tried."""
-        waiting = list(lane.line)
-        lane.line.clear()
-        for claim in waiting:
-            self._memory.take(-claim.weight)
-        try:
-            if waiting:
-                await self._spool.release(waiting, tried=False)
-        except StorageError as error:
-            self._spool.capacity.fail(error)  # nobody renews their leases: they are due again in two minutes
-
     def _begin(self, lane: Lane, claim: Claim) -> None:
         """Start the attempt whose place is taken."""
-        message = portion(claim.message, lane.largest, self._asked.get(claim.message.id, ()))
+        message = self._rounds.next(claim.message, lane.largest)
         if lane.pace is not None:
             lane.pace.begin(len(message.envelope.recipients))
-        task = asyncio.create_task(self._attempt(lane, claim, message), name=message.id)
+        way = Way(lane, lane.upstreams[message.account], lane.pace)
+        task = asyncio.create_task(self._attempt(way, claim, message), name=message.id)
         self._attempts[task] = claim
-        task.add_done_callback(self._attempt_over)
+        task.add_done_callback(lambda task: self._memory.take(-self._attempts.pop(task).weight))
 
-    def _attempt_over(self, task: asyncio.Task[None]) -> None:
-        self._memory.take(-self._attempts.pop(task).weight)
-
-    async def _attempt(self, lane: Lane, claim: Claim, message: Message) -> None:
+    async def _attempt(self, way: Way, claim: Claim, message: Message) -> None:
         """Send `message`, which is the claim's for as many recipients as one transaction takes."""
+        lane = way.lane
         started_at = self._clock.time()
         results: Results = {}
         try:
-            results = await sent(lane.upstreams[message.account], message)
+            results = await sent(way.upstream, message)
             now = self._clock.time()
             ends = [(result.outcome.value, result.status) for result in results.values()]
             metrics.attempted(message.account, ends, now - started_at)
-            verdict, others = self._judge(claim, results, now)
+            verdict, others = self._rounds.judge(
+                claim.message, results, now=now, retry=self._retry, jitter=self._jitter()
+            )
             if verdict.trouble is not None:
                 self._pause(lane, message.account, verdict.trouble, verdict.reason)
             elif any(result.outcome is Outcome.SENT for result in results.values()):
-                self._succeeded(lane, message.account, now)
+                lane.succeeded(message.account, now)
         finally:
-            self._leave(lane, message, results)
+            self._leave(way, message, results)
         settled = Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now, others)
         await save(self._spool, claim, settled, self._clock, self._retry[-1])
         if verdict.trouble is not None:
-            await self._send_home(lane)
+            await send_home(self._spool, lane, self._memory)
         again = when_again(verdict, self._clock.time())
         log.delivery.attempt_ended(message.id, message.account, message.attempt, lines(results), again)
         if verdict.next_at is not None:
             self._stir(lane)
 
-    def _judge(self, claim: Claim, results: Results, now: float) -> tuple[Verdict, Results]:
-        """What follows from an attempt or a part of one, and the results of those whose turn has not come."""
-        message = claim.message
-        asked = self._asked.pop(message.id, {})
-        if left := rest(message, asked, results):
-            deferred = {address: result for address, result in results.items() if result.outcome is Outcome.DEFERRED}
-            self._asked[message.id] = {who: result for who, result in (asked | deferred).items() if who not in left}
-            return onward(message), dict.fromkeys(left, LATER)
-        verdict = judge(asked | results, attempt=message.attempt, now=now, retry=self._retry, jitter=self._jitter())
-        return verdict, asked
-
-    def _leave(self, lane: Lane, message: Message, results: Results) -> None:
+    def _leave(self, way: Way, message: Message, results: Results) -> None:
         """The next message may go; the result of this one is written meanwhile."""
+        lane = way.lane
         lane.take(-1, self._clock.time())
-        if lane.pace is not None:
+        if way.pace is not None:
             messages, reached = seen(message, results)
-            lane.pace.end(len(message.envelope.recipients), messages=messages, reached=reached)
+            way.pace.end(len(message.envelope.recipients), messages=messages, reached=reached)
         self._advance(lane)
         if lane.due_at is not None:
             self._plan(lane)
@@ -370,27 +389,12 @@ class Delivery:
         log.delivery.identity_paused(str(resting), wait, reason)
         self._spool.nothing_soon(resting.has)
 
-    def _succeeded(self, lane: Lane, account: str, now: float) -> None:
-        """A message has gone out: neither the mailbox nor its account is in trouble any more."""
-        whole = lane.whole_of(account)
-        for each in (lane, whole) if whole is not None else (lane,):
-            each.last_sent_at = now
-            if each.pause.end():
-                log.delivery.identity_recovered(str(each))
+    def _leased(self) -> list[Claim]:
+        """What is being sent, or stands in line for it."""
+        return [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
 
-    async def _keep_house(self) -> None:
-        """Now and then: fail what is too old, keep the leases of what runs."""
-        while True:
-            try:
-                # First of all: after a long sleep, or a jump of the clock, its own leases would look forgotten.
-                leased = [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
-                if leased:
-                    await self._spool.renew(leased)
-                await self._spool.expire()
-                await self._spool.reclaim()
-                for lane in self._lanes.sweep():
-                    self._agenda.forget(lane)
-                    self._fallbacks.begin(lane.has)
-            except StorageError as error:
-                self._spool.capacity.fail(error)
-            await self._clock.sleep(HOUSEKEEPING)
+    def _sweep(self) -> None:
+        """Let go the lanes that nobody needs."""
+        for lane in self._lanes.sweep():
+            self._agenda.forget(lane)
+            self._fallbacks.begin(lane.has)

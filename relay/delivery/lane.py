@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from relay import log
 from relay.delivery.pause import Pause
 from relay.limits import Pace
 from relay.model import Identity, LaneStatus
@@ -195,6 +196,18 @@ class Lane:
                 if not whole.free(now):
                     whole.waiting[self] = None
 
+    def follow(self, other: "Lane") -> None:
+        """Be as `other` from now on, which is of the same identity; what is under way here counts on."""
+        if self.upstreams != other.upstreams:
+            self.pause.cut_short()  # what has changed may have ended the trouble: one attempt shows
+        for whole in self.wholes:
+            whole.active -= self.active
+        for whole in other.wholes:
+            whole.active += self.active
+        self.queues, self.upstreams, self.wholes = other.queues, other.upstreams, other.wholes
+        self.concurrency, self.largest, self.pace = other.concurrency, other.largest, other.pace
+        self.ahead, self.diverts = other.ahead, other.diverts
+
     def expect(self, due_at: float | None) -> None:
         """Note when the next message is due, unless one has come while that was being looked up."""
         self.due_at = due_at if self.due_at is None else self.due_at
@@ -217,6 +230,14 @@ class Lane:
     def whole_of(self, account: str) -> Whole | None:
         """The account as a whole, if it has many mailboxes."""
         return next((whole for whole in self.wholes if whole.account == account), None)
+
+    def succeeded(self, account: str, now: float) -> None:
+        """A message has gone out: neither the mailbox nor its account is in trouble any more."""
+        whole = self.whole_of(account)
+        for each in (self, whole) if whole is not None else (self,):
+            each.last_sent_at = now
+            if each.pause.end():
+                log.delivery.identity_recovered(str(each))
 
     def is_over(self, now: float) -> bool:
         """Nothing is left here that anybody has to remember."""

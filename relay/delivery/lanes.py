@@ -79,16 +79,49 @@ class Lanes:
         if found is not None or queue.account not in self._upstreams:
             return found
         identity = self._identity(queue)
-        queues = [
-            each
-            for name in self.accounts
-            if self._identity(each := Queue(name, queue.mailbox or identity.mailbox if name in self.wholes else ""))
-            == identity
-        ]
-        lane = await self._made(identity, tuple(dict.fromkeys([queue, *queues])))
+        lane, rates = self._shaped(identity, self._queues(queue, identity))
+        lane.pace = await self._pace(identity, rates) if rates else None
         self._lanes[identity] = lane
         self._by_queue.update(dict.fromkeys(lane.queues, lane))
         return lane
+
+    async def move_in(self, before: "Lanes") -> list[Lane]:
+        """Go on with the lanes of `before` whose mailboxes are still there: those that are not. Raises StorageError."""
+        for name, whole in before.wholes.items():
+            if name in self.wholes:
+                whole.identity, whole.limit = self.wholes[name].identity, self.wholes[name].limit
+                if self._upstreams[name] is not before.upstreams[name]:
+                    whole.pause.cut_short()
+                self.wholes[name] = whole
+            whole.waiting.clear()
+        kept: list[tuple[Lane, Lane, list[Rate]]] = []
+        for lane in before:
+            if (queue := self._queue_of(lane)) is not None:
+                other, rates = self._shaped(lane.identity, self._queues(queue, lane.identity))
+                if rates:
+                    other.pace = lane.pace or await self._pace(lane.identity, rates)
+                kept.append((lane, other, rates))
+        for lane, other, rates in kept:
+            lane.follow(other)
+            if lane.pace is not None:
+                lane.pace.use(rates)
+            self._lanes[lane.identity] = lane
+            self._by_queue.update(dict.fromkeys(lane.queues, lane))
+        return [lane for lane in before if lane not in self]
+
+    @property
+    def upstreams(self) -> Mapping[str, Upstream]:
+        """Those of the accounts, by name."""
+        return self._upstreams
+
+    def __contains__(self, lane: Lane) -> bool:
+        return self._lanes.get(lane.identity) is lane
+
+    def _queue_of(self, lane: Lane) -> Queue | None:
+        """One of a lane's queues that is still of its mailbox."""
+        here = (queue for queue in lane.queues if queue.account in self._upstreams)
+        fits = (queue for queue in here if bool(queue.mailbox) == (queue.account in self.wholes))
+        return next((queue for queue in fits if self._identity(queue) == lane.identity), None)
 
     def sweep(self) -> list[Lane]:
         """Let go the lanes of senders from whom nothing has come for a while: those lanes. What they have sent is
@@ -128,19 +161,30 @@ class Lanes:
             return upstream.identity_of(queue.mailbox)
         return upstream.identity
 
-    async def _made(self, identity: Identity, queues: tuple[Queue, ...]) -> Lane:
+    def _queues(self, queue: Queue, identity: Identity) -> tuple[Queue, ...]:
+        """All that are of the mailbox of `queue`."""
+        queues = [
+            each
+            for name in self.accounts
+            if self._identity(each := Queue(name, queue.mailbox or identity.mailbox if name in self.wholes else ""))
+            == identity
+        ]
+        return tuple(dict.fromkeys([queue, *queues]))
+
+    def _shaped(self, identity: Identity, queues: tuple[Queue, ...]) -> tuple[Lane, list[Rate]]:
+        """A lane for these queues, without the pace that it needs, and the rates of that."""
         names = list(dict.fromkeys(queue.account for queue in queues))
         terms = [self._terms.get(name, NONE) for name in names]
         rates = [rate for each in terms for rate in each.rates]
-        return Lane(
+        lane = Lane(
             identity,
             queues,
             {name: self._upstreams[name] for name in names},
             concurrency=max(self._upstreams[name].concurrency for name in names),
-            pace=await self._pace(identity, rates) if rates else None,
             wholes=tuple(self.wholes[name] for name in names if name in self.wholes),
             largest=min(filter(None, (each.recipients for each in terms)), default=None),
             ahead=0 if any(each.mixed for each in terms) else AHEAD,
             diverts=any(name in self._fallbacks for name in names),
             used_at=self._clock.time(),
         )
+        return lane, rates

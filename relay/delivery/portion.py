@@ -1,14 +1,14 @@
-"""Long lists of recipients, portion by portion: pure decisions.
+"""Long lists of recipients, portion by portion.
 
 A provider takes so many recipients in one transaction. What is left over follows in further transactions of the same
 attempt (RFC 5321 4.5.3.1.10), each of which waits for its place like a message: it counts as one upstream. Between two
 of them the results are on the disk, so that a crash sends nothing again to those who have it.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from relay.delivery.schedule import Verdict
+from relay.delivery.schedule import Verdict, judge
 from relay.model import Message, Outcome, Result, Results, Scope
 
 # Gmail's relay takes one domain in a transaction (PROVIDERS 5.3).
@@ -55,6 +55,28 @@ def _was_one_too_many(result: Result) -> bool:
 def onward(message: Message) -> Verdict:
     """What follows when only a part of the recipients had their turn: the rest go as soon as there is a place."""
     return Verdict(message.received_at, counted=False, reason=LATER.text, trouble=None)
+
+
+class Rounds:
+    """The messages that go in several transactions: who was deferred in an earlier one of this attempt."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, Results] = {}
+
+    def next(self, message: Message, largest: int | None) -> Message:
+        """The message for those whose turn it is now."""
+        return portion(message, largest, self._asked.get(message.id, ()))
+
+    def judge(
+        self, message: Message, results: Results, *, now: float, retry: Sequence[float], jitter: float
+    ) -> tuple[Verdict, Results]:
+        """What follows from an attempt or a part of one, and the results of those whose turn has not come."""
+        asked = self._asked.pop(message.id, {})
+        if left := rest(message, asked, results):
+            deferred = {address: result for address, result in results.items() if result.outcome is Outcome.DEFERRED}
+            self._asked[message.id] = {who: result for who, result in (asked | deferred).items() if who not in left}
+            return onward(message), dict.fromkeys(left, LATER)
+        return judge(asked | results, attempt=message.attempt, now=now, retry=retry, jitter=jitter), asked
 
 
 def seen(message: Message, results: Results) -> tuple[int, int]:

@@ -35,6 +35,11 @@ class Reporter:
         self._clock = clock or Clock()
         self._looked_at = 0.0
 
+    def use(self, rules: ReportRules, hostname: str) -> None:
+        """Tell by these rules from now on: the configuration has changed."""
+        self._rules = rules
+        self._hostname = hostname
+
     async def run(self) -> None:
         """Work until cancelled."""
         while True:

@@ -5,7 +5,7 @@ provider has counted it, a window of the provider's then never holds more than o
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from relay.limits.window import Flow, Piece, Window
@@ -21,13 +21,18 @@ Pieces = dict[tuple[str, Rate, float], Piece]
 class _Limit:
     """One rate at work."""
 
-    __slots__ = ("flow", "rate", "running", "window")
+    __slots__ = ("_under_way", "flow", "rate", "window")
 
-    def __init__(self, rate: Rate) -> None:
+    def __init__(self, rate: Rate, under_way: Mapping[str, int]) -> None:
         self.rate = rate
         self.window = Window(rate.most, rate.seconds)
         self.flow = Flow(rate.count, rate.seconds, rate.burst) if rate.burst else None
-        self.running = 0
+        self._under_way = under_way
+
+    @property
+    def running(self) -> int:
+        """How much has begun and not ended."""
+        return self._under_way[self.rate.unit]
 
     def room(self, now: float) -> int:
         free = self.window.limit - self.window.used(now) - self.running
@@ -53,7 +58,8 @@ class Pace:
     ) -> None:
         self.name = name
         """What it is called where it is written down."""
-        self._limits = [_Limit(rate) for rate in dict.fromkeys(rates)]
+        self._under_way = {"messages": 0, "recipients": 0}
+        self._limits = [_Limit(rate, self._under_way) for rate in dict.fromkeys(rates)]
         self._clock = clock
         self._changed = changed
         self.unsaved: Pieces = {}
@@ -62,6 +68,25 @@ class Pace:
     @property
     def rates(self) -> tuple[Rate, ...]:
         return tuple(limit.rate for limit in self._limits)
+
+    def use(self, rates: Iterable[Rate]) -> None:
+        """Hold these from now on. What was sent stays counted, as far back as the longest window of a unit reaches."""
+        before = {limit.rate: limit for limit in self._limits}
+        longest: dict[str, Window] = {}
+        for limit in self._limits:
+            if limit.rate.unit not in longest or longest[limit.rate.unit].seconds < limit.rate.seconds:
+                longest[limit.rate.unit] = limit.window
+        self._limits = []
+        for rate in dict.fromkeys(rates):
+            limit = before.get(rate) or _Limit(rate, self._under_way)
+            known = next((one.window for one in before.values() if _span(one.rate) == _span(rate)), None)
+            if rate not in before and (source := known or longest.get(rate.unit)):
+                pieces = limit.window.adopt(source)
+                if known is None:
+                    self.unsaved |= {(self.name, rate, piece.first): piece for piece in pieces}
+            self._limits.append(limit)
+        if self.unsaved and self._changed is not None:
+            self._changed(self)
 
     @property
     def messages(self) -> int:
@@ -91,19 +116,19 @@ class Pace:
     def begin(self, recipients: int) -> None:
         """A message is being sent."""
         now = self._clock.monotonic()
+        self._under_way["messages"] += 1
+        self._under_way["recipients"] += recipients
         for limit in self._limits:
-            amount = 1 if limit.rate.unit == "messages" else recipients
-            limit.running += amount
             if limit.flow is not None:
-                limit.flow.take(now, amount)
+                limit.flow.take(now, 1 if limit.rate.unit == "messages" else recipients)
 
     def end(self, recipients: int, *, messages: int = 1, reached: int) -> None:
         """It has ended: `messages` is 0 when the provider has not seen it, `reached` of its recipients count."""
         now = self._clock.monotonic()
+        self._under_way["messages"] -= 1
+        self._under_way["recipients"] -= recipients
         for limit in self._limits:
-            by_message = limit.rate.unit == "messages"
-            limit.running -= 1 if by_message else recipients
-            piece = limit.window.add(now, messages if by_message else reached)
+            piece = limit.window.add(now, messages if limit.rate.unit == "messages" else reached)
             if piece is not None:
                 self.unsaved[self.name, limit.rate, piece.first] = piece
         if self.unsaved and self._changed is not None:
@@ -119,3 +144,8 @@ class Pace:
         for limit in self._limits:
             if (limit.rate.unit, limit.rate.seconds) == (unit, seconds):
                 limit.window.recall(replace(piece))
+
+
+def _span(rate: Rate) -> tuple[str, float]:
+    """What a window of this rate counts."""
+    return rate.unit, rate.seconds

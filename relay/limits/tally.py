@@ -16,31 +16,31 @@ _SWEEP = 1000
 class Meter:
     """One rate at work."""
 
-    __slots__ = ("_flow", "_window", "rate")
+    __slots__ = ("_flow", "rate", "window")
 
     def __init__(self, rate: Rate) -> None:
         self.rate = rate
-        self._window = Window(rate.most, rate.seconds)
+        self.window = Window(rate.most, rate.seconds)
         self._flow = Flow(rate.count, rate.seconds, rate.burst) if rate.burst else None
 
     def fits_at(self, now: float, amount: int = 1) -> float:
         """The first moment, from `now` on, at which `amount` more is allowed."""
-        at = self._window.fits_at(now, amount)
+        at = self.window.fits_at(now, amount)
         return at if self._flow is None else max(at, self._flow.fits_at(now, amount))
 
     def take(self, now: float, at: float, amount: int = 1) -> Piece | None:
         """Count `amount` at `at`, which is now or later; what it became part of."""
         if self._flow is not None:
             self._flow.take(now, amount)
-        return self._window.add(at, amount)
+        return self.window.add(at, amount)
 
     def recall(self, piece: Piece) -> None:
         """Count what an earlier run has counted; to be called in the order of time, before anything is taken."""
-        self._window.recall(piece)
+        self.window.recall(piece)
 
     def is_over(self, now: float) -> bool:
         """Whether nothing counts any more."""
-        return not self._window.used(now)
+        return not self.window.used(now)
 
 
 class Tally:
@@ -64,6 +64,30 @@ class Tally:
         self._recipient_rates = tuple(recipient_rates)
         self._recipients: dict[str, list[Meter]] = {}
         self._new = 0
+
+    def use(self, rates: Iterable[Rate], recipient_rates: Iterable[Rate]) -> None:
+        """Count against these from now on; what was sent stays counted as far back as it is remembered."""
+        self._meters = self._renewed("", self._meters, rates)
+        self._recipient_rates = tuple(recipient_rates)
+        for who, meters in self._recipients.items():
+            self._recipients[who] = self._renewed(who, meters, self._recipient_rates)
+        if self.unsaved and self._changed is not None:
+            self._changed(self)
+
+    def _renewed(self, recipient: str, meters: Iterable[Meter], rates: Iterable[Rate]) -> list[Meter]:
+        """Meters for `rates`: those that are there, and new ones that begin with what is known."""
+        before = {meter.rate: meter for meter in meters}
+        found = []
+        for rate in rates:
+            meter = before.get(rate) or Meter(rate)
+            alike = [one for one in before.values() if one.rate.unit == rate.unit]
+            if rate not in before and alike:
+                # The same window is known best by itself, any other by the longest.
+                known = max(alike, key=lambda one: (one.rate.seconds == rate.seconds, one.rate.seconds))
+                for piece in meter.window.adopt(known.window):
+                    self._note(recipient, rate, piece)
+            found.append(meter)
+        return found
 
     def wait(self, now: float, recipients: int) -> tuple[float, Rate | None]:
         """Seconds until one more message to so many recipients is allowed, and the rate that asks for it."""

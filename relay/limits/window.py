@@ -4,7 +4,7 @@ A window that slides is what providers count by: a fixed minute lets twice as mu
 """
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _PARTS = 1000
 """A window is remembered in at most so many pieces: what falls into one is taken to have happened at its end."""
@@ -35,6 +35,18 @@ class Window:
         self.seconds = seconds
         self._pieces: deque[Piece] = deque()
         self._sum = 0
+
+    @property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What is remembered, the oldest first."""
+        return tuple(self._pieces)
+
+    def adopt(self, other: "Window") -> list[Piece]:
+        """Begin with what `other` remembers, which is of the same things; what is too old falls out by itself."""
+        pieces = [replace(piece) for piece in other.pieces]
+        self._pieces.extend(pieces)
+        self._sum += sum(piece.amount for piece in pieces)
+        return pieces
 
     def used(self, now: float) -> int:
         """How much counts at `now`."""

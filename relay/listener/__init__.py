@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from relay import log, metrics
@@ -23,7 +23,7 @@ from relay.listener.tls import ServerTls, server_tls
 from relay.listener.visitor import VisitorSession
 from relay.policy import comes_from
 
-__all__ = ["Parts", "Server", "bind"]
+__all__ = ["Parts", "Server", "bind", "tls_of"]
 
 _BACKLOG = 1024
 """asyncio's 100 makes clients wait a second for a lost SYN when 200 connect at once (STYLE.md)."""
@@ -66,6 +66,8 @@ class Server:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._begin: Callable[[], asyncio.Protocol] | None = None
+        """What is made for the next connection."""
         self._sessions: set[VisitorSession] = set()
         self._by_address: Counter[str] = Counter()
         self._counted: dict[VisitorSession, str] = {}
@@ -74,6 +76,7 @@ class Server:
         self._openings: set[Opening] = set()
         """Connections that have not come to their session yet: PROXY header, TLS handshake."""
         self.stopping = False
+        self._hurried = False
 
     @property
     def connections(self) -> int:
@@ -81,19 +84,42 @@ class Server:
 
     async def start(self, sockets: list[socket.socket]) -> None:
         """Accept connections on `sockets`."""
-        tls = server_tls(self._parts.settings, self._parts.clock, self._parts.hostname)
-        factory = self._factory(tls)
-        loop = asyncio.get_running_loop()
+        self.use(self._parts, tls_of(self._parts))
         for listening in sockets:
-            self._servers.append(await loop.create_server(factory, sock=listening, backlog=_BACKLOG))
+            await self.listen(listening)
 
-    def _factory(self, tls: ServerTls | None) -> Callable[[], asyncio.Protocol]:
+    def use(self, parts: Parts, tls: ServerTls | None, shut_out: Collection[str] = ()) -> None:
+        """Work with these from now on; a session that has begun ends with those that it began with.
+
+        But for that of a client in `shut_out`: it ends as soon as no message is under way.
+        """
+        self._parts = parts
+        self._begin = self._factory(parts, tls)
+        for session in list(self._sessions):
+            session.follow(parts, shut_out)
+
+    async def listen(self, listening: socket.socket) -> asyncio.Server:
+        """Accept connections on one more socket."""
+        server = await asyncio.get_running_loop().create_server(self._next, sock=listening, backlog=_BACKLOG)
+        self._servers.append(server)
+        return server
+
+    async def leave(self, server: asyncio.Server) -> None:
+        """Accept no more there; the sessions go on."""
+        self._servers.remove(server)
+        await stop_listening([server])
+
+    def _next(self) -> asyncio.Protocol:
+        assert self._begin is not None  # noqa: S101 (`use()` comes before `listen()`)
+        return self._begin()
+
+    def _factory(self, parts: Parts, tls: ServerTls | None) -> Callable[[], asyncio.Protocol]:
         """What is made for each connection: its session at once where nothing can come in front of it."""
-        settings = self._parts.settings
+        settings = parts.settings
         inside = tls if settings.tls in ("starttls", "auto") else None
 
         def begin(peername: Peername | None = None) -> SubmissionSession:
-            return SubmissionSession(self, self._parts, inside, peername)
+            return SubmissionSession(self, parts, inside, peername)
 
         if settings.tls in ("off", "starttls") and not settings.proxy_protocol:
             return begin
@@ -155,7 +181,16 @@ class Server:
                 session.goodbye()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(patience):
-                while self._sessions:
+                while self._sessions and not self._hurried:
                     await asyncio.sleep(0.01)
         for session in list(self._sessions):
             session.goodbye()
+
+    def hasten(self) -> None:
+        """Do not wait for anybody when stopping."""
+        self._hurried = True
+
+
+def tls_of(parts: Parts) -> ServerTls | None:
+    """What a listener with TLS needs. Raises OSError, ssl.SSLError or SecretError when its files cannot be used."""
+    return server_tls(parts.settings, parts.clock, parts.hostname)

@@ -8,7 +8,7 @@ from relay.config import show_rate
 from relay.limits import Tally
 from relay.log import duration
 from relay.model import Clock, Rate
-from relay.policy import ClientPolicy, Refusal, shown
+from relay.policy import ClientPolicy, Policy, Refusal, shown
 
 SMALLEST = 1e-6
 """Seconds that are no wait: what is left of a sum of fractions."""
@@ -28,6 +28,13 @@ class Rates:
         self._clock = clock or Clock()
         self._new: NewTally = lambda _name, rates, recipient_rates: Tally(rates, recipient_rates)
         self._tallies: dict[str, Tally] = {}
+
+    def use(self, policy: Policy) -> None:
+        """Hold the clients to the rates that they have there; what they have sent stays counted."""
+        for name, tally in self._tallies.items():
+            client = policy.client_by_name(name)
+            if client is not None:
+                tally.use(client.rate, client.recipient_rate)
 
     def remember(self, tally: NewTally) -> None:
         """Count from where an earlier run has ended: `tally` knows. To be called before a client sends anything."""

@@ -347,7 +347,7 @@ class SubmissionSession(VisitorSession):
         if self.lf_only:
             # What came behind an end that only this session knows is never read as a command.
             self.leave(f"221 2.0.0 {self.hostname} closing the connection: one message a session with bare LFs")
-        if self._server.stopping:
+        if self._server.stopping or self.dismissed:
             self.goodbye()
 
     def _over(self) -> None:

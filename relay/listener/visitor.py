@@ -1,6 +1,7 @@
 """Who is at the other end of a session: by address, certificate or login; and what of the talk is written down."""
 
 import asyncio
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from relay import log, metrics
@@ -10,7 +11,7 @@ from relay.listener.conversation import Conversation
 from relay.listener.reception import Parts
 from relay.listener.tls import ServerTls, describe, names_of
 from relay.listener.transcript import Transcript
-from relay.policy import ClientPolicy, Refusal
+from relay.policy import ClientPolicy, Refusal, comes_from
 
 if TYPE_CHECKING:
     from relay.listener import Server
@@ -37,6 +38,8 @@ class VisitorSession(CommandSession):
         self._at_this_address: ClientPolicy | None = None
         self._by_certificate: ClientPolicy | None = None
         self._unheard = True
+        self.dismissed = False
+        """The configuration has changed so that it may not go on."""
         self._transcript: Transcript | None = None
         self.conversation: Conversation | None = Conversation()
         """None from the moment that a client is known whose mail really leaves."""
@@ -83,16 +86,23 @@ class VisitorSession(CommandSession):
 
     def _look_at_certificate(self) -> None:
         """Whose certificate the client has shown, if it is in TLS and has shown one."""
-        certificate = self.transport.get_extra_info("peercert") if self.transport is not None else None
-        if certificate:
-            names = names_of(certificate)
+        if names := self._names_shown():
             self._by_certificate = self._parts.policy.recognise_certificate(self._parts.name, names, self.peer)
             log.listener.certificate_shown(self.peer, names, getattr(self._by_certificate, "name", ""))
+
+    def _names_shown(self) -> frozenset[str]:
+        """The names in the client's certificate; none without one."""
+        return names_of(self.transport.get_extra_info("peercert")) if self.transport is not None else frozenset()
 
     @property
     def busy(self) -> bool:
         """A message is being received or committed: a stop waits for it."""
         raise NotImplementedError
+
+    @property
+    def _is_sending(self) -> bool:
+        """A message has been begun."""
+        return self.busy or self.envelope.mail_from is not None
 
     @property
     def _who(self) -> ClientPolicy | None:
@@ -129,9 +139,32 @@ class VisitorSession(CommandSession):
             "message", refusal, client=self._name, peer=self.peer, subject=self.envelope.mail_from or ""
         )
 
+    def follow(self, parts: Parts, shut_out: Collection[str]) -> None:
+        """The configuration has changed to `parts`; the clients in `shut_out` have to show who they are anew.
+
+        What a client has begun goes on under the rules that it began with. Nobody stays who would not be let in now.
+        """
+        who, names = self._who, self._names_shown()
+        by_certificate = parts.policy.recognise_certificate(self._parts.name, names, self.peer) if names else None
+        by_address = parts.policy.recognise_address(self._parts.name, self.peer)
+        now = parts.policy.client_by_name(self._name) if self.client is not None else by_certificate or by_address
+        if who is not None and (who.name in shut_out or not self._is_still(who, now)):
+            self.dismissed = True
+            if not self.busy:
+                self.goodbye()
+        elif self.client is None and not self._is_sending:
+            self._parts, self._by_certificate, self._at_this_address = parts, by_certificate, by_address
+
+    def _is_still(self, who: ClientPolicy, now: ClientPolicy | None) -> bool:
+        """Whether a client of that name may still come from where this one is."""
+        if now is None or now.name != who.name:
+            return False
+        return not now.networks or comes_from(now.networks, self.peer)
+
     def goodbye(self) -> None:
-        """Say that the relay stops."""
-        self.leave(f"421 4.3.2 {self.hostname} is being stopped, please try again later")
+        """Say that the relay stops, or that this session has to."""
+        why = f"{self.hostname} is being stopped, please try again later"
+        self.leave(f"421 4.3.2 {'Its configuration has changed, please connect again' if self.dismissed else why}")
 
     # --- what is said
 

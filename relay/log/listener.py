@@ -11,6 +11,12 @@ def listening(name: str, places: Sequence[str], tls: str) -> None:
     event(logging.INFO, "listening", text, listener=name, places=list(places))
 
 
+def closing(name: str) -> None:
+    """A listener is not in the configuration any more."""
+    text = f"listener {name} is closed: who is sending a message there may end it"
+    event(logging.INFO, "listener closed", text, listener=name)
+
+
 def logged_in(client: str, login: str, peer: str) -> None:
     event(
         logging.INFO, "login", f"{peer} logged in as {login} (client {client})", client=client, login=login, peer=peer

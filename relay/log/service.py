@@ -35,3 +35,34 @@ def held(messages: int) -> None:
 
 def stopping() -> None:
     event(logging.INFO, "stopping", "stopping: no new mail is taken, deliveries under way are finished")
+
+
+def let_go(messages: int) -> None:
+    text = f"{messages} messages are let go: their accounts are in the configuration again"
+    event(logging.INFO, "let go", text, messages=messages)
+
+
+def stopping_at_once() -> None:
+    text = "stopping at once: nothing is waited for; what is not finished stays in the queue"
+    event(logging.WARNING, "stopping at once", text)
+
+
+def reloaded(why: str, changes: Sequence[str], restart: Sequence[str]) -> None:
+    """The configuration was read again, and is used."""
+    told = "; ".join(changes) or "nothing has changed"
+    event(
+        logging.INFO, "reloaded", f"configuration read again ({why}): {told}", why=why, changes=[*changes],
+        restart=[*restart],
+    )  # fmt: skip
+    if restart:
+        text = f"these keys need a restart: {', '.join(restart)}; until then they stay as they were"
+        event(logging.WARNING, "restart needed", text, keys=[*restart])
+
+
+def reload_failed(why: str, problems: Sequence[str]) -> None:
+    """The configuration was read again, and cannot be used: a line for each problem, and all of them in the first."""
+    count = f"{len(problems)} {'error' if len(problems) == 1 else 'errors'}"
+    text = f"configuration read again ({why}): {count}; the old one stays"
+    event(logging.ERROR, "reload failed", text, why=why, problems=[*problems])
+    for problem in problems:
+        event(logging.ERROR, "configuration error", f"configuration: {problem}")

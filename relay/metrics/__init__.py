@@ -122,6 +122,16 @@ TOKEN_EXPIRES = Gauge(
 TOKEN_GOOD = Gauge(
     "relay_token_good", "1 when the last request for a token gave one, 0 when not.", ("account",), registry=REGISTRY
 )
+CONFIGURATION_GOOD = Gauge(
+    "relay_configuration_good",
+    "0 when the configuration was read again and cannot be used, so that the old one runs; else 1.",
+    registry=REGISTRY,
+)
+CONFIGURATION_READ = Gauge(
+    "relay_configuration_read_timestamp_seconds",
+    "When the configuration that runs was read, in seconds since the epoch.",
+    registry=REGISTRY,
+)
 READY = Gauge("relay_ready", "1 while the relay can take and send mail, as /readyz says.", registry=REGISTRY)
 TASKS = Gauge(
     "relay_tasks",

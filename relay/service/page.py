@@ -18,12 +18,13 @@ from relay.metrics.visits import VisitorBook
 from relay.model import Clock
 from relay.oauth import ConsentStore, TokenSource
 from relay.policy import Policy
+from relay.service.errors import StartError
 from relay.service.http_server import serve_http
 from relay.service.sink_plane import names_of
 from relay.spool import Spool
 from relay.spool.administration import Administration
-from relay.web import Audit, Plane, Sessions, View
-from relay.web.view import Check
+from relay.web import Audit, Names, Plane, Reading, Sessions, View
+from relay.web.view import Check, Reload
 
 
 @dataclass(frozen=True)
@@ -43,24 +44,56 @@ class Running:
     listening: Sequence[str]
     stopping: Callable[[], bool]
     unreported: Callable[[], Awaitable[tuple[int, int]]]
+    reload: Reload | None = None
+    reading: Callable[[], Reading | None] = lambda: None
     sandbox: Sequence[str] = ()
     received: Callable[[], Sequence[Mapping[str, Any]]] | None = None
+
+
+@dataclass(frozen=True)
+class Page:
+    """The page at work, and what of it a new configuration changes."""
+
+    addresses: Sequence[str]
+    view: View
+    names: Names
+    tls: ssl.SSLContext | None
+    make_plane: Callable[[Settings], Plane]
+
+    def check(self, settings: Settings) -> None:
+        """Raises StartError when its certificate cannot be used."""
+        if self.tls is not None and settings.web.certificate is not None:
+            try:
+                tls_of(settings)
+            except OSError as error:
+                raise StartError(f"web.certificate: {settings.web.certificate}: {error}") from error
+
+    def use(self, old: Settings, new: Settings) -> None:
+        """Answer as `new` has it; connections that are open go on."""
+        self.names.use(names_of(new))
+        self.view.plane.use(self.make_plane(new))
+        if self.tls is not None and new.web.certificate is not None:
+            load_certificate(self.tls, new)
+        if old.web.password_hash != new.web.password_hash:
+            self.view.sessions.end_all()
+            if new.web.password_hash is None:
+                self.view.print_link()
 
 
 async def start_page(
     stack: contextlib.AsyncExitStack,
     running: Running,
-    plane: Plane,
+    make_plane: Callable[[Settings], Plane],
     checker: PasswordChecker,
     sockets: Sequence[socket.socket],
     places: Sequence[str],
-) -> list[str]:
-    """Serve the page on bound `sockets`, which are at `places`, until the stack is closed; returns its addresses.
+) -> Page:
+    """Serve the page on bound `sockets`, which are at `places`, until the stack is closed.
 
     Raises OSError or ssl.SSLError when its certificate cannot be used.
     """
     settings = running.settings()
-    tls = tls_of(settings)
+    tls, plane = tls_of(settings), make_plane(settings)
     names = names_of(settings)
     scheme = "https" if tls is not None else "http"
     addresses = [f"{scheme}://{place}{names.base_path}/" for place in places]
@@ -71,7 +104,7 @@ async def start_page(
     log.service.page(addresses)
     if view.check is None:
         view.print_link()
-    return addresses
+    return Page(addresses, view, names, tls, make_plane)
 
 
 def _for_a_browser(address: str) -> str:
@@ -81,6 +114,7 @@ def _for_a_browser(address: str) -> str:
 
 def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses: Sequence[str]) -> View:
     """What the page works with; `addresses` are its own, with a slash at the end."""
+    check = _check(running, checker)
 
     async def troubles() -> list[str]:
         now, spool = running.clock.time(), running.spool
@@ -113,7 +147,9 @@ def view_of(running: Running, plane: Plane, checker: PasswordChecker, addresses:
         sessions=Sessions(running.clock),
         audit=Audit(running.clock),
         addresses=addresses,
-        check=_check(running, checker) if running.settings().web.password_hash is not None else None,
+        password=lambda: check if running.settings().web.password_hash is not None else None,
+        reload=running.reload,
+        reading=running.reading,
         sandbox=running.sandbox,
         received=running.received,
         wake=running.delivery.look,
@@ -141,6 +177,12 @@ def tls_of(settings: Settings) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    load_certificate(context, settings)
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+    """Have new connections of `context` meet this certificate. Raises OSError or ssl.SSLError."""
+    assert settings.web.certificate is not None  # noqa: S101 (who calls has asked)
     # An empty password: without one OpenSSL would ask at the terminal.
     context.load_cert_chain(settings.web.certificate, settings.web.key, password=lambda: "")
-    return context

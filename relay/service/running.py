@@ -4,18 +4,15 @@ import asyncio
 import contextlib
 import gc
 import os
-import signal
-import socket
 import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
-from relay import listener, log, oauth, upstream
+from relay import log, oauth
 from relay.alerts import Radar
-from relay.config import Bind, Settings
+from relay.config import Settings
 from relay.config.mailbox_users import acting
 from relay.database import Database, StorageError
 from relay.database.lock import LockFile
@@ -33,27 +30,32 @@ from relay.model import Clock
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
-from relay.service import garbage
+from relay.service import garbage, signals
+from relay.service.accounts import Accounts
+from relay.service.changes import Snapshot
+from relay.service.doors import Doors, bound, place_of
+from relay.service.errors import StartError
+from relay.service.exits import ExitMaker
 from relay.service.page import Running, start_page
+from relay.service.parts import Follower, LogPart, QueuePart, hold
+from relay.service.reload import Load, Reloader
 from relay.service.room import limits_of, memory_of
 from relay.service.sign_ins import SignIns
 from relay.service.sink_plane import sink_plane
-from relay.service.tokens import Tokens, bearers_of, tokens_of
+from relay.service.state_folder import log_loose_mode, make_state_folder
+from relay.service.tokens import bearers_of
+from relay.service.watching import Watch
 from relay.sink import Limits, SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
 from relay.spool.administration import Administration
 from relay.spool.reporting import Reports
-from relay.upstream import Keeper, Upstream
+from relay.web import Plane, Reading
 
 ROLES = frozenset({"listener", "delivery", "web"})
 _PRUNE_EVERY = 3600.0
 _PRUNE_BREATH = 1.0
 """Seconds between two, however much there is to forget."""
-
-
-class StartError(Exception):
-    """The relay cannot start: the message says what is in the way and what to do."""
 
 
 def run(main: Coroutine[Any, Any, None]) -> None:
@@ -70,6 +72,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
         import uvloop  # noqa: PLC0415 (not on Windows)
 
         uvloop.run(main)
+    signals.all_is_done()
 
 
 def _raise_file_limit() -> None:
@@ -79,32 +82,6 @@ def _raise_file_limit() -> None:
 
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-
-
-def upstreams_of(
-    settings: Settings, tokens: Tokens, http: HttpClient, clock: Clock, keeper: Keeper | None = None
-) -> dict[str, Upstream]:
-    """The way out of each account; `keeper` keeps the mail of sinks."""
-    families, gates = upstream.Families(), upstream.Gates()
-    made: dict[str, Upstream] = {
-        name: upstream.build(
-            name,
-            account,
-            tokens=tokens.sources.get(name, {}),
-            mailboxes=tokens.of_sender.get(name),
-            http=http,
-            hostname=settings.hostname,
-            sink_log=settings.sink.log,
-            keeper=keeper,
-            clock=clock,
-            families=families,
-            gates=gates,
-        )
-        for name, account in settings.accounts.items()
-    }
-    for name in made.keys() & set(settings.log.conversations):
-        made[name] = upstream.overheard(name, made[name])
-    return made
 
 
 @dataclass
@@ -117,11 +94,16 @@ class Service:
     """What the page tells of the stand-in provider, when there is one."""
     received: Callable[[], Sequence[Mapping[str, Any]]] | None = None
     """What the stand-in provider received."""
+    load: Load | None = None
+    """Reads the configuration again; None: it is read when the relay starts, and then no more."""
+    clock: Clock = field(default_factory=Clock)
 
     def __post_init__(self) -> None:
-        self.clock = Clock()
         self.faults = Faults(enabled=self.settings.sink.chaos)
+        self.reloader = Reloader(Snapshot.of(self.settings), self.load or (lambda: self.settings), self.clock)
         self.stop_requested = asyncio.Event()
+        self._hasten: list[Callable[[], None]] = []
+        """What does not wait any longer once the relay is to stop at once."""
         self.ready = asyncio.Event()
         self.failed = False
         self.visitors = VisitorBook()
@@ -141,15 +123,37 @@ class Service:
             except (OSError, StorageError, ssl.SSLError) as error:
                 raise StartError(str(error)) from error
             log.service.started(self.listening, list(self.settings.accounts))
+            stack.push_async_callback(self.reloader.close)
+            if self.load is not None:
+                self._watch(stack, Watch(self.reloader, self.clock).run(), "configuration")
             self.ready.set()
             await self.stop_requested.wait()
             log.service.stopping()
 
+    def stop(self) -> None:
+        """Stop; asked for a second time, wait for nothing."""
+        if self.stop_requested.is_set():
+            log.service.stopping_at_once()
+            for hasten in self._hasten:
+                hasten()
+        self.stop_requested.set()
+
+    async def reload(self, why: str) -> Reading:
+        """Read the configuration again and use it, if it is good."""
+        return await self.reloader.reload(why)
+
+    def _now(self) -> Settings:
+        """The settings in force."""
+        return self.reloader.settings
+
+    def _follow(self, use: Callable[[Settings, Settings], None]) -> None:
+        """Tell a part of each change of the settings."""
+        self.reloader.parts.append(Follower(use))
+
     async def _start(self, stack: contextlib.AsyncExitStack) -> None:
         """Each part is started after what it stands on, and the stack stops them the other way round."""
         settings = self.settings
-        folder = make_state_folder(settings.state_folder)
-        log_loose_mode(folder)
+        log_loose_mode(make_state_folder(settings.state_folder))
         file = settings.database_file
         lock = LockFile(settings.lock_file)
         lock.acquire()
@@ -157,26 +161,21 @@ class Service:
         database = SqliteDatabase(file)
         stack.push_async_callback(database.close)
         spool = await self._open_spool(stack, database)
-        kept = self.settings.sink
-        sink = SinkStore(database, file.parent, Limits(kept.keep, kept.max_bytes, kept.max_age), self.clock)
-        stack.push_async_callback(sink.close)
-        await sink.open()
-        self.sink = sink
+        self.sink = sink = await self._open_sink(stack, database)
         self._watch(stack, self._prune(spool, sink), "prune")
         self._watch(stack, garbage.collect(self.clock), "garbage")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
-        tokens = tokens_of(settings, http, self.clock, store)
-        stack.push_async_callback(tokens.close)
-        upstreams = upstreams_of(settings, tokens, http, self.clock, sink)
+        maker = ExitMaker(http, self.clock, store, sink)
+        exits = maker.make(settings)
         ledger = Ledger(database, self.clock)
         await ledger.open()
         self.rates.remember(ledger.tally)
         self._watch(stack, ledger.run(), "pace", stop=ledger.close)
         delivery = Delivery(
             spool,
-            upstreams,
+            exits.upstreams,
             retry=settings.queue.retry,
             pace_of=ledger.pace,
             terms=terms_of(settings),
@@ -184,28 +183,78 @@ class Service:
             clock=self.clock,
             memory=memory_of(settings, "out", self.clock),
         )
+        accounts = Accounts(maker, exits, delivery, ledger)
+        stack.push_async_callback(accounts.close)
+        self.reloader.parts += [accounts, LogPart()]
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
             queue = Administration(database, file.parent, self.clock)
-            shown = self._shown(spool, queue, delivery, store, tokens, reports)
+            shown = self._shown(spool, queue, delivery, store, accounts, reports)
             await self._start_web(stack, sink, shown)
         if "delivery" in self.roles:
             radar = Radar(
                 settings,
-                sources=tokens.first,
+                sources=accounts.tokens.first,
                 store=store,
                 lanes=delivery.status,
                 http=http,
                 clock=self.clock,
                 storage=lambda: spool.capacity.troubles,
             )
+            self._follow(lambda _, new: radar.use(new, accounts.tokens.first))
             self._watch(stack, radar.run(), "radar")
-            self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(settings.queue.drain_timeout))
-            self._watch(stack, SignIns(store, self.clock, tokens, delivery.resume).run(), "sign-ins")
-            rules = ReportRules(settings, Policy(settings))
-            self._watch(stack, Reporter(reports, rules, settings.hostname, self.clock).run(), "reports")
+            self._start_delivery(stack, delivery, store, accounts)
+            self._start_reporter(stack, reports)
         if "listener" in self.roles:
-            await self._start_listeners(stack, spool, tokens, bearers_of(settings, http, self.clock))
+            await self._open_doors(stack, spool, accounts, http)
+        self.reloader.parts.append(held := QueuePart(spool, self.clock, self._now))
+        self._watch(stack, held.run(), "held mail")
+
+    async def _open_doors(
+        self, stack: contextlib.AsyncExitStack, spool: Spool, accounts: Accounts, http: HttpClient
+    ) -> None:
+        doors = Doors(
+            spool,
+            self.clock,
+            faults=self.faults,
+            visitors=self.visitors,
+            listening=self.listening,
+            rates=self.rates,
+            bearers_of=lambda settings: bearers_of(settings, http, self.clock),
+            memory=memory_of(self.settings, "in", self.clock),
+        )
+        await doors.open(self.settings, accounts.logins)
+        self.reloader.parts.append(doors.part(accounts))
+        stack.push_async_callback(doors.close)
+        self._hasten.append(doors.hasten)
+
+    def _start_delivery(
+        self, stack: contextlib.AsyncExitStack, delivery: Delivery, store: oauth.ConsentStore, accounts: Accounts
+    ) -> None:
+        self._watch(stack, delivery.run(), "delivery", stop=lambda: delivery.stop(self._now().queue.drain_timeout))
+        self._hasten.append(delivery.hasten)
+        sign_ins = SignIns(store, self.clock, accounts.tokens, delivery.resume)
+        self._follow(lambda _old, _new: sign_ins.use(accounts.tokens))
+        self._watch(stack, sign_ins.run(), "sign-ins")
+
+    def _start_reporter(self, stack: contextlib.AsyncExitStack, reports: Reports) -> None:
+        def rules(settings: Settings) -> ReportRules:
+            return ReportRules(settings, Policy(settings))
+
+        reporter = Reporter(reports, rules(self.settings), self.settings.hostname, self.clock)
+        self._follow(lambda _, new: reporter.use(rules(new), new.hostname))
+        self._watch(stack, reporter.run(), "reports")
+
+    async def _open_sink(self, stack: contextlib.AsyncExitStack, database: Database) -> SinkStore:
+        sink = SinkStore(database, self.settings.database_file.parent, _kept(self.settings), self.clock)
+        stack.push_async_callback(sink.close)
+        await sink.open()
+        self._follow(lambda _, new: self._use_sink(sink, new))
+        return sink
+
+    def _use_sink(self, sink: SinkStore, settings: Settings) -> None:
+        sink.use(_kept(settings))
+        self.faults.enabled = settings.sink.chaos
 
     async def _open_spool(self, stack: contextlib.AsyncExitStack, database: Database) -> Spool:
         settings = self.settings
@@ -215,8 +264,7 @@ class Service:
         stack.push_async_callback(spool.close)
         await spool.capacity.look()
         self._watch(stack, spool.capacity.run(), "capacity")
-        if held := await spool.hold_unknown(list(settings.accounts), acting(settings)):
-            log.service.held(held)
+        await hold(spool, settings, acting(settings))
         return spool
 
     def _watch(
@@ -247,40 +295,13 @@ class Service:
             self.failed = True
             self.stop_requested.set()
 
-    async def _start_listeners(
-        self, stack: contextlib.AsyncExitStack, spool: Spool, tokens: Tokens, bearers: Mapping[str, oauth.Bearer]
-    ) -> None:
-        checker = PasswordChecker(self.clock)
-        stack.callback(checker.close)
-        policy = Policy(self.settings)
-        memory = memory_of(self.settings, "in", self.clock)
-        for name, wanted in self.settings.listeners.items():
-            parts = listener.Parts(
-                *(name, wanted, policy, spool, checker, self.settings.hostname, self.clock, self.faults, self.rates),
-                logins=tokens.logins,
-                bearers=bearers,
-                conversations=self.settings.log.conversations,
-                visitors=self.visitors,
-                memory=memory,
-            )
-            server = listener.Server(parts)
-            sockets = _bound(wanted.bind)
-            try:
-                await server.start(sockets)
-            except ssl.SSLError as error:
-                raise StartError(f"listeners.{name}: certificate {wanted.certificate}: {error}") from error
-            stack.push_async_callback(server.stop)
-            places = [_place(each) for each in sockets]
-            self.listening += places
-            log.listener.listening(name, places, wanted.tls)
-
     def _shown(
         self,
         spool: Spool,
         queue: Administration,
         delivery: Delivery,
         store: oauth.ConsentStore,
-        tokens: Tokens,
+        accounts: Accounts,
         reports: Reports,
     ) -> Running:
         """What the page works with."""
@@ -290,26 +311,33 @@ class Service:
             queue=queue,
             delivery=delivery,
             consents=store,
-            settings=lambda: self.settings,
-            sources=lambda: tokens.first,
+            settings=self._now,
+            sources=lambda: accounts.tokens.first,
             traffic=self.traffic,
             visitors=self.visitors,
             rates=self.rates,
             listening=self.listening,
             unreported=reports.troubles,
             stopping=self.stop_requested.is_set,
+            reload=self.reload if self.load is not None else None,
+            reading=lambda: self.reloader.reading,
             sandbox=self.sandbox,
             received=self.received,
         )
 
     async def _start_web(self, stack: contextlib.AsyncExitStack, sink: SinkStore, running: Running) -> None:
-        sockets = _bound(self.settings.web.bind)
+        sockets = bound(self.settings.web.bind)
         if not sockets:
             return
         checker = PasswordChecker(self.clock)
         stack.callback(checker.close)
-        plane = sink_plane(self.settings, sink, running.spool, self.faults, self.clock, checker)
-        self.pages += await start_page(stack, running, plane, checker, sockets, [_place(each) for each in sockets])
+
+        def plane(settings: Settings) -> Plane:
+            return sink_plane(settings, sink, running.spool, self.faults, self.clock, checker)
+
+        page = await start_page(stack, running, plane, checker, sockets, [place_of(each) for each in sockets])
+        self.pages += page.addresses
+        self.reloader.parts.append(Follower(page.use, page.check))
         self._watch(stack, self._sample(), "traffic")
 
     async def _sample(self) -> None:
@@ -318,52 +346,18 @@ class Service:
             await self.clock.sleep(traffic.EVERY)
 
     async def _prune(self, spool: Spool, sink: SinkStore) -> None:
-        queue = self.settings.queue
         while True:
+            queue = self._now().queue
             with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
-                await spool.prune(queue.keep_sent, queue.keep_failed, limits_of(self.settings))
+                await spool.prune(queue.keep_sent, queue.keep_failed, limits_of(self._now()))
                 await sink.prune()
             await self.clock.wait(spool.capacity.crowded, _PRUNE_EVERY)
             await self.clock.sleep(_PRUNE_BREATH)
 
 
-def make_state_folder(folder: Path) -> Path:
-    """The state folder, private to its user. Raises StartError naming it and the next step."""
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(folder, os.W_OK | os.X_OK):
-            raise PermissionError(13, "this user may not write there")
-    except OSError as error:
-        raise StartError(
-            f"the state folder {folder} cannot be used: {error.strerror}. "
-            "Set state_folder to a folder that this user may write, or change its owner"
-        ) from error
-    return folder
-
-
-def log_loose_mode(folder: Path) -> None:
-    """Tell of a state folder that others may look into; it may be theirs, so it is left as it is."""
-    if os.name == "posix" and folder.stat().st_mode & 0o077:
-        log.service.warned(f"the state folder {folder} is open to other users: chmod 700 {folder}")
-
-
-def _bound(places: Sequence[Bind]) -> list[socket.socket]:
-    found: list[socket.socket] = []
-    try:
-        for place in places:
-            opened = listener.bind(place)
-            if opened is not None:
-                found.append(opened)
-    except OSError:
-        for each in found:
-            each.close()
-        raise
-    return found
-
-
-def _place(bound: socket.socket) -> str:
-    host, port = bound.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def _kept(settings: Settings) -> Limits:
+    """How much the sink keeps."""
+    return Limits(settings.sink.keep, settings.sink.max_bytes, settings.sink.max_age)
 
 
 async def serve(
@@ -371,20 +365,28 @@ async def serve(
     roles: frozenset[str] = ROLES,
     sandbox: Sequence[str] = (),
     received: Callable[[], Sequence[Mapping[str, Any]]] | None = None,
+    load: Load | None = None,
 ) -> None:
-    """Run until SIGTERM or SIGINT asks to stop; a second one stops at once. Raises StartError."""
-    service = Service(settings, roles, sandbox, received)
-    loop = asyncio.get_running_loop()
-    task = asyncio.current_task()
+    """Run until SIGTERM or SIGINT asks to stop; a second one stops at once. SIGHUP reads the configuration again.
 
-    def stop() -> None:
-        if service.stop_requested.is_set() and task is not None:
-            task.cancel()
-        service.stop_requested.set()
+    Raises StartError.
+    """
+    service = Service(settings, roles, sandbox, received, load)
+    wishes: set[asyncio.Task[Reading]] = set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
-            loop.add_signal_handler(number, stop)
+    def hang_up() -> None:
+        if not service.ready.is_set() or service.stop_requested.is_set():
+            return
+        wish = asyncio.create_task(service.reload("SIGHUP"), name="reload")
+        wishes.add(wish)
+        wish.add_done_callback(ended)
+
+    def ended(wish: asyncio.Task[Reading]) -> None:
+        wishes.discard(wish)
+        if not wish.cancelled() and (error := wish.exception()) is not None:
+            log.internal_error("the configuration could not be read again", error)
+
+    signals.obey(service.stop, hang_up)
     await service.run()
     if service.failed:
         raise StartError("a part of the relay failed; the log says which and why")

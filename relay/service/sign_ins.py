@@ -19,10 +19,14 @@ class SignIns:
     def __init__(self, store: ConsentStore, clock: Clock, tokens: Tokens, resume: Callable[[Queue], None]) -> None:
         self._store = store
         self._clock = clock
-        self._tokens = tokens
         self._resume = resume
         self._newest: float | None = None
-        tokens.on_sign_in(lambda account, mailbox: resume(Queue(account, mailbox)))
+        self.use(tokens)
+
+    def use(self, tokens: Tokens) -> None:
+        """Look after these from now on: the accounts have changed."""
+        self._tokens = tokens
+        tokens.on_sign_in(lambda account, mailbox: self._resume(Queue(account, mailbox)))
 
     async def run(self) -> None:
         """Look, again and again, until cancelled."""

@@ -1,7 +1,7 @@
-"""The tokens of every account, made once for the whole process."""
+"""The tokens of every account: one source for the whole process, until the account changes."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from relay import oauth
@@ -46,27 +46,45 @@ class Tokens:
         for name, each in self.mailboxes.items():
             each.tokens.renewed = functools.partial(hear, name)
 
-    async def close(self) -> None:
-        """Give up what is under way."""
-        for each in self.mailboxes.values():
+    async def close(self, but: "Tokens | None" = None) -> None:
+        """Give up what is under way; what `but` has as well goes on."""
+        kept = but or NO_TOKENS
+        for name, each in self.mailboxes.items():
+            if kept.mailboxes.get(name) is each:
+                continue
             if each.logins is not None:
                 await each.logins.close()
             await each.tokens.close()
-        for source in {source for by_way in self.sources.values() for source in by_way.values()}:
+        for source in _all(self.sources) - _all(kept.sources):
             await source.close()
 
 
-def tokens_of(settings: Settings, http: HttpClient, clock: Clock, store: ConsentStore) -> Tokens:
-    """Those of all accounts that need some."""
+def _all(sources: Mapping[str, Mapping[str, TokenSource]]) -> set[TokenSource]:
+    return {source for by_way in sources.values() for source in by_way.values()}
+
+
+NO_TOKENS = Tokens({}, {})
+
+
+def tokens_of(
+    settings: Settings,
+    http: HttpClient,
+    clock: Clock,
+    store: ConsentStore,
+    *,
+    before: Tokens = NO_TOKENS,
+    kept: Collection[str] = (),
+) -> Tokens:
+    """Those of all accounts that need some; the accounts in `kept` go on with the ones that they had `before`."""
     wanted = {name: (account, account.oauth) for name, account in settings.accounts.items() if account.oauth}
     return Tokens(
         {
-            name: oauth.sources(name, table, account.via, http, clock, store)
+            name: before.sources[name] if name in kept else oauth.sources(name, table, account.via, http, clock, store)
             for name, (account, table) in wanted.items()
             if not account.acts_as_sender
         },
         {
-            name: oauth.mailboxes(name, table, http, clock, store)
+            name: before.mailboxes[name] if name in kept else oauth.mailboxes(name, table, http, clock, store)
             for name, (account, table) in wanted.items()
             if account.acts_as_sender
         },

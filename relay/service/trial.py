@@ -10,30 +10,48 @@ from pathlib import Path
 from relay import config, log
 from relay.config import Settings
 from relay.sandbox import Sandbox, SandboxSettings
+from relay.service.errors import StartError
 from relay.service.http_server import serve_http
-from relay.service.running import StartError, make_state_folder, serve
+from relay.service.reload import Load
+from relay.service.running import serve
+from relay.service.state_folder import make_state_folder
 
 
-async def serve_sandbox(base: Settings) -> None:
-    """Serve with one account only, at a stand-in Microsoft beside the relay. Raises StartError beside real accounts."""
+async def serve_sandbox(base: Settings, load: Load | None = None) -> None:
+    """Serve with one account only, at a stand-in Microsoft beside the relay. Raises StartError beside real accounts.
+
+    `load` reads the configuration again.
+    """
+    _check_harmless(base)
+    folder = make_state_folder(base.state_folder / "sandbox")
+    try:
+        async with Sandbox(SandboxSettings(folder=folder, send_as=("*",)), serve_http) as sandbox:
+            about = _about(sandbox)
+            log.service.sandbox_about(about)
+
+            def again() -> Settings:
+                assert load is not None  # noqa: S101 (asked below)
+                changed = load()
+                _check_harmless(changed)
+                return sandboxed(changed, sandbox, folder)
+
+            await serve(
+                sandboxed(base, sandbox, folder),
+                sandbox=about,
+                received=lambda: [message.as_json() for message in sandbox.received],
+                load=again if load is not None else None,
+            )
+    except OSError as error:
+        raise StartError(f"the sandbox cannot start: {error}") from error
+
+
+def _check_harmless(base: Settings) -> None:
     real = [name for name, account in base.accounts.items() if account.is_real]
     if real:
         raise StartError(
             f"--sandbox beside the real account {real[0]!r}: mail meant for it would end in the sandbox. "
             "Give --config a file without real accounts, or leave --sandbox out"
         )
-    folder = make_state_folder(base.state_folder / "sandbox")
-    try:
-        async with Sandbox(SandboxSettings(folder=folder, send_as=("*",)), serve_http) as sandbox:
-            about = _about(sandbox)
-            log.service.sandbox_about(about)
-            await serve(
-                sandboxed(base, sandbox, folder),
-                sandbox=about,
-                received=lambda: [message.as_json() for message in sandbox.received],
-            )
-    except OSError as error:
-        raise StartError(f"the sandbox cannot start: {error}") from error
 
 
 def sandboxed(base: Settings, sandbox: Sandbox, folder: Path) -> Settings:

@@ -99,6 +99,10 @@ class SinkStore:
                 await self._parser
         self._threads.shutdown()
 
+    def use(self, limits: Limits) -> None:
+        """Keep as much as these say; what is too much now goes with the next message, or the next look."""
+        self._limits = limits
+
     # --- keeping
 
     async def keep(self, message: Message) -> None:

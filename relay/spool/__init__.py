@@ -67,7 +67,7 @@ class Spool(Housekeeping):
         limits: Limits = capacity.NONE,
     ) -> None:
         super().__init__(database, folder, clock or Clock(), limits)
-        self._crash_delay = crash_delay
+        self.crash_delay = crash_delay
         self._waiting = Waiting()
         self._commits: set[asyncio.Future[Any]] = set()
 
@@ -151,7 +151,7 @@ class Spool(Housekeeping):
         )
         direct = submission.direct and self.courier.reserve(submission.queue)
         now = self._clock.time()
-        lease = rows.Lease(now + self._crash_delay, now + LEASE) if direct else None
+        lease = rows.Lease(now + self.crash_delay, now + LEASE) if direct else None
         self.follow_clock()
         written = asyncio.ensure_future(
             self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
@@ -247,7 +247,7 @@ class Spool(Housekeeping):
             chosen = due.messages(connection, wanted, limit, now, by_age=by_age, room=room)
             if memory is not None and chosen:
                 chosen = rows.fitting(connection, chosen, memory)
-            claimed = rows.claim(connection, chosen, now + self._crash_delay, now + LEASE) if chosen else []
+            claimed = rows.claim(connection, chosen, now + self.crash_delay, now + LEASE) if chosen else []
             return [(row, rows.pending(connection, row[0])) for row in claimed]
 
         good: list[Claim] = []

@@ -35,6 +35,7 @@ class Change(Protocol):
 class _Row:
     seq: int
     id: str
+    account: str
     state: str
     reason: str
     received_at: float
@@ -83,7 +84,7 @@ def release(connection: Connection, seqs: Sequence[int], now: float) -> Changed:
     def why_not(row: _Row) -> str:
         if row.state != "held":
             return f"it is {row.state}, not held"
-        return row.reason if row.reason == REMOVED else ""
+        return row.reason if row.reason == REMOVED.format(row.account) else ""
 
     good, left = _sorted_out(connection, seqs, why_not)
     for row in good:
@@ -119,7 +120,7 @@ def _sorted_out(
 ) -> tuple[list[_Row], dict[str, str]]:
     """Those that can be changed, and the others with the reason."""
     found: list[Any] = connection.execute(
-        f"""SELECT seq, id, state, reason, received_at, expires_at, body_file, headers IS NOT NULL FROM message
+        f"""SELECT seq, id, account, state, reason, received_at, expires_at, body_file, headers IS NOT NULL FROM message
             WHERE seq IN ({marks(seqs)}) ORDER BY seq""",  # noqa: S608 (only marks)
         seqs,
     ).fetchall()

@@ -7,7 +7,9 @@ from typing import Any
 from relay.database import Connection
 from relay.spool.queues import Queue, origin_of
 
-REMOVED = "its account is not in the configuration: put it back, or drop the message"
+REMOVED = "its account {} is not in the configuration: put it back, or drop the message"
+"""Why mail is held whose account, which is named, was removed."""
+_REMOVED_SQL = "replace(?, '{}', account)"
 _BATCH = 200
 _PRIORITIES = (0, 1, 2)
 
@@ -157,14 +159,16 @@ def adopted(connection: Connection, names: Sequence[str]) -> set[str]:
     return found
 
 
-def hold_unknown(connection: Connection, accounts: Sequence[str]) -> int:
-    """Hold the mail of accounts that are not configured, and free what was held for one that is back."""
+def hold_unknown(connection: Connection, accounts: Sequence[str]) -> tuple[int, int]:
+    """Hold the mail of accounts that are not configured, and free what was held for one that is back: how many."""
     marks = ", ".join("?" * len(accounts))
-    connection.execute(
-        f"UPDATE message SET state = 'queued', reason = '' WHERE state = 'held' AND reason = ? AND account IN ({marks})",  # noqa: S608, E501
-        (REMOVED, *accounts),
-    )
-    return connection.execute(
-        f"UPDATE message SET state = 'held', reason = ? WHERE state = 'queued' AND account NOT IN ({marks})",  # noqa: S608
+    freed = connection.execute(
+        f"""UPDATE message SET state = 'queued', reason = ''
+            WHERE state = 'held' AND reason = {_REMOVED_SQL} AND account IN ({marks})""",  # noqa: S608 (only marks)
         (REMOVED, *accounts),
     ).rowcount
+    held = connection.execute(
+        f"UPDATE message SET state = 'held', reason = {_REMOVED_SQL} WHERE state = 'queued' AND account NOT IN ({marks})",  # noqa: S608, E501
+        (REMOVED, *accounts),
+    ).rowcount
+    return held, freed

@@ -56,13 +56,14 @@ class Housekeeping:
         if lost:
             log.delivery.leases_lost(lost)
 
-    async def hold_unknown(self, accounts: Sequence[str], acting: Acting | None = None) -> int:
+    async def hold_unknown(self, accounts: Sequence[str], acting: Acting | None = None) -> tuple[int, int]:
         """Hold the mail of accounts that the configuration no longer has, and let go what has its account again.
 
-        `acting` are those that act as whoever sends: what waits for them is sorted by mailbox.
+        `acting` are those that act as whoever sends, if that has changed: what waits for them is sorted by mailbox.
         """
-        chosen = self.mailboxes.acting = acting or {}
-        await self._write(lambda connection: sort_in(connection, accounts, chosen))
+        if acting is not None:
+            self.mailboxes.acting = acting
+            await self._write(lambda connection: sort_in(connection, accounts, acting))
         return await self._write(lambda connection: history.hold_unknown(connection, accounts))
 
     async def prune(self, keep_sent: float, keep_failed: float, limits: Limits = capacity.NONE) -> None:

@@ -37,6 +37,10 @@ class Gates:
         self._mailboxes: WeakValueDictionary[Identity, asyncio.Semaphore] = WeakValueDictionary()
         self._apps: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
+    def renew(self, identity: Identity) -> None:
+        """The number of its places may have changed: who asks next sets it anew."""
+        self._mailboxes.pop(identity, None)
+
     def of(self, identity: Identity, mailbox: int, app: str = "", most_of_app: int = 0) -> Gate:
         """The gate of a mailbox that takes `mailbox` requests at a time; `app` "" is not counted."""
         own = self._mailboxes.setdefault(identity, asyncio.Semaphore(mailbox))

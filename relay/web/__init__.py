@@ -20,9 +20,9 @@ from relay.web.jobs import Jobs
 from relay.web.security import BasePath, HostCheck, Names, SafeHeaders, SameSite
 from relay.web.sessions import Sessions
 from relay.web.sink import Plane
-from relay.web.view import Audit, View
+from relay.web.view import Audit, Reading, View
 
-__all__ = ["Audit", "Names", "Plane", "Sessions", "View", "built"]
+__all__ = ["Audit", "Names", "Plane", "Reading", "Sessions", "View", "built"]
 
 
 @asynccontextmanager

@@ -19,13 +19,17 @@ HEALTH = ("/livez", "/readyz")
 _SAFE_METHODS = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
-@dataclass(frozen=True)
+@dataclass
 class Names:
     """Where the page is: its host names; whether any IP address is one of them; how its paths begin ("" or "/mail")."""
 
     hosts: frozenset[str]
     any_address: bool = False
     base_path: str = ""
+
+    def use(self, other: "Names") -> None:
+        """Answer to these names from now on. The base path stays: links to it are everywhere."""
+        self.hosts, self.any_address = other.hosts, other.any_address
 
 
 class SafeHeaders:

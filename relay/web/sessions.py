@@ -45,6 +45,10 @@ class Sessions:
         """Log out."""
         self._open.pop(_digest(cookie), None)
 
+    def end_all(self) -> None:
+        """Log everybody out: the password is another one."""
+        self._open.clear()
+
     def new_link(self) -> str:
         """A token that lets somebody in once; an older one is no longer good."""
         token = secrets.token_urlsafe(24)

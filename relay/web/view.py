@@ -25,9 +25,32 @@ HandIn = Callable[[ClientPolicy, Envelope, list[Header], bytes, Upload, str], Aw
 
 Raises StorageError or OSError when nothing can be stored now.
 """
-Reload = Callable[[], Awaitable[Sequence[str]]]
-"""Reads the configuration again; what was changed and what is wrong with it, as sentences."""
+Reload = Callable[[str], Awaitable["Reading"]]
+"""Reads the configuration again, for the reason that is given, and uses it where it is good."""
 _MOST_CHANGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of reading the configuration again at `at` (seconds since the epoch), which `why` brought about.
+
+    With `problems` nothing of it is used, and the old one stays.
+    """
+
+    at: float
+    why: str
+    changes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    restart: tuple[str, ...] = ()
+    """The keys that have other values, which need a restart."""
+
+    @property
+    def lines(self) -> list[str]:
+        """All of it for people."""
+        if self.problems:
+            return [*self.problems, "The configuration that runs is still the old one"]
+        told = list(self.changes) or ["Nothing has changed"]
+        return [*told, f"These keys need a restart: {', '.join(self.restart)}"] if self.restart else told
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +110,11 @@ class View:
     audit: Audit
     addresses: Sequence[str] = ()
     """Those of the page itself, with the base path and a slash at the end."""
-    check: Check | None = None
-    """None: no password is configured."""
+    password: Callable[[], Check | None] = lambda: None
+    """What checks a password; None while none is configured."""
     reload: Reload | None = None
+    reading: Callable[[], Reading | None] = lambda: None
+    """What came of the last time that the configuration was read; None when that was at the start."""
     sandbox: Sequence[str] = field(default_factory=tuple)
     """What to tell about the stand-in provider, when there is one."""
     received: Callable[[], Sequence[Mapping[str, Any]]] | None = None
@@ -98,6 +123,11 @@ class View:
     wake: Callable[[], None] = lambda: None
     """Delivery is to look into the queue: somebody changed it."""
     stopping: Callable[[], bool] = lambda: False
+
+    @property
+    def check(self) -> Check | None:
+        """What checks a password now; None: no password is configured."""
+        return self.password()
 
     def print_link(self) -> None:
         """Write a new one-time link into the log."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from relay.delivery import HOUSEKEEPING
+from relay.delivery.housekeeping import HOUSEKEEPING
 from relay.spool import LEASE
 from tests.delivery.test_delivery import works
 from tests.support.upstream import SENT, ScriptedUpstream

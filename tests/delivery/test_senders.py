@@ -58,6 +58,7 @@ class Senders(Works):
     def __init__(self, spool: CountingSpool, delivery: Delivery, clock: FakeClock, ways: "Ways") -> None:
         super().__init__(spool, delivery, clock)
         self.ways, self.answers, self.make = ways.made, ways.answers, ways.make
+        self.all_ways = ways
 
     async def mail(self, sender: str, account: str = "people") -> str:
         return await put(self.spool, submission(account=account, sender=sender, now=self.clock.time()))
@@ -72,6 +73,16 @@ class Senders(Works):
             await self.stillness()
 
 
+def people(ways: Ways, concurrency: int = 2) -> ByMailbox:
+    """The account."""
+    return ByMailbox(
+        *("people", PEOPLE, ways.make),
+        acts_as=ActsAs.SENDER,
+        identity_of=lambda mailbox: replace(PEOPLE, mailbox=mailbox),
+        concurrency=concurrency,
+    )
+
+
 @contextlib.asynccontextmanager
 async def senders(
     folder: Path, rates: Sequence[Rate] = (), fallbacks: Fallbacks | None = None, **others: ScriptedUpstream
@@ -83,13 +94,7 @@ async def senders(
     await spool.hold_unknown(["people", *others], ACTING)
     ledger = Ledger(database, clock)
     ways = Ways()
-    people = ByMailbox(
-        *("people", PEOPLE, ways.make),
-        acts_as=ActsAs.SENDER,
-        identity_of=lambda mailbox: replace(PEOPLE, mailbox=mailbox),
-        concurrency=2,
-    )
-    upstreams: dict[str, Upstream] = {"people": people, **others}
+    upstreams: dict[str, Upstream] = {"people": people(ways), **others}
     delivery = Delivery(
         *(spool, upstreams),
         retry=RETRY,
@@ -259,7 +264,7 @@ async def test_mail_that_waits_follows_the_configuration(tmp_path: Path) -> None
         await at.delivery.stop(0)
         await at.mail("Ann@X.org")
         assert set(await at.spool.heads(["people"])) == {Queue("people", ANN)}
-        await at.spool.hold_unknown(["people"])
+        await at.spool.hold_unknown(["people"], {})
         assert set(await at.spool.heads(["people"])) == {Queue("people")}
         await at.spool.hold_unknown(["people"], ACTING)
         (head,) = await at.spool.heads(["people", "office"])

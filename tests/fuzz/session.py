@@ -206,7 +206,8 @@ class Sessions:
 
     async def _talk(self, name: str, pieces: Sequence[bytes]) -> bytes:
         line = _Line()
-        begin = self._servers[name]._factory(None)
+        server = self._servers[name]
+        begin = server._factory(server._parts, None)
         session = cast("Any", begin())
         session.connection_made(line)
         for piece in pieces:

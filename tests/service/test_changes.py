@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relay import config
 from relay.config import Settings
-from relay.service.changes import Snapshot, fingerprint, need_restart, watched
+from relay.service.changes import Snapshot, fingerprint, in_force, need_restart, shut_out, watched
 
 BASE = """\
 state_folder = "state"
@@ -65,34 +65,81 @@ def test_absent_and_present_differ(tmp_path: Path) -> None:
 def test_an_account_changes_with_its_settings_or_its_files(tmp_path: Path, authority: Callable[[str], None]) -> None:
     authority("one")
     before = Snapshot.of(loaded(tmp_path))
-    assert before.same_account("smart", Snapshot.of(loaded(tmp_path)))
+    assert before.same("accounts", "smart", Snapshot.of(loaded(tmp_path)))
     (tmp_path / "password").write_text("second", encoding="utf-8")
-    assert before.same_account("smart", Snapshot.of(config.load(tmp_path / "relay.toml", {})))
+    assert not before.same("accounts", "smart", Snapshot.of(config.load(tmp_path / "relay.toml", {})))
     authority("two")
     renewed = Snapshot.of(loaded(tmp_path))
-    assert not before.same_account("smart", renewed)
-    assert before.same_account("bin", renewed)
+    assert not before.same("accounts", "smart", renewed)
+    assert before.same("accounts", "bin", renewed)
     moved = Snapshot.of(loaded(tmp_path, BASE.replace("smtp.example.com", "mx.example.com")))
-    assert not renewed.same_account("smart", moved)
+    assert not renewed.same("accounts", "smart", moved)
     gone = Snapshot.of(loaded(tmp_path, BASE.replace("accounts.bin", "accounts.basket")))
-    assert not renewed.same_account("bin", gone)
-    assert not renewed.same_account("basket", gone)
+    assert not renewed.same("accounts", "bin", gone)
+    assert not renewed.same("accounts", "basket", gone)
 
 
-def test_what_cannot_change_is_named_as_administrators_know_it(
-    tmp_path: Path, authority: Callable[[str], None]
-) -> None:
+def test_tokens_stay_where_only_the_pace_is_another(tmp_path: Path, authority: Callable[[str], None]) -> None:
+    authority("one")
+    before = Snapshot.of(loaded(tmp_path))
+    slower = BASE.replace('password_file = "password"', 'password_file = "password"\nrate = ["5 messages/1m"]')
+    after = Snapshot.of(loaded(tmp_path, slower))
+    assert before.same_tokens("smart", after)
+    assert not before.same("accounts", "smart", after)
+    assert not before.same_tokens("nobody", after)
+
+
+def test_what_has_changed_is_told_by_its_name(tmp_path: Path, authority: Callable[[str], None]) -> None:
+    authority("one")
+    before = Snapshot.of(loaded(tmp_path))
+    assert before.changes(Snapshot.of(loaded(tmp_path))) == []
+    text = BASE.replace("accounts.bin", "accounts.basket").replace('password = "x"', 'password = "y"')
+    text += '[queue]\nmax_age = "1d"\n[listeners.inside]\nbind = ["127.0.0.1:2526"]\n'
+    assert before.changes(Snapshot.of(loaded(tmp_path, 'hostname = "other.example.com"\n' + text))) == [
+        "listeners.inside is new",
+        "listeners.default is removed",
+        "clients.app has changed",
+        "accounts.basket is new",
+        "accounts.bin is removed",
+        "queue.max_age has changed",
+        "hostname has changed",
+    ]
+
+
+def test_who_has_to_show_himself_anew(tmp_path: Path, authority: Callable[[str], None]) -> None:
+    authority("one")
+    before = loaded(tmp_path)
+    assert shut_out(before, loaded(tmp_path, BASE.replace('senders = ["*"]', 'senders = ["a@x.org"]'))) == frozenset()
+    assert shut_out(before, loaded(tmp_path, BASE.replace('password = "x"', 'password = "y"'))) == {"app"}
+    assert shut_out(before, loaded(tmp_path, BASE.replace("clients.app", "clients.web"))) == {"app"}
+
+
+def test_what_cannot_change_is_named_and_stays(tmp_path: Path, authority: Callable[[str], None]) -> None:
     authority("one")
     before = loaded(tmp_path)
     assert need_restart(before, before) == []
     text = BASE.replace('"state"', '"elsewhere"') + '\n[web]\nbind = ["127.0.0.1:8026"]\n[http]\ntimeout = "9s"\n'
-    assert need_restart(before, loaded(tmp_path, text)) == ["state_folder", "queue.database", "[http]", "[web]"]
+    after = loaded(tmp_path, text)
+    assert need_restart(before, after) == ["state_folder", "http.timeout", "web.bind"]
+    used = in_force(before, after)
+    assert need_restart(before, used) == []
+    assert (used.state_folder, used.http, used.web.bind) == (before.state_folder, before.http, before.web.bind)
     assert need_restart(before, loaded(tmp_path, BASE + '\n[queue]\nmax_age = "1d"\n')) == []
+    database = loaded(tmp_path, BASE + f'\n[queue]\ndatabase = "sqlite:///{tmp_path}/other.db"\n')
+    assert need_restart(before, database) == ["queue.database"]
+    assert in_force(before, database).database_file == before.database_file
 
 
-def test_files_folders_and_certificates_are_watched(tmp_path: Path, authority: Callable[[str], None]) -> None:
+def test_a_certificate_that_the_relay_makes_stays_in_its_folder(tmp_path: Path) -> None:
+    text = '[listeners.default]\nbind = ["127.0.0.1:0"]\ntls = "starttls"\ncertificate = "self-signed"\n'
+    before = loaded(tmp_path, f'state_folder = "one"\n{text}')
+    after = in_force(before, loaded(tmp_path, f'state_folder = "two"\n{text}'))
+    assert after.listeners["default"] == before.listeners["default"]
+
+
+def test_files_folders_and_secrets_are_watched(tmp_path: Path, authority: Callable[[str], None]) -> None:
     authority("one")
     (tmp_path / "more").mkdir()
     (tmp_path / "more" / "a.toml").write_text('[accounts.extra]\nprovider = "fail"\n', encoding="utf-8")
     found = watched(loaded(tmp_path))
-    assert set(found) == {tmp_path / name for name in ("relay.toml", "more", "more/a.toml", "ca.pem")}
+    assert found == {tmp_path / name for name in ("relay.toml", "more", "more/a.toml", "ca.pem", "password")}

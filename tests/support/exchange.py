@@ -16,8 +16,7 @@ from relay.limits import Ledger
 from relay.model import Clock
 from relay.sandbox import Sandbox, SandboxSettings
 from relay.service import serve_http
-from relay.service.running import upstreams_of
-from relay.service.tokens import tokens_of
+from relay.service.exits import ExitMaker
 from relay.spool import Spool
 from tests.support import stored
 
@@ -88,11 +87,11 @@ async def delivering(folder: Path, running: Sandbox, text: str, clock: Clock) ->
     made = settings(folder, text)
     http = HttpClient(DefaultSettings(ca_file=running.ca_file))
     database = SqliteDatabase(folder / "relay.db")
-    tokens = tokens_of(made, http, clock, stored.store(database, folder))
+    exits = ExitMaker(http, clock, stored.store(database, folder)).make(made)
+    tokens, upstreams = exits.tokens, exits.upstreams
     spool = Spool(database, folder, clock=clock)
     await spool.open()
     await spool.hold_unknown(list(made.accounts), acting(made))
-    upstreams = upstreams_of(made, tokens, http, clock)
     ledger = Ledger(database, clock)
     delivery = Delivery(
         spool,

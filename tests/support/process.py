@@ -93,6 +93,15 @@ class RelayProcess:
         self._process.send_signal(signal.SIGTERM)
         return self.wait()
 
+    def hang_up(self, count: int = 1) -> dict[str, Any]:
+        """SIGHUP, and wait until the configuration was read again, for the `count`-th time that it can be used."""
+        self._process.send_signal(signal.SIGHUP)
+        return self.wait_for("reloaded", count)
+
+    def signal(self, number: int) -> None:
+        """Send any other signal."""
+        self._process.send_signal(number)
+
     def wait(self) -> int:
         code = self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)

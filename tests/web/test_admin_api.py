@@ -174,5 +174,30 @@ def test_work_is_begun_and_watched(running: Running) -> None:
     assert post(running, "/accounts/office/refresh", {})["expires_at"]
 
 
-def test_a_relay_that_cannot_read_anew_says_so(running: Running) -> None:
-    assert "restart" in post(running, "/reload", {}, 501)["error"]
+def test_the_configuration_is_read_again(running: Running) -> None:
+    file = running.at.folder / "relay.toml"
+    good = file.read_text()
+    try:
+        file.write_text(f"{good}\ncolour = 1\n")
+        told = post(running, "/reload", {}, 422)
+        assert any("colour" in problem for problem in told["problems"])
+        assert get(running, "/configuration")["last_reading"]["problems"] == told["problems"]
+        assert get(running, "/health")["configuration"] == {"good": False}
+        assert "relay_configuration_good 0.0" in running.browser.get("/metrics").text
+        page = running.browser.post("/configuration/reload").text
+        assert "cannot be used; the old one stays" in page
+        assert "colour" in page
+        assert "cannot be used" in running.browser.get("/overview").text
+        assert running.browser.get("/readyz").status_code == 200
+    finally:
+        file.write_text(good.replace('bind = ["127.0.0.1:0"]', 'bind = ["127.0.0.1:0"]\nbase_path = "/below"', 1))
+    told = post(running, "/reload", {})
+    assert (told["problems"], told["restart"]) == ([], ["web.base_path"])
+    assert "need a restart: web.base_path" in " ".join(told["result"])
+    assert "web.base_path" in running.browser.get("/configuration").text
+    file.write_text(good)
+    page = running.browser.post("/configuration/reload").text
+    assert "The configuration was read again." in page
+    assert "cannot be used" not in page
+    assert "relay_configuration_good 1.0" in running.browser.get("/metrics").text
+    assert "reload" in [one["what"] for one in get(running, "/changes")["changes"]]

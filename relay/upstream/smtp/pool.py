@@ -46,7 +46,6 @@ class Pool:
         self._leaving: set[asyncio.Task[None]] = set()
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
-        self._left = False
 
     @property
     def idle(self) -> int:
@@ -112,9 +111,7 @@ class Pool:
             self.dismiss(self._idle.pop())
         if self._leaving:
             await asyncio.wait(self._leaving)
-        if not self._left:
-            self._left = True
-            self._siblings.leave(self)
+        self._siblings.leave(self)
 
     def _is_over(self, connection: Connection) -> bool:
         now = self._clock.monotonic()

@@ -28,17 +28,16 @@ class Siblings:
     """
 
     def __init__(self) -> None:
-        self._limit = 0
-        self._pools: list[KeepsConnections] = []
+        self._pools: dict[KeepsConnections, int] = {}
+        """With the number of connections that each asks for."""
         self._in_use = 0
+
+    def join(self, pool: KeepsConnections, size: int) -> None:
+        self._pools[pool] = size
 
     def leave(self, pool: KeepsConnections) -> None:
         """It keeps nothing any more."""
-        self._pools.remove(pool)
-
-    def join(self, pool: KeepsConnections, size: int) -> None:
-        self._pools.append(pool)
-        self._limit = max(self._limit, size)
+        self._pools.pop(pool, None)
 
     @contextlib.contextmanager
     def using_one(self) -> Iterator[None]:
@@ -51,7 +50,8 @@ class Siblings:
 
     async def make_room(self) -> None:
         """Before a connection is opened: close kept ones until all together are within the limit."""
-        while self._in_use + sum(pool.idle for pool in self._pools) > self._limit:
+        limit = max(self._pools.values(), default=0)
+        while self._pools and self._in_use + sum(pool.idle for pool in self._pools) > limit:
             keeper = max(self._pools, key=lambda pool: pool.idle)
             if not keeper.idle:
                 return

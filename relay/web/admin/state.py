@@ -9,9 +9,9 @@ from relay import __version__
 from relay.config import values
 from relay.metrics.traffic import KINDS
 from relay.web.admin.operation import Operation, moment
-from relay.web.gate import visitor
+from relay.web.gate import Visitor, visitor
 from relay.web.sink.asking import Refused
-from relay.web.view import View
+from relay.web.view import Reading, View
 
 
 class StateOperations:
@@ -36,11 +36,13 @@ class StateOperations:
         troubles, overview = list(await view.troubles()), await view.spool.overview()
         untold, unsent = await view.unreported()
         last = view.traffic.columns(3600, 1)[0]
+        reading = view.reading()
         states = ("queued", "active", "held", "failed", "corrupt", "sent")
         return JSONResponse(
             {
                 "ready": not troubles,
                 "troubles": troubles,
+                "configuration": {"good": reading is None or not reading.problems},
                 "version": __version__,
                 "started_at": moment(view.started_at),
                 "listening": list(view.listening),
@@ -76,7 +78,9 @@ class StateOperations:
         """Never a secret's value."""
         settings = self._view.settings()
         found = [{"key": one.key, "value": one.value, "origin": one.origin} for one in values(settings)]
-        return JSONResponse({"values": found, "warnings": list(settings.warnings)})
+        reading = self._view.reading()
+        last = _reading(reading) if reading is not None else None
+        return JSONResponse({"values": found, "warnings": list(settings.warnings), "last_reading": last})
 
     async def changes(self, _request: Request) -> Response:
         """The newest first."""
@@ -87,13 +91,34 @@ class StateOperations:
         return JSONResponse({"changes": told})
 
     async def reload(self, request: Request) -> Response:
-        """What came of it, as sentences."""
-        if self._view.reload is None:
+        """What came of it: 422 with every problem when the configuration cannot be used."""
+        reading = await reloaded(self._view, visitor(request))
+        if reading is None:
             raise Refused(501, "this relay reads its configuration when it starts: restart it")
-        lines = list(await self._view.reload())
-        who = visitor(request)
-        self._view.audit.note(who.name, who.peer, "reload", "configuration", "; ".join(lines) or "nothing changed")
-        return JSONResponse({"result": lines})
+        told = _reading(reading)
+        if reading.problems:
+            return JSONResponse({"error": "; ".join(reading.problems), **told}, 422)
+        return JSONResponse(told)
+
+
+async def reloaded(view: View, who: Visitor) -> Reading | None:
+    """Read the configuration again for somebody; None where it cannot be."""
+    if view.reload is None:
+        return None
+    reading = await view.reload("the administration")
+    view.audit.note(who.name, who.peer, "reload", "configuration", "; ".join(reading.lines))
+    return reading
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "at": moment(reading.at),
+        "why": reading.why,
+        "changes": list(reading.changes),
+        "problems": list(reading.problems),
+        "restart": list(reading.restart),
+        "result": reading.lines,
+    }
 
 
 def _client(name: str, one: Any, did: Any) -> dict[str, Any]:

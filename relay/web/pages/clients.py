@@ -5,7 +5,9 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from relay.config import values
+from relay.web.admin.state import reloaded
 from relay.web.frame import Frame
+from relay.web.gate import visitor
 
 
 class Clients:
@@ -19,7 +21,18 @@ class Clients:
         return [
             Route("/clients", self.listing, methods=["GET"]),
             Route("/configuration", self.configuration, methods=["GET"]),
+            Route("/configuration/reload", self.reload, methods=["POST"]),
         ]
+
+    async def reload(self, request: Request) -> Response:
+        """Read the configuration again; what came of it is told on the page behind it."""
+        reading = await reloaded(self._view, visitor(request))
+        if reading is None:
+            return self._frame.done("/configuration", "This relay has to be restarted for that.", good=False)
+        if reading.problems:
+            text = "The configuration cannot be used; the old one stays."
+            return self._frame.done("/configuration", text, good=False, lines=reading.problems)
+        return self._frame.done("/configuration", "The configuration was read again.", lines=reading.lines)
 
     async def listing(self, request: Request) -> Response:
         """Each client with what it did since the start, then the last refusals."""
@@ -40,5 +53,11 @@ class Clients:
             if text.lower() in one.key.lower() and not (written and not text and one.origin == "default")
         ]
         return await self._frame.page(
-            request, "configuration.html", found=found, text=text, written=written, settings=settings
+            request,
+            "configuration.html",
+            found=found,
+            text=text,
+            written=written,
+            settings=settings,
+            reading=self._view.reading(),
         )

@@ -1,7 +1,7 @@
 """What the routes of the sink work with, handed in by the service."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from relay.model import Clock
@@ -14,7 +14,7 @@ Check = Callable[[str, str, str], Awaitable[bool | None]]
 """(user name, password, peer address): whether the password is right; None when too many are being checked."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Plane:
     """The sink as its API sees it. Sizes in octets, times in seconds.
 
@@ -39,3 +39,9 @@ class Plane:
     is_open: bool = False
     base_path: str = ""
     """How addresses begin: "" or "/mail"."""
+
+    def use(self, other: "Plane") -> None:
+        """Be as `other` from now on: the configuration has changed."""
+        for each in fields(self):
+            if each.name != "started_at":
+                setattr(self, each.name, getattr(other, each.name))

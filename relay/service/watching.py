@@ -1,0 +1,53 @@
+"""Looks at the files of the configuration every few seconds: what has changed is read, once nobody writes it any more.
+
+By content, not by time: a file that is written anew with the same text, a link that is exchanged (Kubernetes), a clock
+that jumps make no difference.
+"""
+
+import asyncio
+from pathlib import Path
+
+from relay import log
+from relay.model import Clock
+from relay.service.changes import contents
+from relay.service.reload import Reloader
+
+EVERY = 5.0
+SETTLES = 1.0
+"""Seconds for which changed files have to stay as they are: several are often exchanged one after the other."""
+CHANGED_FILES = "changed files"
+
+
+class Watch:
+    """Reloads when files have changed; while the configuration is broken also when anything else may have mended it."""
+
+    def __init__(self, reloader: Reloader, clock: Clock) -> None:
+        self._reloader = reloader
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Look again and again until cancelled."""
+        while True:
+            await self._clock.sleep(EVERY)
+            try:
+                await self.look()
+            except Exception as error:  # noqa: BLE001 (whatever is wrong here, the mail goes on)
+                log.internal_error("the changed configuration could not be read; it is tried again", error)
+
+    async def look(self) -> None:
+        """One look."""
+        known = self._reloader.looked
+        now = await asyncio.to_thread(contents, known)
+        if now != known:
+            now = await self._settled(now)
+        if now != known or self._reloader.is_broken:
+            # A file that is missing can be anywhere, another program can have had the port.
+            await self._reloader.reload(CHANGED_FILES, again=now != known)
+
+    async def _settled(self, now: dict[Path, bytes]) -> dict[Path, bytes]:
+        while True:
+            await self._clock.sleep(SETTLES)
+            later = await asyncio.to_thread(contents, now)
+            if later == now:
+                return now
+            now = later
