@@ -36,13 +36,14 @@ class Watch:
 
     async def look(self) -> None:
         """One look."""
-        known = self._reloader.looked
-        now = await asyncio.to_thread(contents, known)
-        if now != known:
+        now = await asyncio.to_thread(contents, self._reloader.looked)
+        if now != self._reloader.looked:
             now = await self._settled(now)
-        if now != known or self._reloader.is_broken:
+        known = self._reloader.looked  # by now: somebody may have asked for the same change meanwhile
+        news = any(held != known.get(path, held) for path, held in now.items())
+        if news or self._reloader.is_broken:
             # A file that is missing can be anywhere, another program can have had the port.
-            await self._reloader.reload(CHANGED_FILES, again=now != known)
+            await self._reloader.reload(CHANGED_FILES, again=news)
 
     async def _settled(self, now: dict[Path, bytes]) -> dict[Path, bytes]:
         while True:

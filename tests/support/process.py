@@ -96,7 +96,7 @@ class RelayProcess:
     def hang_up(self, count: int = 1) -> dict[str, Any]:
         """SIGHUP, and wait until the configuration was read again, for the `count`-th time that it can be used."""
         self._process.send_signal(signal.SIGHUP)
-        return self.wait_for("reloaded", count)
+        return self.wait_for("reloaded", count, why="SIGHUP")
 
     def signal(self, number: int) -> None:
         """Send any other signal."""
