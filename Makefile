@@ -31,7 +31,7 @@ help:
 run: $(VENV)/.run
 	@exec $(BIN)/relay serve --sandbox
 
-test: check left-out $(VENV)/.mailpit
+test: check left-out $(VENV)/.mailpit $(VENV)/.fuzz-api
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 check: $(VENV)/.test

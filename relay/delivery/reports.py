@@ -12,8 +12,8 @@ from relay.model import Clock, DsnWishes, Envelope, Origin
 from relay.policy.reports import ReportRules, Route
 from relay.spool import Submission
 from relay.spool.debts import Debt, Outstanding
+from relay.spool.endings import EXPIRED
 from relay.spool.reporting import Reports
-from relay.spool.rows import EXPIRED
 
 MOST_AN_HOUR = 20
 """Reports to one address: an application that has run wild must not fill the mailbox of who has to mend it."""

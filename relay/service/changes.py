@@ -12,6 +12,8 @@ from pathlib import Path
 from relay.config import Client, Secret, Settings
 from relay.config.settings import Table
 
+_OF_QUEUE = ("database", "max_bytes_in_memory")
+"""What the whole of delivery and listeners stands on."""
 _MOST_OCTETS = 1024 * 1024
 _NAMED = ("listeners", "clients", "accounts")
 _TABLES = ("queue", "sink", "web", "log", "alerts")
@@ -156,8 +158,7 @@ class Snapshot:
 def need_restart(old: Settings, new: Settings) -> list[str]:
     """The keys with other values that a running relay cannot take: what it stands on."""
     found = ["state_folder"] if old.state_folder != new.state_folder else []
-    if old.queue.database != new.queue.database:
-        found.append("queue.database")
+    found += [f"queue.{key}" for key in _OF_QUEUE if getattr(old.queue, key) != getattr(new.queue, key)]
     for name in ("http", "store"):
         mine, theirs = getattr(old, name), getattr(new, name)
         found += [f"{name}.{key}" for key in type(mine).model_fields if getattr(mine, key) != getattr(theirs, key)]
@@ -175,7 +176,7 @@ def in_force(old: Settings, new: Settings) -> Settings:
     return new.model_copy(
         update={
             "state_folder": old.state_folder,
-            "queue": new.queue.model_copy(update={"database": old.queue.database}),
+            "queue": new.queue.model_copy(update={key: getattr(old.queue, key) for key in _OF_QUEUE}),
             "http": old.http,
             "store": old.store,
             "web": new.web.model_copy(update=web),

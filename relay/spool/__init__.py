@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from relay import log, metrics
 from relay.database import Connection, Database
 from relay.model import Clock, MemoryBody, Results
-from relay.spool import capacity, debts, diversion, dsn, due, history, parts, queues, rows
+from relay.spool import capacity, debts, diversion, dsn, due, endings, history, parts, queues, rows
 from relay.spool.capacity import Limits
 from relay.spool.courier import Courier, Nobody
 from relay.spool.diversion import Moved, Revise
@@ -284,8 +284,8 @@ class Spool(Housekeeping):
         # Nobody waits for most results: they share the commit of the next message that comes.
         patience = 0.0 if waiter is not None else _RESULTS_WAIT
         try:
-            state = await self._write(lambda connection: rows.finish(connection, claim, settled), patience=patience)
-        except rows.LeaseLost:
+            state = await self._write(lambda connection: endings.finish(connection, claim, settled), patience=patience)
+        except endings.LeaseLost:
             return None
         if state == "sent" and isinstance(claim.message.body, FileBody):
             await self._unlink([claim.message.id])

@@ -10,7 +10,7 @@ from typing import TypeVar
 from relay import log, metrics
 from relay.database import Connection, Database, StorageError
 from relay.model import Clock
-from relay.spool import capacity, history, jumps, pruning, rows
+from relay.spool import capacity, endings, history, jumps, pruning, rows
 from relay.spool.capacity import Capacity, Limits
 from relay.spool.courier import Courier, Nobody
 from relay.spool.mailboxes import Acting, Mailboxes, sort_in
@@ -42,7 +42,7 @@ class Housekeeping:
     async def expire(self) -> int:
         """Fail what has waited longer than its `max_age`; how many that were."""
         now = self._clock.time()
-        expired = await self._write(lambda connection: rows.expire(connection, now))
+        expired = await self._write(lambda connection: endings.expire(connection, now))
         for message_id, account, reason in expired:
             metrics.FAILED.labels(account, "expired").inc()
             log.spool.message_expired(message_id, account, reason)

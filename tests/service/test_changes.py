@@ -127,6 +127,8 @@ def test_what_cannot_change_is_named_and_stays(tmp_path: Path, authority: Callab
     assert need_restart(before, loaded(tmp_path, BASE + '\n[queue]\nmax_age = "1d"\n')) == []
     database = loaded(tmp_path, BASE + f'\n[queue]\ndatabase = "sqlite:///{tmp_path}/other.db"\n')
     assert need_restart(before, database) == ["queue.database"]
+    memory = loaded(tmp_path, BASE + '\n[queue]\nmax_bytes_in_memory = "64MiB"\n')
+    assert need_restart(before, memory) == ["queue.max_bytes_in_memory"]
     assert in_force(before, database).database_file == before.database_file
 
 

@@ -1,7 +1,7 @@
 """Both APIs, asked by schemathesis for what their documents say and for what they do not: nothing breaks inside.
 
-`make fuzz-api` installs it and asks for minutes; without it these tests are left out. Whether each field of a request
-is held to its schema is not looked at: the sink takes null for "not given", as Mailpit does.
+`make test` installs it and asks for seconds, `make fuzz-api` for minutes; without it these tests are left out. Whether
+each field of a request is held to its schema is not looked at: the sink takes null for "not given", as Mailpit does.
 """
 
 import os
@@ -20,7 +20,7 @@ from tests.web.test_mail_page import PAGE, mail
 from tests.web.test_mail_page import send as send_to_sink
 
 PROGRAM = Path(os.environ.get("SCHEMATHESIS") or ROOT / ".venv" / "fuzz-api" / "bin" / "schemathesis")
-SECONDS = int(os.environ.get("FUZZ_SECONDS") or 20)
+SECONDS = int(os.environ.get("FUZZ_SECONDS") or 8)
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,"
     "response_schema_conformance,unsupported_method,allow_header_conformance,ignored_auth"
