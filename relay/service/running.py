@@ -65,6 +65,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     os.umask(0o077)  # whatever is written here is nobody else's: queue, log, sandbox
     _raise_file_limit()
     gc.freeze()
+    garbage.keep_large_blocks_apart()
     gc.set_threshold(10_000, 20, 20)
     if sys.platform == "win32":
         asyncio.run(main)

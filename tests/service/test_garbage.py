@@ -3,7 +3,12 @@
 import asyncio
 import contextlib
 import gc
+import platform
+import subprocess
+import sys
 import weakref
+
+import pytest
 
 from relay.service import garbage
 from tests.support.clock import FakeClock
@@ -33,3 +38,30 @@ async def test_an_ended_connection_is_let_go() -> None:
         task.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await task
+
+
+LARGE_BLOCKS = """
+import ctypes
+from relay.service.garbage import keep_large_blocks_apart
+
+class Mallinfo(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_int) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks".split()]
+    _fields_ += [("fordblks", ctypes.c_int), ("keepcost", ctypes.c_int)]
+
+library = ctypes.CDLL(None)
+library.mallinfo.restype = Mallinfo
+if {apart}:
+    keep_large_blocks_apart()
+bytearray(1_000_000)  # once one has been freed, those of its size go among the small ones
+before = library.mallinfo().hblks
+held = bytearray(300_000)
+print(library.mallinfo().hblks - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own habit")
+@pytest.mark.parametrize(("apart", "own_pages"), [(True, 1), (False, 0)])
+def test_large_blocks_have_pages_of_their_own(apart: bool, own_pages: int) -> None:
+    program = LARGE_BLOCKS.format(apart=apart)
+    done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
+    assert int(done.stdout) == own_pages
