@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks import soak
 from benchmarks.__main__ import main
 from tests.support.source import ROOT
 
@@ -75,8 +76,9 @@ def test_an_unusable_size_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_options_of_the_readme_exist(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        main(["--help"])
+    for command in (main, soak.main):
+        with pytest.raises(SystemExit, match="0"):
+            command(["--help"])
     known = set(re.findall(r"--[a-z]+", capsys.readouterr().out))
     told = set(re.findall(r"--[a-z]+", (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")))
     assert "--pace" in told

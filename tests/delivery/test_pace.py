@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relay.config.rates import rate
 from relay.model import Priority
-from relay.sandbox import Sandbox
+from relay.sandbox import Fault, Sandbox
 from relay.spool import Spool, Submission
 from tests.delivery.test_delivery import works
 from tests.support.clock import FastClock
@@ -156,6 +156,7 @@ async def test_graph_is_asked_four_times_at_once_for_one_application(tmp_path: P
     async with sandbox(tmp_path, clock, more_mailboxes=others) as running:
         tables = [account(running, f"a{number}", one, via="graph") for number, one in enumerate(others)]
         text = CLIENT + 'account = "a0"\n' + "".join(tables)
+        running.faults.add(Fault(kind="slow", at="graph_taken", seconds=0.1))
         async with delivering(tmp_path, running, text, clock) as at:
             most = 0
 

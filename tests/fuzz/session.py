@@ -68,10 +68,29 @@ class Kept(NamedTuple):
     body: bytes
 
 
+class _Room:
+    """There is always room."""
+
+    troubles = ()
+
+    def refusal(self, _octets: int = 0) -> str:
+        return ""
+
+    def arrival(self) -> "_Room":
+        return self
+
+    def grow(self, _octets: int) -> str:
+        return ""
+
+    def end(self) -> None:
+        pass
+
+
 class _Spool:
     """Takes messages at once and keeps them in memory."""
 
     def __init__(self, folder: Path) -> None:
+        self.capacity = _Room()
         self.courier = Nobody()
         self.kept: list[Kept] = []
         self._folder = folder
