@@ -18,6 +18,19 @@ class StorageFullError(StorageError):
     """No room left on the device: the work was rolled back and can be tried again when there is room."""
 
 
+class Activity:
+    """Counts what comes in that may lead to a write soon: a commit waits for those who are still talking.
+
+    It does so for `patience` seconds at most.
+    """
+
+    __slots__ = ("heard", "patience")
+
+    def __init__(self, patience: float = 0.004) -> None:
+        self.heard = 0
+        self.patience = patience
+
+
 class Cursor(Protocol):
     """The part of a DB-API cursor (PEP 249) that we use."""
 

@@ -1,9 +1,11 @@
 """SQLite: one file, commits in groups, the fsync off the event loop.
 
-What is asked for in one turn of the event loop runs as one transaction, on the loop: statements take microseconds, and
-handing each to a thread costs more than it does. Only the commit, which waits for the disk, has a thread; what arrives
-meanwhile forms the next batch and shares the next fsync, and nothing waits on purpose. Reads have connections of their
-own and, in WAL mode, never wait for a write; those that may take longer have a thread, too.
+What is asked for together runs as one transaction, on the loop: statements take microseconds, and handing each to a
+thread costs more than it does. Only the commit, which waits for the disk, has a thread; what arrives meanwhile forms
+the next batch and shares the next fsync. A batch begins when the event loop has nothing else to do, or after some
+milliseconds: the clients that it is busy with are about to ask for a commit too. So a busy relay makes a fifth of the
+commits, and nobody waits for an idle one. Reads have connections of their own and, in WAL mode, never wait for a write;
+those that may take longer have a thread, too.
 """
 
 import asyncio
@@ -11,13 +13,14 @@ import contextlib
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relay.database import Connection, Database, StorageError, StorageFullError, migrations
+from relay.database import Activity, Connection, Database, StorageError, StorageFullError, migrations
 
 T = TypeVar("T")
 
@@ -56,13 +59,17 @@ class SqliteDatabase(Database):
     """A database in the file `path`, for one event loop.
 
     `migrate` brings the schema up to date; without it (the commands, beside a running relay) a schema of another
-    version is an error. Raises StorageError when the file cannot be opened or is no database.
+    version is an error. Raises StorageError when the file cannot be opened or is no database. `activity` tells whether
+    anybody is talking who may soon write, too.
     """
 
     now = "((julianday('now') - 2440587.5) * 86400.0)"
 
-    def __init__(self, path: Path, *, migrate: bool = True) -> None:
+    def __init__(self, path: Path, activity: Activity | None = None, *, migrate: bool = True) -> None:
         self._path = path
+        self._activity = activity or Activity()
+        self._heard = 0
+        self._gathering_since = 0.0
         if not migrate and not path.exists():
             raise StorageError(
                 f"there is no database {path}: start `relay serve` once, or name the configuration that it runs with "
@@ -105,7 +112,7 @@ class SqliteDatabase(Database):
         self._urgent = bool(self._waiting)
         if self._urgent and not self._busy and self._loop is not None:
             self._busy = True
-            self._loop.call_soon(self._begin)
+            self._gather()
 
     def _lose_patience(self) -> None:
         self._patience = None
@@ -157,7 +164,26 @@ class SqliteDatabase(Database):
             finally:
                 connection.execute("COMMIT")
 
-    # --- a batch's way: begin (loop), run (loop), commit (thread), settle (loop)
+    # --- a batch's way: gather, begin, run (loop), commit (thread), settle (loop)
+
+    def _gather(self) -> None:
+        """Let the loop look once what has come in before the batch begins."""
+        self._gathering_since = time.monotonic()
+        if self._loop is not None:
+            self._loop.call_soon(self._look_around)
+
+    def _look_around(self) -> None:
+        self._heard = self._activity.heard
+        if self._loop is not None:
+            self._loop.call_soon(self._begin_if_quiet)
+
+    def _begin_if_quiet(self) -> None:
+        """Begin, unless somebody has been heard in the turn of the loop since the last look."""
+        waited = time.monotonic() - self._gathering_since
+        if self._activity.heard != self._heard and waited < self._activity.patience:
+            self._look_around()
+        else:
+            self._begin()
 
     def _begin(self) -> None:
         try:
@@ -257,7 +283,7 @@ class SqliteDatabase(Database):
             job.error = job.error or error
             job.settle()
         if self._urgent:
-            self._begin()
+            self._gather()
         else:
             self._busy = False
 

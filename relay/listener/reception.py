@@ -7,7 +7,7 @@ from typing import Any
 
 from relay import log, metrics, mime
 from relay.config import Listener
-from relay.database import StorageError
+from relay.database import Activity, StorageError
 from relay.limits import Memory
 from relay.listener import repair
 from relay.listener.authentication import MailboxLogin, PasswordChecker
@@ -54,6 +54,8 @@ class Parts:
     """For each client that is recognised by access tokens: what verifies them."""
     visitors: VisitorBook = field(default_factory=VisitorBook)
     """Who came, and what they heard: for the page."""
+    activity: Activity = field(default_factory=Activity)
+    """What all clients send: a commit waits for those who talk."""
     memory: Memory = field(default_factory=Memory)
     """What all messages that arrive hold of it together."""
     conversations: Collection[str] = ()

@@ -63,6 +63,7 @@ class VisitorSession(CommandSession):
         self.greet()
 
     def data_received(self, data: bytes) -> None:
+        self._parts.activity.heard += 1
         if self._unheard:
             self._unheard = False
             if foreign.looks_foreign(data) and not self.tls:

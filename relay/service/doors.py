@@ -15,6 +15,7 @@ from typing import Protocol
 
 from relay import log
 from relay.config import Bind, SecretError, Settings
+from relay.database import Activity
 from relay.limits import Memory
 from relay.listener import Parts, Server, bind, tls_of
 from relay.listener.authentication import MailboxLogin, PasswordChecker
@@ -85,6 +86,7 @@ class Doors:
         rates: Rates,
         bearers_of: Callable[[Settings], Mapping[str, Bearer]],
         memory: Memory,
+        activity: Activity,
     ) -> None:
         self._spool = spool
         self._clock = clock
@@ -95,6 +97,7 @@ class Doors:
         self._rates = rates
         self._bearers_of = bearers_of
         self._memory = memory
+        self._activity = activity
         self._doors: dict[str, _Door] = {}
         self._leaving: dict[asyncio.Task[None], Server] = {}
 
@@ -121,6 +124,7 @@ class Doors:
                     visitors=self._visitors,
                     conversations=settings.log.conversations,
                     memory=self._memory,
+                    activity=self._activity,
                 )
                 wanted = _Wanted(name, parts, _tls_of(parts))
                 change.wanted.append(wanted)

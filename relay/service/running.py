@@ -14,7 +14,7 @@ from relay import log, oauth
 from relay.alerts import Radar
 from relay.config import Settings
 from relay.config.mailbox_users import acting
-from relay.database import Database, StorageError
+from relay.database import Activity, Database, StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
 from relay.delivery import Delivery, fallbacks_of, terms_of
@@ -110,6 +110,7 @@ class Service:
         self.visitors = VisitorBook()
         self.rates = Rates(self.clock)
         self.traffic = Traffic(self.clock.time)
+        self._activity = Activity()
         self.listening: list[str] = []
         """Where mail is taken, HOST:PORT."""
         self.pages: list[str] = []
@@ -159,7 +160,7 @@ class Service:
         lock = LockFile(settings.lock_file)
         lock.acquire()
         stack.callback(lock.release)
-        database = SqliteDatabase(file)
+        database = SqliteDatabase(file, self._activity)
         stack.push_async_callback(database.close)
         spool = await self._open_spool(stack, database)
         self.sink = sink = await self._open_sink(stack, database)
@@ -223,6 +224,7 @@ class Service:
             rates=self.rates,
             bearers_of=lambda settings: bearers_of(settings, http, self.clock),
             memory=memory_of(self.settings, "in", self.clock),
+            activity=self._activity,
         )
         await doors.open(self.settings, accounts.logins)
         self.reloader.parts.append(doors.part(accounts))

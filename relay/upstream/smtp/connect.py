@@ -132,7 +132,9 @@ class Connector:
         # Not isinstance: uvloop's transport for TLS has everything of asyncio.Transport but the name.
         transport = cast("asyncio.Transport", smtp.transport)
         wire = Wire(transport)
+        transport.pause_reading()  # a transport chooses how it reads when it begins to
         transport.set_protocol(wire)
+        transport.resume_reading()
         transport.set_write_buffer_limits(high=_BUFFER)
         session = transport.get_extra_info("ssl_object")
         address = transport.get_extra_info("peername") or ("?",)

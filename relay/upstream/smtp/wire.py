@@ -17,12 +17,17 @@ class BrokenError(Exception):
     """The connection is of no use any more; the text says what happened."""
 
 
-class Wire(asyncio.Protocol):
+_ROOM = 8 * 1024
+"""Octets that are read at once. Without a buffer of ours each read asks the system for 256 KiB and gives them back."""
+
+
+class Wire(asyncio.BufferedProtocol):
     """Our side of a connection whose transport is handed over open."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._loop = asyncio.get_running_loop()
+        self._buffer = memoryview(bytearray(_ROOM))
         self._reader = ReplyReader()
         self._replies: deque[Reply] = deque()
         self._due = 0
@@ -92,11 +97,14 @@ class Wire(asyncio.Protocol):
         await asyncio.wait([self._closed], timeout=seconds)
         self._transport.abort()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
         if self._fault:
             return
         try:
-            replies = self._reader.feed(data)
+            replies = self._reader.feed(bytes(self._buffer[:nbytes]))
         except ReplyError as error:
             self.abort(f"the server sent {error}")
             return
