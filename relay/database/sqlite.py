@@ -1,8 +1,9 @@
 """SQLite: one file, commits in groups, the fsync off the event loop.
 
 What is asked for together runs as one transaction, on the loop: statements take microseconds, and handing each to a
-thread costs more than it does. Only the commit, which waits for the disk, has a thread; what arrives meanwhile forms
-the next batch and shares the next fsync. A batch begins when the event loop has nothing else to do, or after some
+thread costs more than it does. The commit, which waits for the disk, has a thread where the disk takes its time; what
+arrives meanwhile forms the next batch and shares the next fsync. Where it takes less than the way to a thread and back,
+the commit stays on the loop, too. A batch begins when the event loop has nothing else to do, or after some
 milliseconds: the clients that it is busy with are about to ask for a commit too. So a busy relay makes a fifth of the
 commits, and nobody waits for an idle one. Reads have connections of their own and, in WAL mode, never wait for a write;
 those that may take longer have a thread, too.
@@ -26,7 +27,10 @@ T = TypeVar("T")
 
 _LARGEST_BATCH = 500
 _BUSY_SECONDS = 30
-_CHECKPOINT_PAGES = 8000
+QUICK = 0.0005
+"""Seconds: a commit after one that took less is not worth a thread."""
+_CHECKPOINT_PAGES = 2000
+"""Some hundred messages. While the log is growing each commit costs half as much again, for the file system's sake."""
 _LARGEST_LOG = 64 * 1024 * 1024
 """Octets of the write-ahead log that stay on the disk between two bursts."""
 _TIDY_PAGES = 500
@@ -60,14 +64,18 @@ class SqliteDatabase(Database):
 
     `migrate` brings the schema up to date; without it (the commands, beside a running relay) a schema of another
     version is an error. Raises StorageError when the file cannot be opened or is no database. `activity` tells whether
-    anybody is talking who may soon write, too.
+    anybody is talking who may soon write, too; `quick` is how many seconds a commit may hold up the event loop.
     """
 
     now = "((julianday('now') - 2440587.5) * 86400.0)"
 
-    def __init__(self, path: Path, activity: Activity | None = None, *, migrate: bool = True) -> None:
+    def __init__(
+        self, path: Path, activity: Activity | None = None, *, migrate: bool = True, quick: float = QUICK
+    ) -> None:
         self._path = path
         self._activity = activity or Activity()
+        self._quick = quick
+        self._disk_is_quick = False
         self._heard = 0
         self._gathering_since = 0.0
         if not migrate and not path.exists():
@@ -207,7 +215,10 @@ class SqliteDatabase(Database):
         if obstacle is not None or not (self._all_worked(batch) or self._each_worked(batch)):
             self._settle(batch, obstacle)
             return
-        self._in_thread(self._commit, lambda error: self._settle(batch, error))
+        if self._disk_is_quick:
+            self._settle(batch, _attempted(self._commit))
+        else:
+            self._in_thread(self._commit, lambda error: self._settle(batch, error))
 
     def _all_worked(self, batch: list[_Job]) -> bool:
         """Run all jobs; when one fails, nothing is left of any."""
@@ -250,11 +261,7 @@ class SqliteDatabase(Database):
         loop = self._loop
 
         def order() -> None:
-            error: BaseException | None = None
-            try:
-                work()
-            except BaseException as raised:  # noqa: BLE001 (it goes to whoever waits for the jobs)
-                error = raised
+            error = _attempted(work)
             with contextlib.suppress(RuntimeError):  # the loop has ended: nobody waits any more
                 if loop is not None:
                     loop.call_soon_threadsafe(then, error)
@@ -266,12 +273,14 @@ class SqliteDatabase(Database):
             order()
 
     def _commit(self) -> None:
+        since = time.perf_counter()
         with _told(self._path):
             try:
                 self._writer.execute("COMMIT")
             except sqlite3.Error:
                 self._roll_back()
                 raise
+        self._disk_is_quick = time.perf_counter() - since < self._quick
 
     def _roll_back(self) -> None:
         # A full disk may have rolled back already: then there is no transaction to end.
@@ -286,6 +295,15 @@ class SqliteDatabase(Database):
             self._gather()
         else:
             self._busy = False
+
+
+def _attempted(work: Callable[[], None]) -> BaseException | None:
+    """Do `work`; what it raised, for whoever waits for it."""
+    try:
+        work()
+    except BaseException as error:  # noqa: BLE001 (nothing is swallowed: it is raised where the work was asked for)
+        return error
+    return None
 
 
 def _rewrite_version(connection: Connection) -> None:
@@ -319,7 +337,6 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> No
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heeded before the first table exists
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
-    # A page that many messages change goes from the log into the file once, not every thousand pages.
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     steps = _migrations()
     version = connection.execute("PRAGMA user_version").fetchone()[0]

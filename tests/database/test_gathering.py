@@ -66,3 +66,14 @@ async def test_clients_who_never_stop_talking_hold_up_nobody(tmp_path: Path) -> 
         await database.write(noted(diary, "one"))
         await database.write(noted(diary, "two"))
     assert diary == ["one", "two"]
+
+
+async def test_where_the_disk_is_quick_a_commit_needs_no_thread(tmp_path: Path) -> None:
+    diary: list[str] = []
+    database = SqliteDatabase(tmp_path / "relay.db", quick=60)
+    await database.write(noted(diary, "one"))  # after it the disk is known
+    asked = database.write(noted(diary, "two"))
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert asked.done()
+    await database.close()
