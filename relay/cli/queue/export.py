@@ -44,6 +44,9 @@ def export(
     chosen = not selection.everything
     if bool(names) + chosen + everything != 1:
         raise click.UsageError("name messages, or choose them by filters, or write --all for all of them")
+    if target is not None and target.exists() and target.is_dir() is (form == "mbox"):
+        fits = "one file: name a file" if form == "mbox" else "a folder: name a folder, or a place for a new one"
+        raise click.BadParameter(f"{target} is there already, and {form} makes {fits}", param_hint="--to")
 
     async def main(queue: Administration, _settings: Settings) -> bool:
         found = await named(queue, names) if names else await queue.find(selection)

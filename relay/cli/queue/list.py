@@ -24,7 +24,12 @@ _EVERYTHING = 1_000_000_000
 @CONFIG
 @filters
 @click.option("--summary", "only_summary", is_flag=True, help="Only how old the waiting mail of each mailbox is.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest. Default: 50, with --json all.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _EVERYTHING),
+    metavar="NUMBER",
+    help="At most so many, the newest. Default: 50, with --json all.",
+)
 @JSON
 def list_messages(
     path: Path | None, selection: Selection, *, only_summary: bool, limit: int | None, as_json: bool
