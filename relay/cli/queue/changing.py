@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from relay.cli.common import fail
-from relay.cli.queue.selecting import TEXT, named, run
+from relay.cli.queue.selecting import named, run, text
 from relay.config import Settings
 from relay.log import clean
 from relay.spool.administration import Administration
@@ -18,7 +18,7 @@ from relay.spool.selection import Selection
 
 ALL = click.option("--all", "everything", is_flag=True, help="All messages, where no filter is given.")
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
-NAMES = click.argument("names", nargs=-1, type=TEXT, metavar="[ID | MESSAGE-ID]...")
+NAMES = click.argument("names", nargs=-1, type=text, metavar="[ID | MESSAGE-ID]...")
 
 _MOST_SHOWN = 20
 _MANY = 100

@@ -21,30 +21,24 @@ from relay.spool.selection import STATES, Selection
 T = TypeVar("T")
 
 
-class _Text(click.ParamType):
+def text(value: str) -> str:
     """What can be looked for in the database: text, not any octets that a shell lets through."""
-
-    name = "text"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Fail for an argument that is no UTF-8."""
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            self.fail(f"{clean(value)!r} is no UTF-8 text: no message has that", param, ctx)
-        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter(f'"{clean(value)}" is no UTF-8 text: no message has that') from None
+    return value
 
 
-TEXT = _Text()
 JSON = click.option("--json", "as_json", is_flag=True, help="For programs. Times are UTC.")
 
 _FILTERS = (
-    click.option("--account", default="", type=TEXT, metavar="NAME", help="Mail that leaves through this account."),
-    click.option("--client", default="", type=TEXT, metavar="NAME", help="Mail that came from this client."),
+    click.option("--account", default="", type=text, metavar="NAME", help="Mail that leaves through this account."),
+    click.option("--client", default="", type=text, metavar="NAME", help="Mail that came from this client."),
     click.option(
-        "--sender", default="", type=TEXT, metavar="ADDRESS", help="An address, @domain, or <> for the null sender."
+        "--sender", default="", type=text, metavar="ADDRESS", help="An address, @domain, or <> for the null sender."
     ),
-    click.option("--recipient", default="", type=TEXT, metavar="ADDRESS", help="An address or @domain."),
+    click.option("--recipient", default="", type=text, metavar="ADDRESS", help="An address or @domain."),
     click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Can be given several times."),
     click.option("--older", metavar="AGE", help="Received longer ago than that, like 30m or 2d."),
     click.option("--newer", metavar="AGE", help="Received within that time."),
