@@ -11,6 +11,7 @@ import click
 from relay.cli.common import fail
 from relay.cli.queue.selecting import named, run, text
 from relay.config import Settings
+from relay.database.lock import LockFile
 from relay.log import clean
 from relay.spool.administration import Administration
 from relay.spool.changes import Change, Changed
@@ -44,7 +45,8 @@ def change(
     if bool(names) + chosen + everything != 1:
         raise click.UsageError("name messages, or choose them by filters, or write --all for all of them")
 
-    async def main(queue: Administration, _settings: Settings) -> Changed:
+    async def main(queue: Administration, settings: Settings) -> Changed:
+        await queue.take_back(LockFile(settings.lock_file))
         found = await named(queue, names) if names else await queue.find(selection)
         if not yes and len(found) > 1:
             _ask(verbs[0], len(found))
