@@ -172,6 +172,16 @@ def heard(connection: Connection, *identifiers: str) -> None:
     connection.executemany("UPDATE message SET reported = 1, owed = 0 WHERE id = ?", names)
 
 
+def not_heard(connection: Connection, *identifiers: str) -> None:
+    """The client has gone before it heard of the failure of these messages: it is owed a report again."""
+    for identifier in identifiers:
+        row = connection.execute("SELECT seq FROM message WHERE id = ? AND reported = 1", (identifier,)).fetchone()
+        if row is not None:
+            connection.execute("UPDATE recipient SET told = 0 WHERE message = ? AND state = 'failed'", row)
+            connection.execute("UPDATE message SET reported = 0 WHERE seq = ?", row)
+            owe(connection, *row)
+
+
 def send_from(connection: Connection, seq: int, sender: str, mailbox: str, now: float) -> None:
     """Send a report that was refused with a null sender once more, with this one, through its mailbox."""
     connection.execute(
