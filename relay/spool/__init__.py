@@ -149,10 +149,10 @@ class Spool(Housekeeping):
         body: MemoryBody | FileBody = (
             FileBody(upload.path, upload.size, upload.dots) if upload.in_file else MemoryBody(upload.data, upload.dots)
         )
+        self.follow_clock()  # before a pause is asked about, which has to move with it
         direct = submission.direct and self.courier.reserve(submission.queue)
         now = self._clock.time()
         lease = rows.Lease(now + self.crash_delay, now + LEASE) if direct else None
-        self.follow_clock()
         written = asyncio.ensure_future(
             self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
         )
