@@ -193,12 +193,15 @@ def send_from(connection: Connection, seq: int, sender: str, mailbox: str, now: 
     connection.execute("UPDATE recipient SET state = 'pending' WHERE message = ? AND state = 'failed'", (seq,))
 
 
-def reports_to(connection: Connection, address: str, since: float) -> int:
-    """How many reports were written to `address` since then."""
+def reports_to(connection: Connection, address: str, since: float, now: float) -> int:
+    """How many reports were written to `address` since then.
+
+    Those of a later time were written before the clock was set back: they would silence the relay until it comes.
+    """
     count: int = connection.execute(
-        """SELECT count(*) FROM message WHERE kind = 'report' AND received_at > ?
+        """SELECT count(*) FROM message WHERE kind = 'report' AND received_at > ? AND received_at <= ?
            AND EXISTS (SELECT 1 FROM recipient WHERE message = seq AND lower(address) = ?)""",
-        (since, address.lower()),
+        (since, now, address.lower()),
     ).fetchone()[0]
     return count
 

@@ -93,6 +93,9 @@ def queue(folder: Path, *arguments: str) -> Any:
         (("--newer", "30m"), 1),
         (("--older", "30m", "--client", "erp"), 0),
         (("--limit", "3"), 3),
+        (("<invoice@erp>",), 1),
+        (("invoice@erp", "--account", "hub"), 1),
+        (("invoice@erp", "--account", "office"), 0),
     ],
     ids=str,
 )
