@@ -40,9 +40,13 @@ _BY_CODE = {
     "ErrorAccountSuspend": "Microsoft has suspended the mailbox: see its messages, and Restricted entities in the "
     "Defender portal",
     "ErrorQuotaExceeded": "The mailbox is full (Graph keeps a copy of everything in Sent Items): clean it up",
-    "ApplicationThrottled": "More requests at once than Graph allows: lower accounts.NAME.concurrency",
+    "ApplicationThrottled": (
+        "More requests at once than Graph allows the application, over all its mailboxes: see what else uses this app "
+        "registration, or lower accounts.NAME.concurrency"
+    ),
 }
 _SAME = {
+    "MailboxConcurrency": "ApplicationThrottled",
     "80049228": "InvalidAuthenticationToken",
     "Request_ResourceNotFound": "ErrorInvalidUser",
     "ResourceNotFound": "ErrorInvalidUser",

@@ -62,6 +62,7 @@ class Radar:
         self._known: list[Deadline] = []
         self._files_at = float("-inf")
         self._in_trouble: dict[str, float] = {}
+        """Since when, by a clock that nobody can set."""
 
     def use(self, settings: Settings, sources: Mapping[str, TokenSource]) -> None:
         """Look at these from now on: the configuration has changed. What was told stays told."""
@@ -176,7 +177,7 @@ class Radar:
                 if lane.last_sent_at is not None and not lane.trouble:
                     self._memory.forget(key)
                 continue
-            since = now - self._in_trouble.setdefault(lane.identity, now)
+            since = self._clock.elapsed() - self._in_trouble.setdefault(lane.identity, self._clock.elapsed())
             metrics.PAUSED.labels(lane.identity).set(since)
             if since >= self._settings.alerts.paused_after:
                 text = f"{lane.identity} has been paused for {duration(since)} and its mail waits: {lane.trouble}"

@@ -36,7 +36,8 @@ def message_rate(text: str) -> Rate:
 def show_rate(one: Rate) -> str:
     """The way to write it."""
     burst = f" burst {one.burst}" if one.burst else ""
-    return f"{one.count} {one.unit}/{units.show_duration(one.seconds)}{burst}"
+    unit = one.unit.removesuffix("s") if one.count == 1 else one.unit
+    return f"{one.count} {unit}/{units.show_duration(one.seconds)}{burst}"
 
 
 def _probable(text: str) -> str:
@@ -44,5 +45,5 @@ def _probable(text: str) -> str:
     match = _LOOSE.fullmatch(text)
     if match is None:
         return ""
-    unit = "recipients" if match[2].lower().startswith("recipient") else "messages"
-    return f'"{match[1]} {unit}/{match[3] or 1}{match[4].lower()}"'
+    unit = "recipient" if match[2].lower().startswith("recipient") else "message"
+    return f'"{match[1]} {unit}{"" if match[1] == "1" else "s"}/{match[3] or 1}{match[4].lower()}"'

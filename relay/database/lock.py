@@ -17,7 +17,7 @@ class LockFile:
 
     def acquire(self) -> None:
         """Take the lock, or raise StorageError naming the process that has it."""
-        file = self._path.open("a+", encoding="ascii")
+        file = _opened(self._path)
         try:
             _lock(file)
         except OSError as error:
@@ -38,6 +38,19 @@ class LockFile:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _opened(path: Path) -> IO[str]:
+    """The file, made where there is none. Raises OSError.
+
+    One that root makes, by a command in the state folder of the relay's user, is that user's: it has to open it too.
+    """
+    new = not path.exists()
+    file = os.fdopen(os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600), "a+", encoding="ascii")
+    if new and sys.platform != "win32" and os.geteuid() == 0:
+        folder = path.parent.stat()
+        os.chown(path, folder.st_uid, folder.st_gid)
+    return file
 
 
 if sys.platform == "win32":

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from relay import log, metrics
 from relay.database import StorageError
-from relay.delivery.agenda import Agenda
+from relay.delivery.agenda import Agenda, together
 from relay.delivery.attempt import STORAGE_PAUSE, save, sent
 from relay.delivery.change import Change, Way, either
 from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
@@ -175,9 +175,8 @@ class Delivery:
         """Deliver until `stop()` is called."""
         self._idle.clear()
         self._spool.courier = self
-        keeper = asyncio.create_task(
-            keep_house(self._spool, self._clock, self._leased, self._sweep), name="housekeeping"
-        )
+        house = keep_house(self._spool, self._clock, self._leased, self._sweep)
+        keeper = asyncio.create_task(house, name="housekeeping")
         try:
             while not self._stopping:
                 self._wake.clear()
@@ -238,14 +237,15 @@ class Delivery:
         now = self._clock.time()
         for lane in await self._lanes.open_all():
             self._stir(lane)
+        for lane in [each for each in self._lanes if each.line]:
+            self._advance(lane)
+            if now < lane.paused_until:  # it came into the line when the pause had begun
+                await send_home(self._spool, lane, self._memory)
         for queue, at in (await self._spool.heads(self._lanes.accounts)).items():
             found = self._lanes.of(queue) if at > now else await self._lanes.open(queue)
             if found is not None:
                 found.expect_by(at)
                 self._plan(found)
-        for lane in self._lanes:
-            if lane.line:
-                self._advance(lane)
 
     def _stir(self, lane: Lane) -> None:
         """Look into the queue of this lane now, if it is still there."""
@@ -275,7 +275,7 @@ class Delivery:
         if len(lanes) == 1:
             await self._visit(*lanes)
         elif lanes:
-            await asyncio.gather(*map(self._visit, lanes))
+            await together(map(self._visit, lanes))
         if any(whole.waiting and whole.free(now) for whole in wholes):
             self._wake.set()
 

@@ -1,8 +1,10 @@
 """Which lane is to be looked at when: however many there are, only those whose time has come cost anything."""
 
+import asyncio
 import heapq
 import itertools
 import math
+from collections.abc import Awaitable, Iterable
 
 from relay.delivery.lane import Lane
 
@@ -40,3 +42,13 @@ class Agenda:
     def forget(self, lane: Lane) -> None:
         """`lane` is no more."""
         self._at.pop(lane, None)
+
+
+async def together(visits: Iterable[Awaitable[None]]) -> None:
+    """Look at several lanes at a time. Ends when all have been looked at, also where one fails: raises its error.
+
+    Were one still being looked at later, it could take mail into a lane that is no more.
+    """
+    for failed in await asyncio.gather(*visits, return_exceptions=True):
+        if isinstance(failed, BaseException):
+            raise failed

@@ -33,7 +33,8 @@ class Fallbacks:
         given: set[Queue] = set()
         if to is None:
             return given
-        since, after = self._looked_until.get(queue, 0.0) - _MARGIN, 0
+        # A clock that was set back meanwhile took the times of what waits along.
+        since, after = min(self._looked_until.get(queue, 0.0), now) - _MARGIN, 0
         while True:
             moved, after = await spool.divert(queue, to, self.revise(to), since=since, after=after)
             for each in moved:

@@ -20,7 +20,8 @@ async def keep_house(spool: Spool, clock: Clock, leased: Callable[[], list[Claim
             # First of all: after a long sleep, or a jump of the clock, its own leases would look forgotten.
             if claims := leased():
                 await spool.renew(claims)
-            await spool.expire()
+            while await spool.expire():
+                pass  # some hundred at a time: other work goes between
             await spool.reclaim()
             sweep()
         except StorageError as error:

@@ -198,7 +198,7 @@ class Reception:
         self._subject = submission.subject
         self._handed_over = True
         spool = self._parts.spool
-        if self._client.reply != "delivered":
+        if self._client.reply != "delivered" or submission.is_held:
             return self._reply(spool.put(self._upload, submission))
         queue = spool.mailboxes.queue(submission)
         outcome = spool.watch(self._upload.id, queue)
@@ -323,7 +323,8 @@ class Reception:
         if not results or any(result.outcome is not Outcome.FAILED for result in results.values()) or self._gone():
             return self._queued()
         try:
-            await self._parts.spool.mark_reported(self._upload.id)
+            if not await self._parts.spool.mark_reported(self._upload.id, self._gone):
+                return self._queued()  # which nobody reads
         except StorageError:
             return self._queued()  # what cannot be noted would be told twice: the report tells it
         first = next(iter(results.values()))

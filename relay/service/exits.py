@@ -41,7 +41,7 @@ class ExitMaker:
 
     def make(self, settings: Settings) -> Exits:
         """Those of all accounts. Raises ValueError for settings that a checked configuration cannot have."""
-        return self._made(settings, Exits(), kept_tokens=(), kept=())
+        return self._made(settings, Exits(gates=Gates(self.clock)), kept_tokens=(), kept=())
 
     def remake(self, before: Exits, old: Snapshot, new: Snapshot) -> Exits:
         """Those of `new`, as few as possible of them other than `before`. Raises ValueError as `make`."""

@@ -377,10 +377,14 @@ async def serve(
     service = Service(settings, roles, sandbox, received, load)
     wishes: set[asyncio.Task[Reading]] = set()
 
+    async def read_again() -> Reading:
+        await service.ready.wait()
+        return await service.reload("SIGHUP")
+
     def hang_up() -> None:
-        if not service.ready.is_set() or service.stop_requested.is_set():
+        if service.stop_requested.is_set():
             return
-        wish = asyncio.create_task(service.reload("SIGHUP"), name="reload")
+        wish = asyncio.create_task(read_again(), name="reload")
         wishes.add(wish)
         wish.add_done_callback(ended)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Callable
 
 
@@ -17,7 +18,7 @@ def obey(stop: Callable[[], None], hang_up: Callable[[], None]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C arrives as KeyboardInterrupt
             loop.add_signal_handler(number, stop)
-    if not hasattr(signal, "SIGHUP"):
+    if sys.platform == "win32":
         return
     may_lose_terminal = signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN and _has_terminal()
 
@@ -28,6 +29,7 @@ def obey(stop: Callable[[], None], hang_up: Callable[[], None]) -> None:
             hang_up()
 
     loop.add_signal_handler(signal.SIGHUP, hung_up)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # one that has come meanwhile is heard now
 
 
 def all_is_done() -> None:

@@ -149,10 +149,10 @@ class Spool(Housekeeping):
         body: MemoryBody | FileBody = (
             FileBody(upload.path, upload.size, upload.dots) if upload.in_file else MemoryBody(upload.data, upload.dots)
         )
+        self.follow_clock()  # before a pause is asked about, which has to move with it
         direct = submission.direct and self.courier.reserve(submission.queue)
         now = self._clock.time()
         lease = rows.Lease(now + self.crash_delay, now + LEASE) if direct else None
-        self.follow_clock()
         written = asyncio.ensure_future(
             self._database.write(lambda connection: rows.insert(connection, upload.id, submission, body, lease))
         )
@@ -220,10 +220,33 @@ class Spool(Housekeeping):
         """The queues that this applies to go nowhere for a while: who waits for a result of theirs need not."""
         self._waiting.nothing_soon(applies)
 
-    async def mark_reported(self, message_id: str) -> None:
-        """Note that the client itself is being told of the failure: nobody else needs to be. Raises StorageError."""
+    async def mark_reported(self, message_id: str, gone: Callable[[], bool]) -> bool:
+        """Note that the client itself is being told of the failure, so that nobody else needs to be; whether it is.
+
+        A client that is `gone` by then hears nothing: a report will tell it after all. Raises StorageError.
+        """
         names = self._waiting.names(message_id)
-        await self._write(lambda connection: debts.heard(connection, *names))
+        try:
+            await self._write(lambda connection: debts.heard(connection, *names))
+        except asyncio.CancelledError:
+            self._not_heard(names)
+            raise
+        if gone():
+            self._not_heard(names)
+            return False
+        return True
+
+    def _not_heard(self, names: Sequence[str]) -> None:
+        written = asyncio.ensure_future(self._database.write(lambda connection: debts.not_heard(connection, *names)))
+
+        def ended(written: asyncio.Future[None]) -> None:
+            self._commits.discard(written)
+            if (error := written.exception()) is not None:
+                self._failed(error)
+            self.owed.set()
+
+        self._commits.add(written)
+        written.add_done_callback(ended)
 
     # --- delivery's side
 

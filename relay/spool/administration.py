@@ -10,7 +10,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from relay.database import Connection, Database
+from relay.database import Connection, Database, StorageError
+from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
 from relay.model import Clock, Message
 from relay.spool import rows
@@ -71,6 +72,22 @@ class Administration:
             self._aged = ended + (ended - began) * _AGES_LAST, found
         return self._aged[1]
 
+    async def take_back(self, lock: LockFile) -> None:
+        """Where no relay runs, make waiting again what one was sending when it was killed, or when this copy was made.
+
+        A start does the same; `lock` keeps the two apart. Raises StorageError or OSError.
+        """
+        if not await self._database.read(_any_active):
+            return
+        try:
+            lock.acquire()
+        except StorageError:
+            return  # a relay is at work: it is sending them
+        try:
+            await self._database.write(rows.recover)
+        finally:
+            lock.release()
+
     async def find(self, selection: Selection) -> list[tuple[int, str]]:
         """The messages that are meant, the oldest first: [(seq, id)]."""
         return await self._database.read(lambda connection: find(connection, selection))
@@ -106,6 +123,10 @@ class Administration:
     def _unlink(self, names: Sequence[str]) -> None:
         for name in names:
             (self._bodies / name).unlink(missing_ok=True)
+
+
+def _any_active(connection: Connection) -> bool:
+    return connection.execute("SELECT 1 FROM message WHERE state = 'active' LIMIT 1").fetchone() is not None
 
 
 def _count(connection: Connection, selection: Selection) -> int:

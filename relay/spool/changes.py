@@ -100,19 +100,24 @@ def drop(connection: Connection, seqs: Sequence[int], now: float) -> Changed:  #
 
 
 def _queue(connection: Connection, row: _Row, now: float) -> None:
-    """Due at once. What had failed may fail again, and that is told again."""
+    """Due at once. What had failed may fail again, and that is told again; of waiting mail nobody is told twice."""
     expires_at = (
         row.expires_at if row.state == "queued" else max(row.expires_at, now + row.expires_at - row.received_at)
     )
     connection.execute(
-        """UPDATE message SET state = 'queued', reason = '', next_at = ?, expires_at = ?, done_at = NULL, reported = 0,
-               delay_told = 0, owed = iif(owed = 2, 0, owed)
-           WHERE seq = ?""",
+        "UPDATE message SET state = 'queued', reason = '', next_at = ?, expires_at = ? WHERE seq = ?",
         (now, expires_at, row.seq),
     )
-    connection.execute(
-        "UPDATE recipient SET state = 'pending', told = 0 WHERE message = ? AND state = 'failed'", (row.seq,)
-    )
+    if row.state == "failed":
+        # Its sender knows that it has failed: that it is late is no news.
+        connection.execute(
+            """UPDATE message SET done_at = NULL, reported = 0, delay_told = 1, owed = iif(owed = 2, 0, owed)
+               WHERE seq = ?""",
+            (row.seq,),
+        )
+        connection.execute(
+            "UPDATE recipient SET state = 'pending', told = 0 WHERE message = ? AND state = 'failed'", (row.seq,)
+        )
 
 
 def _sorted_out(

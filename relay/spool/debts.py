@@ -172,6 +172,16 @@ def heard(connection: Connection, *identifiers: str) -> None:
     connection.executemany("UPDATE message SET reported = 1, owed = 0 WHERE id = ?", names)
 
 
+def not_heard(connection: Connection, *identifiers: str) -> None:
+    """The client has gone before it heard of the failure of these messages: it is owed a report again."""
+    for identifier in identifiers:
+        row = connection.execute("SELECT seq FROM message WHERE id = ? AND reported = 1", (identifier,)).fetchone()
+        if row is not None:
+            connection.execute("UPDATE recipient SET told = 0 WHERE message = ? AND state = 'failed'", row)
+            connection.execute("UPDATE message SET reported = 0 WHERE seq = ?", row)
+            owe(connection, *row)
+
+
 def send_from(connection: Connection, seq: int, sender: str, mailbox: str, now: float) -> None:
     """Send a report that was refused with a null sender once more, with this one, through its mailbox."""
     connection.execute(
@@ -183,12 +193,15 @@ def send_from(connection: Connection, seq: int, sender: str, mailbox: str, now: 
     connection.execute("UPDATE recipient SET state = 'pending' WHERE message = ? AND state = 'failed'", (seq,))
 
 
-def reports_to(connection: Connection, address: str, since: float) -> int:
-    """How many reports were written to `address` since then."""
+def reports_to(connection: Connection, address: str, since: float, now: float) -> int:
+    """How many reports were written to `address` since then.
+
+    Those of a later time were written before the clock was set back: they would silence the relay until it comes.
+    """
     count: int = connection.execute(
-        """SELECT count(*) FROM message WHERE kind = 'report' AND received_at > ?
+        """SELECT count(*) FROM message WHERE kind = 'report' AND received_at > ? AND received_at <= ?
            AND EXISTS (SELECT 1 FROM recipient WHERE message = seq AND lower(address) = ?)""",
-        (since, address.lower()),
+        (since, now, address.lower()),
     ).fetchone()[0]
     return count
 

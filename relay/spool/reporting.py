@@ -95,8 +95,8 @@ class Reports:
 
     async def count(self, address: str, seconds: float) -> int:
         """How many reports `address` was written in that time."""
-        since = self._clock.time() - seconds
-        return await self._database.read(lambda connection: debts.reports_to(connection, address, since))
+        now = self._clock.time()
+        return await self._database.read(lambda connection: debts.reports_to(connection, address, now - seconds, now))
 
     async def troubles(self) -> tuple[int, int]:
         """(messages of whose failure nobody could be told, reports that could not be sent)."""

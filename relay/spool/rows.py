@@ -56,6 +56,11 @@ class Submission:
         return Queue(self.account, self.mailbox)
 
     @property
+    def is_held(self) -> bool:
+        """It, or a part of it, may be sent only later."""
+        return any(each.held_until for each in (self, *self.parts))
+
+    @property
     def direct(self) -> bool:
         """It may go out as it is committed."""
         return not (self.parts or self.held_until)

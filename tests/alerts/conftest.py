@@ -68,6 +68,7 @@ class Tower:
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     lanes: list[LaneStatus] = field(default_factory=list)
     sources: dict[str, TokenSource] = field(default_factory=dict)
+    storage: list[str] = field(default_factory=list)
 
     def settings(self, text: str, alerts: str = "") -> Settings:
         file = self.folder / "relay.toml"
@@ -85,6 +86,7 @@ class Tower:
             lanes=lambda: self.lanes,
             http=self.http,
             clock=self.clock,
+            storage=lambda: self.storage,
         )
 
 

@@ -295,6 +295,16 @@ async def test_trouble_that_is_over_starts_the_count_again(tower: Tower) -> None
     assert tower.listener.heard == []
 
 
+async def test_a_clock_that_is_set_makes_no_pause_long(tower: Tower) -> None:
+    radar = tower.radar("", f'webhook = "{tower.listener.address}"\npaused_after = "1h"')
+    tower.lanes = [lane(trouble="no", paused_until=tower.clock.now + 60)]
+    await radar.look()
+    tower.clock.jump(10 * 365 * 86400.0)
+    tower.lanes = [lane(trouble="no", paused_until=tower.clock.now + 60)]
+    await radar.look()
+    assert events(tower.listener) == []
+
+
 async def test_old_trouble_without_mail_is_no_pause(tower: Tower) -> None:
     radar = tower.radar(SECRET, f'webhook = "{tower.listener.address}"\npaused_after = "10m"')
     tower.lanes = [lane(trouble="no", paused_until=tower.clock.now)]

@@ -1,8 +1,10 @@
 """SQLite as the relay uses it: durable, grouped, and clear when it cannot."""
 
 import asyncio
+import os
 import shutil
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -116,6 +118,23 @@ def test_a_second_lock_names_the_first_process(tmp_path: Path) -> None:
     first.release()
     second.acquire()
     second.release()
+
+
+def test_a_lock_is_private(tmp_path: Path) -> None:
+    lock = LockFile(tmp_path / "relay.lock")
+    lock.acquire()
+    lock.release()
+    assert (tmp_path / "relay.lock").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.skipif(sys.platform == "win32" or os.geteuid() != 0, reason="only root makes files for others")
+def test_a_lock_that_root_makes_is_the_relays(tmp_path: Path) -> None:
+    os.chown(tmp_path, 12345, 12346)
+    lock = LockFile(tmp_path / "relay.lock")
+    lock.acquire()
+    lock.release()
+    made = (tmp_path / "relay.lock").stat()
+    assert (made.st_uid, made.st_gid) == (12345, 12346)
 
 
 async def test_a_copy_made_while_it_runs_opens(database: SqliteDatabase, tmp_path: Path) -> None:

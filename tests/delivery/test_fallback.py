@@ -4,10 +4,12 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from relay.delivery import Fallbacks
 from relay.model import Outcome, Result, Scope
 from relay.sandbox import Fault
-from relay.spool import Moved, Queue, Revise
+from relay.spool import Moved, Nobody, Queue, Revise
 from tests.delivery.test_delivery import works
 from tests.support.clock import FastClock
 from tests.support.exchange import MAILBOX, account, delivering, sandbox
@@ -54,6 +56,40 @@ async def test_when_it_works_again_its_mail_is_its_own(tmp_path: Path) -> None:
         await at.submit()
         accounts = [each.account for each in await at.until("sent", 2)]
         assert accounts == ["office", "other"]
+
+
+@pytest.mark.parametrize("by", [-5 * 3600.0, 5 * 3600.0])
+async def test_a_clock_that_is_set_keeps_no_mail_back(tmp_path: Path, by: float) -> None:
+    quota = replace(REVOKED, retry_after=7200.0)
+    office, other = ScriptedUpstream(quota), ScriptedUpstream(SENT, mailbox="other@x.org")
+    fallbacks = Fallbacks({"office": "other"}, as_it_is)
+    async with works(tmp_path, fallbacks=fallbacks, office=office, other=other) as at:
+        await at.submit()
+        await at.until("sent")
+        at.clock.jump(by)
+        await at.submit()  # before anything has been looked at by the new time
+        await at.turn(2)
+        await at.until("sent", 2)
+        assert (len(office.seen), len(other.seen)) == (1, 2)
+
+
+async def test_what_was_being_committed_when_the_trouble_began_goes_the_other_way_too(tmp_path: Path) -> None:
+    office, other = ScriptedUpstream(REVOKED), ScriptedUpstream(SENT, mailbox="other@x.org")
+    fallbacks = Fallbacks({"office": "other"}, as_it_is)
+    async with works(tmp_path, fallbacks=fallbacks, office=office, other=other) as at:
+        await at.stillness()
+        at.spool.courier = Nobody()
+        await at.submit("late@x.org")
+        (late,) = await at.spool.claim([Queue("office")], 1)
+        at.spool.courier = at.delivery
+        assert at.delivery.reserve(Queue("office"))
+        await at.submit("early@x.org")
+        await at.until("sent")
+        at.delivery.deliver(late)
+        await at.turn(2)
+        await at.until("sent", 2)
+        assert [message.envelope.recipients for message in other.seen] == [("early@x.org",), ("late@x.org",)]
+        assert len(office.seen) == 1
 
 
 async def test_a_chain_is_gone_through_once_and_its_end_keeps_the_mail(tmp_path: Path) -> None:

@@ -231,6 +231,19 @@ async def test_one_address_is_not_flooded(tmp_path: Path) -> None:
         assert await at.reports.count("ADMIN@example.com", 3600) == 0
 
 
+async def test_a_clock_that_is_set_back_silences_nobody(tmp_path: Path) -> None:
+    upstream = ScriptedUpstream({"a@example.org": NO_USER}, concurrency=1)
+    async with works(tmp_path, OPERATOR, office=upstream) as at:
+        for _ in range(MOST_AN_HOUR):
+            await at.failed()
+        await at.reporter.once()
+        at.clock.jump(-5 * 3600.0)
+        await at.failed()
+        await at.reporter.once()
+        found = [one for one in await at.spool.recent(1000) if one.kind == "report"]
+        assert (len(found), await at.reports.troubles()) == (MOST_AN_HOUR + 1, (0, 0))
+
+
 async def test_what_expires_is_told_with_its_last_reason(tmp_path: Path) -> None:
     upstream = ScriptedUpstream(REVOKED)
     async with works(tmp_path, OPERATOR, office=upstream) as at:
@@ -357,7 +370,7 @@ async def test_who_waits_for_a_reply_gets_no_report_until_he_has_gone(tmp_path: 
 async def test_who_has_heard_it_himself_gets_no_report(tmp_path: Path) -> None:
     async with works(tmp_path, OPERATOR, office=ScriptedUpstream(NO_USER)) as at:
         identifier = await at.failed()
-        await at.spool.mark_reported(identifier)
+        assert await at.spool.mark_reported(identifier, lambda: False)
         await at.nobody_is_told()
 
 

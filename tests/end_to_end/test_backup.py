@@ -3,10 +3,11 @@
 import contextlib
 import shutil
 import sqlite3
+import time
 from pathlib import Path
 
 from relay.sandbox import Fault
-from tests.support.process import relay, run
+from tests.support.process import PATIENCE, relay, run
 from tests.support.way import message, send, way
 
 LARGE = ("x" * 70 + "\n") * 3000
@@ -51,6 +52,39 @@ def test_a_backup_made_at_work_is_restored_held_and_delivered(tmp_path: Path) ->
         assert {taken.subject for taken in at.received} == {"small", "large", "later"}
         (large,) = [taken.raw for taken in at.received if taken.subject == "large"]
         assert large.endswith(message("large", LARGE).as_bytes().partition(b"\r\n\r\n")[2])
+
+
+def test_what_was_being_sent_when_the_copy_was_made_is_held_with_the_rest(tmp_path: Path) -> None:
+    """It has been sent since, most probably: a restored relay must not send it before somebody has looked."""
+    with way(tmp_path) as at:
+        at.stand_in.sandbox.faults.add(Fault(kind="slow", seconds=600.0))
+        with at.relay(queue=WAITS) as process:
+            send(process, message("under way").as_bytes())
+            identifier = process.wait_for("queued")["id"]
+            config = str(tmp_path / "relay.toml")
+            wait_until_active(tmp_path, identifier)
+            back_up(tmp_path / "state", tmp_path / "backup")
+            code, output = run(tmp_path, "queue", "hold", "--config", config, identifier)
+            assert (code, "it is being sent right now" in output) == (1, True)
+            process.kill()
+        shutil.rmtree(tmp_path / "state")
+        (tmp_path / "backup").rename(tmp_path / "state")
+        code, output = run(tmp_path, "queue", "hold", "--config", config, "--state", "queued")
+        assert (code, output) == (0, f"{identifier}: held\n")
+        with relay(tmp_path, "serve", "--config", config) as process:
+            process.wait_for("started")
+            code, output = run(tmp_path, "queue", "list", "--config", config, "--state", "held")
+            assert (code, identifier in output) == (0, True)
+
+
+def wait_until_active(folder: Path, identifier: str) -> None:
+    """Its attempt has begun, and that is on the disk."""
+    deadline = time.monotonic() + PATIENCE
+    with contextlib.closing(sqlite3.connect(folder / "state" / "relay.db")) as connection:
+        query = "SELECT 1 FROM message WHERE id = ? AND state = 'active'"
+        while connection.execute(query, (identifier,)).fetchone() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_a_body_that_is_missing_after_a_restore_stops_nobody_else(tmp_path: Path) -> None:

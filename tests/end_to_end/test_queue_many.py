@@ -93,11 +93,55 @@ def queue(folder: Path, *arguments: str) -> Any:
         (("--newer", "30m"), 1),
         (("--older", "30m", "--client", "erp"), 0),
         (("--limit", "3"), 3),
+        (("<invoice@erp>",), 1),
+        (("invoice@erp", "--account", "hub"), 1),
+        (("invoice@erp", "--account", "office"), 0),
     ],
     ids=str,
 )
 def test_a_filter_as_it_is_typed(shared: Path, filters: tuple[str, ...], count: int) -> None:
     assert len(queue(shared, "list", *filters)) == count
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("show", "\udcff"), "no UTF-8"),
+        (("drop", "\udcff", "--yes"), "no UTF-8"),
+        (("list", "--sender", "\udcff"), "no UTF-8"),
+        (("hold", "--client", "a\udcff"), "no UTF-8"),
+        (("list", "--limit", "9" * 20), "not in the range"),
+        (("export", "--all", "--to", "{folder}/relay.toml"), "name a folder"),
+        (("export", "--all", "--format", "maildir", "--to", "{folder}/relay.toml"), "name a folder"),
+        (("export", "--all", "--format", "mbox", "--to", "{folder}/state"), "name a file"),
+    ],
+    ids=ascii,
+)
+def test_what_cannot_be_is_a_sentence_and_no_traceback(shared: Path, arguments: tuple[str, ...], told: str) -> None:
+    command, *rest = (each.replace("{folder}", str(shared)) for each in arguments)
+    result = CliRunner().invoke(main, ("queue", command, "--config", str(shared / "relay.toml"), *rest))
+    assert (result.exit_code, told in " ".join(result.output.split())) == (2, True), result.output
+
+
+def test_a_place_that_cannot_be_written_is_named(shared: Path) -> None:
+    target = shared / "relay.toml" / "saved"
+    arguments = ("queue", "export", "--config", str(shared / "relay.toml"), "--all", "--to", str(target))
+    result = CliRunner().invoke(main, arguments)
+    assert (result.exit_code, str(target) in result.output, "this user may write" in result.output) == (1, True, True)
+
+
+def test_who_has_seen_enough_ends_it_in_silence(shared: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "relay", "queue", "list", "--config", "relay.toml", "--json"],
+        cwd=shared,
+        env=clean_environ(shared),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    process.stdout.close()  # as `head` does
+    _, said = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, said) == (1, b"")
 
 
 def test_the_summary_tells_identity_and_age(shared: Path) -> None:

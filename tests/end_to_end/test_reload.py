@@ -4,6 +4,8 @@ import re
 import signal
 import smtplib
 import socket
+import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -147,6 +149,26 @@ def test_a_broken_file_changes_nothing_and_every_problem_is_told(tmp_path: Path)
         with logged_in(port_of(process, "b"), "y") as client:
             send(client)
         process.wait_for("sent", 3)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc tells when the signal can be sent")
+def test_a_hang_up_in_the_first_second_ends_nothing_and_is_heard_later(tmp_path: Path) -> None:
+    write(tmp_path, SINK, APP.format("x"))
+    with relay(tmp_path, "serve", "--config", "relay.toml") as process:
+        deadline = time.monotonic() + PATIENCE
+        while not keeps_back(process.pid, signal.SIGHUP):
+            assert time.monotonic() < deadline, process.output
+            time.sleep(0.01)
+        process.signal(signal.SIGHUP)
+        process.wait_for("started")
+        process.wait_for("reloaded", why="SIGHUP")
+        assert not keeps_back(process.pid, signal.SIGHUP)
+
+
+def keeps_back(pid: int, number: signal.Signals) -> bool:
+    """Whether the system keeps this signal for a process that is not ready for it."""
+    found = re.search(r"^SigBlk:\s*(\w+)$", Path(f"/proc/{pid}/status").read_text(), re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) & 1 << number - 1)
 
 
 def test_listeners_come_and_go(tmp_path: Path) -> None:

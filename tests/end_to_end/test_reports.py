@@ -166,6 +166,16 @@ def test_delivered_does_not_wait_for_a_paused_mailbox(tmp_path: Path) -> None:
         assert at.received == []
 
 
+def test_delivered_does_not_wait_for_what_is_held_for_a_rate(tmp_path: Path) -> None:
+    """Its time comes in an hour: the client hears at once that it is queued."""
+    clients = DELIVERED + 'recipient_rate = ["1 message/1h"]\nover_rate = "hold"\nreply_timeout = "10m"\n'
+    with way(tmp_path) as at, at.relay(queue=QUEUE, clients=clients) as process, connect(process) as client:
+        for recipients in (["b@x.org"], ["b@x.org"], ["b@x.org", "c@x.org"]):
+            client.sendmail("app@example.com", recipients, message().as_bytes())
+        process.wait_for("sent", 2)
+        assert [taken.recipients for taken in at.wait_received(2)] == [("b@x.org",), ("c@x.org",)]
+
+
 def test_wishes_are_passed_on_to_exchange(tmp_path: Path) -> None:
     with way(tmp_path) as at, at.relay(queue=QUEUE) as process:
         with connect(process) as client:

@@ -34,7 +34,7 @@ def test_both_rates_count_what_was_sent_before(tmp_path: Path) -> None:
     rates.use(changed)
     refused = rates.take(app(changed), ["a@x.org"])
     assert isinstance(refused, Refusal)
-    assert "1 messages/1h" in refused.text
+    assert "1 message/1h" in refused.text
     assert rates.take(app(changed), ["c@x.org"]) == {"c@x.org": 0.0}
     assert isinstance(rates.at_mail(app(changed)), Refusal)
     gone = policy(tmp_path, "").client_by_name("nobody")

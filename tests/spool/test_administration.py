@@ -11,7 +11,7 @@ import pytest
 from relay.config.mailbox_users import ActsAs
 from relay.database import StorageError
 from relay.model import Origin, Outcome, Result
-from relay.spool import Queue, Settled, Spool, changes
+from relay.spool import Queue, Settled, Spool, changes, debts
 from relay.spool.administration import Administration, opened
 from relay.spool.rows import DamagedRow
 from relay.spool.selection import Selection
@@ -134,6 +134,34 @@ async def test_retry_makes_waiting_mail_due_and_failed_mail_new(both: Both) -> N
         failed: ("b@x.org",),
     }
     assert {claim.message.id: claim.expires_at - both.clock.time() for claim in claims} == {waiting: 500, failed: 1000}
+
+
+@pytest.mark.parametrize("steps", [(changes.retry,), (changes.hold, changes.release)], ids=["retry", "release"])
+async def test_who_has_failed_already_is_not_tried_again_with_who_waits(
+    both: Both, tmp_path: Path, steps: tuple[changes.Change, ...]
+) -> None:
+    """Neither is anybody told again of that, or of the delay."""
+    await put(both.spool, submission("a@x.org", "b@x.org", now=both.clock.time()))
+    await both.attempt({"a@x.org": NEVER, "b@x.org": LATER}, wait=600)
+    with contextlib.closing(sqlite3.connect(tmp_path / "relay.db")) as connection, connection:
+        connection.execute("UPDATE message SET delay_told = 1, owed = 0")
+        connection.execute("UPDATE recipient SET told = 1 WHERE state = 'failed'")
+    for step in steps:
+        assert len((await both.change(step)).done) == 1
+    (claim,) = await both.spool.claim([Queue("office")], 5)
+    assert claim.message.envelope.recipients == ("b@x.org",)
+    with contextlib.closing(sqlite3.connect(tmp_path / "relay.db")) as connection:
+        told = connection.execute("SELECT told FROM recipient ORDER BY position").fetchall()
+        assert (connection.execute("SELECT delay_told FROM message").fetchall(), told) == ([(1,)], [(1,), (0,)])
+
+
+async def test_of_failed_mail_that_is_tried_anew_no_delay_is_told(both: Both) -> None:
+    identifier = await put(both.spool, submission(now=both.clock.time()))
+    await both.attempt({"a@example.org": NEVER})
+    await both.clock.advance(86400)
+    await both.change(changes.retry)
+    found = await both.spool._database.read(lambda connection: debts.late(connection, both.clock.time() - 3600, 9))
+    assert (await both.state(identifier), found) == ("queued", [])
 
 
 async def test_what_is_held_stays_until_it_is_released(both: Both) -> None:

@@ -4,8 +4,12 @@ import asyncio
 import gc
 import weakref
 
-from relay.model import Identity
+import pytest
+
+from relay.model import Identity, Outcome, Scope
 from relay.upstream.gates import Gate, Gates
+from relay.upstream.trouble import AttemptError
+from tests.support.clock import FakeClock
 
 
 def mailbox(name: str) -> Identity:
@@ -63,3 +67,29 @@ async def test_mailboxes_that_rest_are_forgotten() -> None:
     del busy, again
     gc.collect()
     assert gone() is None
+
+
+async def test_an_application_that_is_throttled_rests_for_all_its_mailboxes_and_no_other_does() -> None:
+    clock, counter = FakeClock(), Counter()
+    gates = Gates(clock)
+    gates.of(mailbox("m0"), 2, "app", 4).rest.begin(10.0, "429 throttled")
+    with pytest.raises(AttemptError, match="429 throttled") as refused:
+        await counter.pass_through(gates.of(mailbox("m1"), 2, "app", 4))
+    result = refused.value.result
+    assert (result.outcome, result.scope, result.retry_after) == (Outcome.DEFERRED, Scope.IDENTITY, 10.0)
+    for other in (gates.of(mailbox("m2"), 2, "another", 4), gates.of(mailbox("m3"), 2)):
+        await counter.pass_through(other)
+    await clock.advance(10)
+    await counter.pass_through(gates.of(mailbox("m1"), 2, "app", 4))
+
+
+async def test_who_waited_for_a_place_meanwhile_does_not_ask_either() -> None:
+    gates, counter = Gates(FakeClock()), Counter()
+    gate = gates.of(mailbox("m0"), 1, "app", 4)
+    async with gate.passing():
+        waiting = asyncio.create_task(counter.pass_through(gate))
+        await asyncio.sleep(0)
+        gate.rest.begin(5.0, "429 throttled")
+    with pytest.raises(AttemptError):
+        await waiting
+    assert counter.most == 0

@@ -14,9 +14,11 @@ from relay.config import Account
 from relay.http import DefaultSettings, HttpClient
 from relay.model import Identity, Outcome, Result, Scope
 from relay.oauth import TokenError
+from relay.upstream.gates import Gates
 from relay.upstream.graph import GraphUpstream
 from relay.upstream.graph.small import encoded
 from tests.support.certificates import Authority
+from tests.support.clock import FakeClock
 from tests.support.graph_script import Answer, ScriptedGraph
 from tests.support.web import talking
 from tests.upstream.parts import MAILBOX, OAUTH, Tokens, message, only
@@ -27,9 +29,9 @@ DUPLICATE = "may be a duplicate"
 
 @contextlib.asynccontextmanager
 async def graph(
-    authority: Authority, root: str, tokens: Tokens | None = None, **changes: Any
+    authority: Authority, root: str, tokens: Tokens | None = None, gates: Gates | None = None, **changes: Any
 ) -> AsyncIterator[GraphUpstream]:
-    """An upstream that posts to `root`."""
+    """An upstream that posts to `root`; `gates` are what it shares with others."""
     values: dict[str, Any] = {
         "mailbox": MAILBOX,
         "mail_endpoint": root,
@@ -40,7 +42,8 @@ async def graph(
     account = Account(provider="microsoft", via=("graph",), **{**values, **changes})
     source = (tokens or Tokens()).source
     http = HttpClient(DefaultSettings(ca_file=authority.file))
-    upstream = GraphUpstream("office", account, Identity("microsoft", "global", "t", MAILBOX), tokens=source, http=http)
+    identity = Identity("microsoft", "global", "t", account.mailbox or "")
+    upstream = GraphUpstream("office", account, identity, tokens=source, http=http, gates=gates)
     try:
         yield upstream
     finally:
@@ -208,7 +211,7 @@ async def test_the_same_token_again_is_not_tried_again(authority: Authority) -> 
         (Answer(403, "ErrorSendAsDenied", "no right"), NEVER, Scope.MESSAGE, None),
         (Answer(403, "ErrorAccessDenied", "Access is denied."), LATER, Scope.IDENTITY, None),
         (Answer(413), NEVER, Scope.MESSAGE, None),
-        (Answer(429, "ApplicationThrottled", "busy", {"retry-after": "10"}), LATER, Scope.IDENTITY, 10.0),
+        (Answer(429, "ApplicationThrottled", "busy", {"retry-after": "10"}), LATER, Scope.ACCOUNT, 10.0),
         (Answer(429, "TooManyRequests", "", {"retry-after": "2.128"}), LATER, Scope.IDENTITY, 2.128),
         (Answer(503, "", "", {"retry-after": "30"}), LATER, Scope.IDENTITY, 30.0),
         (Answer(200), LATER, Scope.MESSAGE, None),
@@ -222,6 +225,28 @@ async def test_answers(
     assert (result.outcome, result.scope, result.retry_after) == (outcome, scope, wait)
     assert "request-id r-1" in result.text
     assert DUPLICATE not in result.text
+
+
+@pytest.mark.parametrize(("headers", "seconds"), [({"retry-after": "10"}, 10.0), ({}, 30.0)])
+async def test_a_throttled_application_is_not_asked_for_another_mailbox_either(
+    authority: Authority, headers: dict[str, str], seconds: float
+) -> None:
+    clock = FakeClock()
+    gates = Gates(clock)
+    async with (
+        ScriptedGraph(Answer(429, "ApplicationThrottled", "busy", headers), Answer()).serving(
+            authority.server()
+        ) as server,
+        graph(authority, server.root, gates=gates) as one,
+        graph(authority, server.root, gates=gates, mailbox="other@contoso.com") as other,
+    ):
+        assert only(await one.send(message())).scope is Scope.ACCOUNT
+        told = only(await other.send(message()))
+        assert (told.outcome, told.scope, told.retry_after) == (LATER, Scope.IDENTITY, seconds)
+        assert "ApplicationThrottled" in told.text
+        assert len(server.asked) == 1
+        await clock.advance(seconds)
+        assert only(await other.send(message())).outcome is SENT
 
 
 @pytest.mark.parametrize("status", [500, 502, 504])

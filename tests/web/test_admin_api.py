@@ -143,7 +143,7 @@ def test_the_rates_of_a_client_count_here_too(running: Running) -> None:
     answer = running.browser.post(f"{ROOT}/send", json=body)
     assert answer.status_code == 429
     told = answer.json()
-    assert told["error"].startswith('451 4.7.1 Client "slow" may send 1 messages/1h: try again in ')
+    assert told["error"].startswith('451 4.7.1 Client "slow" may send 1 message/1h: try again in ')
     assert 3500 < told["retry_after"] <= 3600
     assert answer.headers["retry-after"] == str(told["retry_after"])
     with connect(running.process) as session:

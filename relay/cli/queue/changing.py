@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from relay.cli.common import fail
-from relay.cli.queue.selecting import named, run
+from relay.cli.queue.selecting import named, run, text
 from relay.config import Settings
+from relay.database.lock import LockFile
 from relay.log import clean
 from relay.spool.administration import Administration
 from relay.spool.changes import Change, Changed
@@ -18,7 +19,7 @@ from relay.spool.selection import Selection
 
 ALL = click.option("--all", "everything", is_flag=True, help="All messages, where no filter is given.")
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
-NAMES = click.argument("names", nargs=-1, metavar="[ID | MESSAGE-ID]...")
+NAMES = click.argument("names", nargs=-1, type=text, metavar="[ID | MESSAGE-ID]...")
 
 _MOST_SHOWN = 20
 _MANY = 100
@@ -44,7 +45,8 @@ def change(
     if bool(names) + chosen + everything != 1:
         raise click.UsageError("name messages, or choose them by filters, or write --all for all of them")
 
-    async def main(queue: Administration, _settings: Settings) -> Changed:
+    async def main(queue: Administration, settings: Settings) -> Changed:
+        await queue.take_back(LockFile(settings.lock_file))
         found = await named(queue, names) if names else await queue.find(selection)
         if not yes and len(found) > 1:
             _ask(verbs[0], len(found))

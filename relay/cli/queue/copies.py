@@ -21,7 +21,7 @@ class Copies(Protocol):
     """Takes messages one after the other."""
 
     async def add(self, message: Message, details: Details | None) -> None:
-        """Write one message. Raises OSError."""
+        """Write one message, whole or not at all. Raises OSError."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -80,8 +80,13 @@ class _Mailbox:
         return self
 
     async def add(self, message: Message, _details: Details | None) -> None:
-        async for part in mbox(message):
-            self._file.write(part)
+        before = self._file.seek(0, os.SEEK_END)
+        try:
+            async for part in mbox(message):
+                self._file.write(part)
+        except BaseException:
+            self._file.truncate(before)
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -116,11 +121,20 @@ def to_output(output: BinaryIO, form: str) -> Copies:
 
 
 async def _write(path: Path, parts: AsyncIterator[bytes]) -> None:
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        async for part in parts:
-            file.write(part)
-        file.flush()
-        os.fsync(file.fileno())
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            async for part in parts:
+                file.write(part)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        _forget(path)
+        raise
+
+
+def _forget(path: Path) -> None:
+    """Leave no half of a message behind."""
+    path.unlink(missing_ok=True)
 
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:

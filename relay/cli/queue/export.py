@@ -13,6 +13,7 @@ from relay.config import Settings
 from relay.spool.administration import Administration
 from relay.spool.rows import DamagedRow
 from relay.spool.selection import Selection
+from relay.spool.upload import FileBody
 
 
 @click.command()
@@ -44,6 +45,9 @@ def export(
     chosen = not selection.everything
     if bool(names) + chosen + everything != 1:
         raise click.UsageError("name messages, or choose them by filters, or write --all for all of them")
+    if target is not None and target.exists() and target.is_dir() is (form == "mbox"):
+        fits = "one file: name a file" if form == "mbox" else "a folder: name a folder, or a place for a new one"
+        raise click.BadParameter(f"{target} is there already, and {form} makes {fits}", param_hint="--to")
 
     async def main(queue: Administration, _settings: Settings) -> bool:
         found = await named(queue, names) if names else await queue.find(selection)
@@ -64,10 +68,15 @@ async def _copy(queue: Administration, found: list[tuple[int, str]], copies: Cop
         for seq, identifier in found:
             try:
                 message, details = await queue.content(seq), await queue.details(seq)
+                await copies.add(message, details)
             except DamagedRow as damage:
                 click.echo(f"{identifier}: not exported: {damage}", err=True)
                 continue
-            await copies.add(message, details)
+            except FileNotFoundError:
+                if not isinstance(message.body, FileBody) or message.body.path.exists():
+                    raise  # it is the place that is not there
+                click.echo(f"{identifier}: not exported: it was sent or dropped meanwhile", err=True)
+                continue
             copied += 1
             bar.update(1)
     click.echo(f"{copied:,} of {len(found):,} messages exported", err=True)

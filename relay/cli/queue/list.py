@@ -2,13 +2,14 @@
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 
 from relay.cli.common import CONFIG
-from relay.cli.queue.selecting import JSON, filters, instant, run
+from relay.cli.queue.selecting import JSON, filters, instant, run, text
 from relay.config import Settings
 from relay.log import clean, duration, people
 from relay.spool.administration import Administration
@@ -24,12 +25,19 @@ _EVERYTHING = 1_000_000_000
 @CONFIG
 @filters
 @click.option("--summary", "only_summary", is_flag=True, help="Only how old the waiting mail of each mailbox is.")
-@click.option("--limit", type=click.IntRange(1), help="At most so many, the newest. Default: 50, with --json all.")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, _EVERYTHING),
+    metavar="NUMBER",
+    help="At most so many, the newest. Default: 50, with --json all.",
+)
 @JSON
+@click.argument("name", default="", type=text, metavar="[ID | MESSAGE-ID]")
 def list_messages(
-    path: Path | None, selection: Selection, *, only_summary: bool, limit: int | None, as_json: bool
+    path: Path | None, selection: Selection, name: str, *, only_summary: bool, limit: int | None, as_json: bool
 ) -> None:
     """List messages, the newest first, and how old the waiting mail of each mailbox is."""
+    selection = replace(selection, name=name)
     most = limit or (_EVERYTHING if as_json else 50)
 
     async def main(queue: Administration, settings: Settings) -> None:

@@ -14,18 +14,31 @@ from relay.cli.common import fail, load
 from relay.config import Settings
 from relay.config.units import duration
 from relay.database import StorageError
+from relay.log import clean
 from relay.spool.administration import Administration, opened
 from relay.spool.selection import STATES, Selection
 
 T = TypeVar("T")
 
+
+def text(value: str) -> str:
+    """What can be looked for in the database: text, not any octets that a shell lets through."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise click.BadParameter(f'"{clean(value)}" is no UTF-8 text: no message has that') from None
+    return value
+
+
 JSON = click.option("--json", "as_json", is_flag=True, help="For programs. Times are UTC.")
 
 _FILTERS = (
-    click.option("--account", default="", metavar="NAME", help="Mail that leaves through this account."),
-    click.option("--client", default="", metavar="NAME", help="Mail that came from this client."),
-    click.option("--sender", default="", metavar="ADDRESS", help="An address, @domain, or <> for the null sender."),
-    click.option("--recipient", default="", metavar="ADDRESS", help="An address or @domain."),
+    click.option("--account", default="", type=text, metavar="NAME", help="Mail that leaves through this account."),
+    click.option("--client", default="", type=text, metavar="NAME", help="Mail that came from this client."),
+    click.option(
+        "--sender", default="", type=text, metavar="ADDRESS", help="An address, @domain, or <> for the null sender."
+    ),
+    click.option("--recipient", default="", type=text, metavar="ADDRESS", help="An address or @domain."),
     click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Can be given several times."),
     click.option("--older", metavar="AGE", help="Received longer ago than that, like 30m or 2d."),
     click.option("--newer", metavar="AGE", help="Received within that time."),
@@ -80,7 +93,11 @@ def run(path: Path | None, work: Callable[[Administration, Settings], Awaitable[
 
     try:
         return asyncio.run(main())
-    except (StorageError, OSError) as error:
+    except BrokenPipeError:
+        raise  # who reads has seen enough, as `head` has: click ends in silence
+    except OSError as error:
+        fail(f"{error.filename or 'the output'}: {error.strerror}: see that this user may write there, and has room")
+    except StorageError as error:
         fail(str(error))
 
 

@@ -15,12 +15,15 @@ from relay.model import Clock, Identity, Outcome, Result
 from relay.oauth import TokenSource
 from relay.upstream.api import ApiUpstream, Parcel
 from relay.upstream.gates import Gate, Gates
-from relay.upstream.graph import content, plan
+from relay.upstream.graph import content, plan, replies
 from relay.upstream.graph.client import GraphClient
 from relay.upstream.graph.json_form import as_json
 from relay.upstream.graph.large import LargeMessage
 from relay.upstream.graph.small import send_json, send_mime
+from relay.upstream.trouble import AttemptError
 
+_REST = 30.0
+"""Seconds for an application that is throttled, where Graph names none."""
 MOST_RECIPIENTS = providers.EXCHANGE.recipients_per_message
 
 
@@ -41,15 +44,29 @@ class GraphUpstream(ApiUpstream):
         super().__init__(name, account, identity, most=MOST_RECIPIENTS)
         self._tokens = tokens
         self._http = http
-        self._gates = gates or Gates()
         self._clock = clock or Clock()
+        self._gates = gates or Gates(self._clock)
         self._root = (account.mail_endpoint or providers.CLOUDS[account.cloud].graph_root).rstrip("/")
         self._app = app_of(account)
 
     async def _deliver(self, parcel: Parcel) -> Result:
+        gate = self._gates.of(self.identity, self.concurrency, self._app, providers.GRAPH.requests_per_app)
+        try:
+            result = await self._pass(parcel, gate)
+        except AttemptError as error:
+            self._mind(error.result, gate)
+            raise
+        self._mind(result, gate)
+        return result
+
+    def _mind(self, result: Result, gate: Gate) -> None:
+        """Let the application rest if it is throttled."""
+        if replies.throttles_app(result):
+            gate.rest.begin(result.retry_after or _REST, result.text)
+
+    async def _pass(self, parcel: Parcel, gate: Gate) -> Result:
         account = self._account
         client = GraphClient(self._name, account.mailbox or "", self._root, self._tokens, self._http, account.timeout)
-        gate = self._gates.of(self.identity, self.concurrency, self._app, providers.GRAPH.requests_per_app)
         if parcel.size > providers.GRAPH.mime_size:
             return await self._send_large(client, gate, parcel)
         if not self._account.save_to_sent:

@@ -26,6 +26,8 @@ _HOURS = 3600.0
 _DEEPEST = 10
 
 
+APP_BUSY = Verdict(Outcome.DEFERRED, Scope.ACCOUNT, 451, "4.3.2")
+"""The application is throttled, for all mailboxes that it sends for."""
 _HOURS_LATER = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.7.0", 2 * _HOURS)
 _FULL = Verdict(Outcome.DEFERRED, Scope.IDENTITY, 452, "4.2.2")
 _NOT_ALLOWED = Verdict(Outcome.FAILED, Scope.MESSAGE, 550, "5.7.60")
@@ -56,8 +58,8 @@ CODES = {
     "ErrorMessageSubmissionBlocked": _HOURS_LATER,
     "ErrorAccountSuspend": _HOURS_LATER,
     "ErrorQuotaExceeded": _FULL,
-    "ApplicationThrottled": BUSY,
-    "MailboxConcurrency": BUSY,
+    "ApplicationThrottled": APP_BUSY,
+    "MailboxConcurrency": APP_BUSY,
     "TooManyRequests": BUSY,
     "ErrorTooManyRequests": BUSY,
     "ErrorServerBusy": BUSY,
@@ -135,6 +137,11 @@ def _verdict(http_status: int, error: GraphError) -> Verdict:
     if http_status >= 500 or http_status < 300:
         return LATER  # 200 has been seen for messages that were never sent
     return BUSY if http_status < 400 else UNKNOWN
+
+
+def throttles_app(result: Result) -> bool:
+    """Whether nothing more is to be asked for the application for a while, whoever's mailbox it is for."""
+    return (result.scope, result.status) == (APP_BUSY.scope, APP_BUSY.status)
 
 
 def too_large(size: int, why: str) -> Result:
