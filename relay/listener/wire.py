@@ -94,7 +94,8 @@ class Wire(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         if self._step is not None:
-            self._step.cancel()
+            # In the next turn: a step that has not even begun would never clean up behind itself.
+            self.loop.call_soon(self._step.cancel)
         self.vanished()
 
     def data_received(self, data: bytes) -> None:
