@@ -190,3 +190,47 @@ def test_every_control_has_a_name(running: Running, browser: Browser, session: l
         for path in ("overview", "queue", "accounts/office", "clients", "configuration"):
             page.goto(f"{running.process.page}{path}")
             assert page.evaluate(nameless) == [], path
+
+
+def test_whoever_is_logged_out_meanwhile_is_told(sink: RelayProcess, browser: Browser) -> None:
+    with looking(browser) as page:
+        page.goto(link(sink))
+        page.goto(f"{sink.page}queue")
+        page.context.request.post(f"{sink.page}logout", max_redirects=0)
+        assert page.get_by_text("Your session has ended").is_hidden()
+        send(sink, mail("News"))
+        expect(page.get_by_text("Your session has ended")).to_be_visible()
+        page.get_by_role("link", name="Log in again").click()
+        expect(page.get_by_role("heading", name="Administration")).to_be_visible()
+        assert page.url.endswith("/login?next=%2Fqueue")
+
+
+def test_mail_is_chosen_read_and_made_unread_again(sink: RelayProcess, browser: Browser) -> None:
+    with looking(browser) as page:
+        page.goto(sink.page)
+        for subject in ("One", "Two"):
+            send(sink, mail(subject))
+        expect(page.get_by_text("2 unread of 2")).to_be_visible()
+        page.get_by_label("all", exact=True).check()  # the list was exchanged since the page was loaded
+        page.get_by_role("button", name="Read", exact=True).click()
+        expect(page.get_by_text("2 messages marked as read")).to_be_visible()
+        page.get_by_role("link", name="Two").click()
+        expect(page.get_by_role("heading", name="Two")).to_be_visible()
+        page.keyboard.press("r")
+        expect(page.get_by_text("1 unread of 2")).to_be_visible()
+        page.keyboard.press("?")
+        expect(page.get_by_text("unread again")).to_be_visible()
+
+
+def test_a_theme_is_chosen_where_one_is(sink: RelayProcess, browser: Browser) -> None:
+    send(sink, mail("Themed"))
+    ground = "getComputedStyle(document.body).backgroundColor"
+    with looking(browser) as page:
+        page.goto(sink.page)
+        page.get_by_role("link", name="Themed").click()
+        expect(page.get_by_role("heading", name="Themed")).to_be_visible()
+        light = page.evaluate(ground)
+        page.get_by_role("button", name="Theme").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        expect(page.get_by_role("heading", name="Themed")).to_be_visible()
+        assert page.evaluate(ground) != light

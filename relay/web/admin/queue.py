@@ -15,6 +15,7 @@ from relay.web.gate import visitor
 from relay.web.pages.queue import ACTIONS, VIEWS, selection
 from relay.web.sink import asking
 from relay.web.sink.asking import Refused
+from relay.web.stuck import trouble_of
 from relay.web.view import View
 
 _MOST = 1000
@@ -64,14 +65,18 @@ class QueueOperations:
         wanted = _wanted({name: query.get(name, "") for name in _WHICH})
         limit = min(asking.number(request, "limit", 50), _MOST)
         messages, total = await self._queue.listing(wanted, limit, asking.number(request, "start", 0))
-        return JSONResponse({"total": total, "messages": [summary(each) for each in messages]})
+        return JSONResponse({"total": total, "messages": [self._summary(each) for each in messages]})
 
     async def one(self, request: Request) -> Response:
         """One message by id."""
         details = await self._queue.details(await self._seq(request.path_params["id"]))
         if details is None:
             raise Refused(404, "there is no such message")
-        return JSONResponse(_details(details))
+        return JSONResponse({**self._summary(details.summary), **_details(details)})
+
+    def _summary(self, one: Summary) -> dict[str, Any]:
+        lane = trouble_of(self._view.lanes(), one)
+        return {**summary(one), "mailbox_trouble": lane.trouble if lane is not None else None}
 
     async def source(self, request: Request) -> Response:
         """Its octets."""
@@ -144,7 +149,6 @@ def summary(one: Summary) -> dict[str, Any]:
 
 def _details(found: Details) -> dict[str, Any]:
     return {
-        **summary(found.summary),
         "listener": found.listener,
         "peer": found.peer,
         "helo": found.helo,
