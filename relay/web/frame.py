@@ -128,7 +128,7 @@ class Frame:
             events=" ".join(self.url(each) for each in streams),
             theme=_theme(request),
             base_url=lambda path: f"{self.base}{path}",
-            trouble_of=partial(trouble_of, view.lanes()),
+            trouble_of=partial(trouble_of, [lane for lane in view.lanes() if lane.trouble] if who.admin else []),
             note=self.notes.find(request.query_params.get("note", "")),
             **context,
         )

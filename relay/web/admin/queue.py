@@ -1,10 +1,12 @@
 """The queue by API: lists, one message, changes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from relay.model import LaneStatus
 from relay.spool.details import Details, PastAttempt, RecipientState
 from relay.spool.export import eml
 from relay.spool.history import Summary
@@ -65,18 +67,18 @@ class QueueOperations:
         wanted = _wanted({name: query.get(name, "") for name in _WHICH})
         limit = min(asking.number(request, "limit", 50), _MOST)
         messages, total = await self._queue.listing(wanted, limit, asking.number(request, "start", 0))
-        return JSONResponse({"total": total, "messages": [self._summary(each) for each in messages]})
+        lanes = self._troubled()
+        return JSONResponse({"total": total, "messages": [_told(each, lanes) for each in messages]})
 
     async def one(self, request: Request) -> Response:
         """One message by id."""
         details = await self._queue.details(await self._seq(request.path_params["id"]))
         if details is None:
             raise Refused(404, "there is no such message")
-        return JSONResponse({**self._summary(details.summary), **_details(details)})
+        return JSONResponse({**_told(details.summary, self._troubled()), **_details(details)})
 
-    def _summary(self, one: Summary) -> dict[str, Any]:
-        lane = trouble_of(self._view.lanes(), one)
-        return {**summary(one), "mailbox_trouble": lane.trouble if lane is not None else None}
+    def _troubled(self) -> list[LaneStatus]:
+        return [lane for lane in self._view.lanes() if lane.trouble]
 
     async def source(self, request: Request) -> Response:
         """Its octets."""
@@ -124,6 +126,11 @@ def _wanted(given: dict[str, str]) -> Selection:
     if view not in VIEWS:
         raise Refused(400, f"there is no view {view!r}; there are {', '.join(VIEWS)}")
     return selection(view, given["q"][:500], given["account"], given["client"])
+
+
+def _told(one: Summary, lanes: Sequence[LaneStatus]) -> dict[str, Any]:
+    lane = trouble_of(lanes, one)
+    return {**summary(one), "mailbox_trouble": lane.trouble if lane is not None else None}
 
 
 def summary(one: Summary) -> dict[str, Any]:
