@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.admin import link
 from tests.support.browser import Tracker, chromium, looking, needs_chromium
@@ -234,3 +234,43 @@ def test_a_theme_is_chosen_where_one_is(sink: RelayProcess, browser: Browser) ->
         expect(page.locator("html")).to_have_attribute("data-theme", "dark")
         expect(page.get_by_role("heading", name="Themed")).to_be_visible()
         assert page.evaluate(ground) != light
+
+
+def test_news_that_come_late_do_not_unmark_what_was_opened_meanwhile(sink: RelayProcess, browser: Browser) -> None:
+    send(sink, mail("First"))
+    with looking(browser) as page:
+        held: dict[str, Route] = {}
+        page.goto(f"{sink.page}mail")
+        page.request.put(f"{sink.page}api/v1/messages", data={"Read": True})
+        expect(page.get_by_text("unread of")).to_be_hidden()
+
+        def hold(route: Route) -> None:
+            name = "list" if route.request.url.endswith("/mail") else "message"
+            if name in held:
+                route.continue_()
+            else:
+                held[name] = route
+
+        page.route(re.compile(r"/mail(/\w{16})?$"), hold)
+        with page.expect_request("**/mail/0*"):
+            page.get_by_role("link", name="First").click()
+        with page.expect_request("**/mail"):
+            send(sink, mail("Second"))
+        held["message"].continue_()
+        expect(page.get_by_role("heading", name="First")).to_be_visible()
+        held["list"].continue_()
+        expect(page.get_by_role("link", name="Second")).to_be_visible()
+        expect(page.locator(".mails li.chosen")).to_contain_text("First")
+
+
+@pytest.mark.parametrize("width", [1000, 1060, 1280])
+def test_the_list_of_mail_has_room_for_its_buttons(sink: RelayProcess, browser: Browser, width: int) -> None:
+    for number in range(12):
+        send(sink, mail(f"Number {number}"))
+    cut = """() => [...document.querySelectorAll(".maillist button, .mailhead + .tabs a")].filter((one) =>
+        one.getBoundingClientRect().right > one.closest(".maillist, .preview").getBoundingClientRect().right)"""
+    with looking(browser, width=width) as page:
+        page.goto(f"{sink.page}mail")
+        page.get_by_role("link", name="Number 11").click()
+        expect(page.get_by_role("link", name="Conversation")).to_be_visible()
+        assert page.evaluate(f"({cut})().map((one) => one.textContent)") == []

@@ -44,8 +44,11 @@ async function refresh(topics) {
   if (!wanted.length) return;
   running = true;
   try {
-    const fresh = await fetched(location.href, ended);
-    if (fresh) exchange(wanted, fresh);
+    const address = location.href;
+    const fresh = await fetched(address, ended);
+    // Whoever has opened a message meanwhile is at another address, which looks otherwise.
+    if (location.href !== address) next = null;
+    else if (fresh) exchange(wanted, fresh);
   } catch {
     // The stream tells when the relay is there again.
   } finally {
