@@ -109,3 +109,12 @@ def test_a_client_in_the_address_bounds_what_is_done_with_all(running: Running) 
     text = running.browser.get("/queue", params={"client": "nobody"}).text
     assert rows(text) == []
     assert '<input type="hidden" name="q" value="client:nobody">' in text
+
+
+def test_an_empty_list_says_what_can_be_found(running: Running) -> None:
+    found = running.browser.get("/queue", params={"q": "Invoice"}).text
+    assert rows(found) == []
+    assert "subjects and texts are not searched" in found
+    assert "Nothing here." in running.browser.get("/queue", params={"view": "sending"}).text
+    nothing = running.browser.get("/configuration", params={"q": "<nonsense>"}).text
+    assert "No key has <q>&lt;nonsense&gt;</q> in its name" in nothing
