@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from playwright.sync_api import Browser, Route, expect
 
@@ -79,6 +80,27 @@ def test_hostile_mail_runs_nothing_and_fetches_nothing(sink: RelayProcess, brows
         assert "/pixel.gif" in asked or "/srcset" in asked
         images = {"/pixel.gif", "/srcset", "/background", "/body", "/svgimage", "/poster"}
         assert asked <= images | {"/style.css", "/import.css", "/font"}
+
+
+def test_hostile_mail_opened_by_its_own_address_does_nothing_either(sink: RelayProcess, browser: Browser) -> None:
+    with Tracker() as tracker:
+        hostile = HOSTILE.replace("AT", tracker.address)
+        made = mail("Hostile", hostile)
+        picture = f'<svg xmlns="http://www.w3.org/2000/svg"><script>fetch("{tracker.address}")</script></svg>'
+        made.add_attachment(picture.encode(), maintype="image", subtype="svg+xml", filename="a.svg")
+        made.add_attachment(hostile.encode(), maintype="text", subtype="html", filename="a.html")
+        send(sink, made)
+        api = f"{sink.page}api/v1/message/latest"
+        told = httpx2.get(api).json()
+        parts = [f"{api}/part/{each['PartID']}" for each in told["Attachments"]]
+        assert len(parts) == 3
+        for address in (f"{sink.page}view/latest.html", f"{sink.page}view/latest.html?embed=1", *parts):
+            with looking(browser, hostile=True) as page:
+                page.goto(address)
+                page.wait_for_timeout(300)  # what would come, comes at once
+                assert page.url == address
+        assert httpx2.get(f"{sink.page}view/latest.html").headers["x-dns-prefetch-control"] == "off"
+        assert tracker.hits == []
 
 
 def test_hostile_fields_are_text_everywhere(sink: RelayProcess, browser: Browser) -> None:
