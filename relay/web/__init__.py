@@ -12,11 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
 
-from relay import metrics
+from relay import log, metrics
 from relay.database import StorageError
 from relay.web import admin, measuring, pages, sink
 from relay.web.frame import Frame
-from relay.web.gate import Gate
+from relay.web.gate import Gate, visitor
 from relay.web.jobs import Jobs
 from relay.web.security import BasePath, HostCheck, Names, SafeHeaders, SameSite
 from relay.web.sessions import Sessions
@@ -86,9 +86,11 @@ def _not_found(frame: Frame) -> Callable[[Request, Exception], Awaitable[Respons
     return show
 
 
-def _no_storage(_request: Request, error: Exception) -> Response:
-    """A page that cannot be made without the database; the APIs have words of their own."""
-    text = f"The database cannot be read now: {error}\nThe log tells more. Try again in a moment.\n"
+def _no_storage(request: Request, error: Exception) -> Response:
+    """What cannot be told without the database. Where it is and what is wrong with it is for the administration."""
+    log.web.database_unreadable(str(error))
+    why = f": {error}" if visitor(request).admin else ""
+    text = f"The database cannot be read now{why}\nThe log says why. Try again in a moment.\n"
     return PlainTextResponse(text, 503, {"retry-after": "10"})
 
 
