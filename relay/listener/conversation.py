@@ -1,6 +1,7 @@
 """What was said in a session, for clients of a sink: whoever tests an app wants to see how it speaks.
 
-A client whose mail really leaves is never written down here. What belongs to a login is not written down for anybody.
+Of a client whose mail really leaves nothing is kept: what it said before its first message is forgotten with that. What
+belongs to a login is not written down for anybody.
 """
 
 MOST_LINES = 200
@@ -51,6 +52,11 @@ class Conversation:
         """Write nothing more down, and forget what was."""
         self.kept = False
         self._lines.clear()
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether there was a transaction."""
+        return self._opening is not None
 
     @property
     def text(self) -> str:

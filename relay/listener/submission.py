@@ -293,7 +293,7 @@ class SubmissionSession(VisitorSession):
         smtputf8 = self.envelope.smtp_utf8 or international
         envelope = Envelope(sender, recipients, smtputf8=smtputf8, dsn=self._wishes.asked)
         greeted_as = self.session.host_name or ""
-        said = "" if self.conversation is None else self.conversation.text
+        said = "" if self.conversation is None or client.is_real else self.conversation.text
         origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
         extended, gone = self.session.extended_smtp, self._client_has_left
         reader = LegacyReader(lf=self.lf_only) if self.legacy else DataReader()

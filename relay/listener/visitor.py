@@ -42,7 +42,7 @@ class VisitorSession(CommandSession):
         """The configuration has changed so that it may not go on."""
         self._transcript: Transcript | None = None
         self.conversation: Conversation | None = Conversation()
-        """None from the moment that a client is known whose mail really leaves."""
+        """None from the moment that a client whose mail really leaves begins a message."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -182,7 +182,8 @@ class VisitorSession(CommandSession):
             return
         who = self._who
         if self.conversation is not None:
-            if who is not None and who.is_real:
+            # Until its first message a client known by its address may still log in as one of a sink.
+            if who is not None and who.is_real and self.conversation.has_begun:
                 self.conversation = None
             else:
                 self.conversation.said(reply)

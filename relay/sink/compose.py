@@ -97,6 +97,8 @@ def compose(draft: Draft, message_id: str, hostname: str, now: float) -> Compose
         message["Date"] = datetime.fromtimestamp(now, UTC)
         _add_content(message, draft)
         octets = message.as_bytes()
+    except ComposeError:
+        raise  # it says what is wrong in Mailpit's words
     except (ValueError, LookupError, TypeError, IndexError, RecursionError) as error:
         raise ComposeError(f"the message cannot be made: {error}") from error
     block, _, body = octets.partition(b"\r\n\r\n")

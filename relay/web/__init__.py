@@ -3,7 +3,7 @@
 `view` is what the service hands in; `gate` stands in front; `frame` renders; `pages` has the pages.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 from starlette.applications import Starlette
@@ -12,10 +12,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Match, Route
 
-from relay import metrics
+from relay import log, metrics
+from relay.database import StorageError
 from relay.web import admin, measuring, pages, sink
 from relay.web.frame import Frame
-from relay.web.gate import Gate
+from relay.web.gate import Gate, visitor
 from relay.web.jobs import Jobs
 from relay.web.security import BasePath, HostCheck, Names, SafeHeaders, SameSite
 from relay.web.sessions import Sessions
@@ -67,10 +68,30 @@ def _application(view: View, names: Names, jobs: Jobs) -> Starlette:
             Middleware(sink.Access, plane=view.plane),
         ],
     )
+    app.add_exception_handler(404, _not_found(frame))
     app.add_exception_handler(405, _not_allowed)
+    app.add_exception_handler(StorageError, _no_storage)
     # A client that follows a redirect of its DELETE would send it without its body, which means: everything.
     app.router.redirect_slashes = False
     return app
+
+
+def _not_found(frame: Frame) -> Callable[[Request, Exception], Awaitable[Response]]:
+    async def show(request: Request, _error: Exception) -> Response:
+        path = request.scope["path"]
+        if path.startswith(("/api/", "/view/", "/static/")) or "text/html" not in request.headers.get("accept", ""):
+            return PlainTextResponse("404 page not found", 404)
+        return await frame.page(request, "missing.html", status=404, what="There is no page at this address.")
+
+    return show
+
+
+def _no_storage(request: Request, error: Exception) -> Response:
+    """What cannot be told without the database. Where it is and what is wrong with it is for the administration."""
+    log.web.database_unreadable(str(error))
+    why = f": {error}" if visitor(request).admin else ""
+    text = f"The database cannot be read now{why}\nThe log says why. Try again in a moment.\n"
+    return PlainTextResponse(text, 503, {"retry-after": "10"})
 
 
 def _not_allowed(request: Request, _error: Exception) -> Response:

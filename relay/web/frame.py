@@ -6,6 +6,7 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from relay.spool.history import Overview
 from relay.web import looks
 from relay.web.asker import is_loopback
 from relay.web.gate import visitor
+from relay.web.stuck import trouble_of
 from relay.web.view import View
 
 _FOLDER = Path(str(resources.files("relay.web")))
@@ -30,6 +32,9 @@ PAGE_POLICY = (
     " require-trusted-types-for 'script'; trusted-types relay"
 )
 _MOST_NOTES = 200
+THEME_COOKIE = "relay_theme"
+THEMES = ("dark", "light")
+"""What may be chosen in place of what the system has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +126,9 @@ class Frame:
             mail_counts=await view.plane.store.counts() if sees_mail else None,
             home="mail" if sees_mail and not who.admin else "overview",
             events=" ".join(self.url(each) for each in streams),
+            theme=_theme(request),
             base_url=lambda path: f"{self.base}{path}",
+            trouble_of=partial(trouble_of, [lane for lane in view.lanes() if lane.trouble] if who.admin else []),
             note=self.notes.find(request.query_params.get("note", "")),
             **context,
         )
@@ -141,3 +148,9 @@ class Frame:
         current = request.path_params["version"] == self._static.rpartition("/")[2]
         kept = "public, max-age=31536000, immutable" if current else "no-cache"
         return Response(content, headers={"cache-control": kept}, media_type=kind)
+
+
+def _theme(request: Request) -> str:
+    """The chosen theme, "" for the system's."""
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""

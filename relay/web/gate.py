@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay import metrics
@@ -15,7 +16,7 @@ from relay.web.asker import credentials, is_loopback
 from relay.web.view import View
 
 COOKIE = "relay_session"
-OPEN = ("/login", "/livez", "/readyz")
+OPEN = ("/login", "/livez", "/readyz", "/theme")
 OPEN_BELOW = ("/static/", "/api/v1/", "/api/events", "/view/", "/mail")
 """The sink's own paths are among them: its plane decides about those."""
 
@@ -53,7 +54,7 @@ class Gate:
             await found(scope, receive, send)
             return
         scope["relay.visitor"] = found
-        if not found.admin and not _is_open(scope["path"], found.peer):
+        if not found.admin and not _is_open(scope["path"], found.peer) and not _is_nowhere(scope):
             await self._refusal(request)(scope, receive, send)
             return
         await self._app(scope, receive, send)
@@ -75,17 +76,32 @@ class Gate:
         return _unauthorized(basic=True)
 
     def _refusal(self, request: Request) -> Response:
-        path = request.scope["path"]
-        if path.startswith("/api/") or path == "/metrics" or request.method not in ("GET", "HEAD"):
+        path, by_form = request.scope["path"], "text/html" in request.headers.get("accept", "")
+        reads = request.method in ("GET", "HEAD")
+        if path.startswith("/api/") or path == "/metrics" or not (reads or by_form):
             return _unauthorized(basic=self._view.check is not None)
-        query = f"?{request.url.query}" if request.url.query else ""
-        return RedirectResponse(f"{self._base}/login?next={quote(path + query, safe='')}", 303)
+        query = f"?{request.url.query}" if request.url.query and reads else ""
+        following = path + query if reads else _page_of(path)
+        return RedirectResponse(f"{self._base}/login?next={quote(following, safe='')}", 303)
 
 
 def _is_open(path: str, peer: str) -> bool:
     if path == "/" or path in OPEN or path.startswith(OPEN_BELOW):
         return True
     return path == "/metrics" and is_loopback(peer)
+
+
+def _is_nowhere(scope: Scope) -> bool:
+    """Whether nothing is there to be guarded: whoever mistypes an address is told so, and not asked for a login."""
+    if scope["path"].startswith("/api/"):
+        return False
+    return all(route.matches(scope)[0] is Match.NONE for route in scope["app"].routes)
+
+
+def _page_of(path: str) -> str:
+    """The page with the form that was sent to `path`."""
+    first, _, rest = path.removeprefix("/").partition("/")
+    return f"/{first}/{rest.rpartition('/')[0]}".rstrip("/") if first in ("accounts", "configuration") else path
 
 
 def _unauthorized(*, basic: bool) -> Response:

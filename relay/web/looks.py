@@ -1,8 +1,11 @@
 """How values look on a page: times, sizes, states, addresses."""
 
+import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+
+from markupsafe import Markup, escape
 
 from relay.log import clean, duration
 
@@ -76,12 +79,25 @@ def hint(text: str) -> tuple[str, str]:
     return said, advice
 
 
+_MARKED = re.compile(r"`([^`]{1,500})`|\*([^\s*](?:[^*]{0,200}[^\s*])?)\*")
+
+
+def marked(text: str) -> Markup:
+    """Advice with its `commands` and *names* as such: the log and the commands have them between marks."""
+    return Markup(_MARKED.sub(_element, str(escape(text))))  # noqa: S704 (escaped; what is put in is ours)
+
+
+def _element(found: re.Match[str]) -> str:
+    return f"<code>{found[1]}</code>" if found[1] is not None else f"<em>{found[2]}</em>"
+
+
 FILTERS = {
     "ago": ago,
     "clean": clean,
     "duration": duration,
     "hint": hint,
     "machine_time": machine_time,
+    "marked": marked,
     "moment": moment,
     "people": people,
     "size": size,

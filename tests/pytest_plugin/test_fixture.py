@@ -50,6 +50,18 @@ def test_addresses_differ(relay_sink):
     assert [mail.subject for mail in relay_sink.wait_for(to=one)] == ["This"]
 
 
+def test_the_envelope_decides_to_whom(relay_sink):
+    address = relay_sink.address("Hidden")
+    with smtplib.SMTP(relay_sink.host, relay_sink.port) as server:
+        server.sendmail(address, ["list@example.org"], f"To: {address}\\nSubject: From it\\n\\nText")
+        server.sendmail("app@example.com", [address.lower()], "Subject: No To at all\\n\\nText")
+        server.sendmail("app@example.com", ["list@example.org", address], "To: l@example.org\\nSubject: Bcc\\n\\nText")
+    assert [mail.subject for mail in relay_sink.wait_for(to=address, count=2)] == ["No To at all", "Bcc"]
+    assert [mail.subject for mail in relay_sink.wait_for("subject:bcc", to=address)] == ["Bcc"]
+    with pytest.raises(AssertionError, match="3 messages for subject:to to Hidden.* within 0.2 s, but 1 came"):
+        relay_sink.wait_for("subject:to", to=address, count=3, timeout=0.2)
+
+
 def test_what_does_not_come_is_told_with_what_came(relay_sink):
     send(relay_sink, "someone@example.org", "Something else")
     with pytest.raises(AssertionError, match="(?s)1 message for subject:x within 0.2 s, but 0 came.*Something else"):
@@ -82,7 +94,7 @@ def test_a_suite_that_uses_it_passes(tmp_path: Path) -> None:
     (tmp_path / "test_app.py").write_text(SUITE)
     done = inner(tmp_path, "-n", "2")
     assert done.returncode == 0, done.stdout
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout
 
 
 def test_a_suite_that_does_not_use_it_pays_nothing(tmp_path: Path) -> None:

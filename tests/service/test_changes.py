@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+import trustme
+
 from relay import config
 from relay.config import Settings
 from relay.service.changes import Snapshot, fingerprint, in_force, need_restart, shut_out, watched
@@ -145,3 +147,12 @@ def test_files_folders_and_secrets_are_watched(tmp_path: Path, authority: Callab
     (tmp_path / "more" / "a.toml").write_text('[accounts.extra]\nprovider = "fail"\n', encoding="utf-8")
     found = watched(loaded(tmp_path))
     assert found == {tmp_path / name for name in ("relay.toml", "more", "more/a.toml", "ca.pem", "password")}
+
+
+def test_the_page_s_certificate_is_watched(tmp_path: Path, authority: Callable[[str], None]) -> None:
+    authority("one")
+    server = trustme.CA().issue_cert("localhost")
+    server.private_key_pem.write_to_path(tmp_path / "page.key")
+    server.cert_chain_pems[0].write_to_path(tmp_path / "page.pem")
+    settings = loaded(tmp_path, f'{BASE}[web]\ncertificate = "page.pem"\nkey = "page.key"\n')
+    assert watched(settings) >= {tmp_path / "page.pem", tmp_path / "page.key"}

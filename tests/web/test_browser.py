@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 
 from tests.support.admin import link
 from tests.support.browser import Tracker, chromium, looking, needs_chromium
@@ -79,6 +80,27 @@ def test_hostile_mail_runs_nothing_and_fetches_nothing(sink: RelayProcess, brows
         assert "/pixel.gif" in asked or "/srcset" in asked
         images = {"/pixel.gif", "/srcset", "/background", "/body", "/svgimage", "/poster"}
         assert asked <= images | {"/style.css", "/import.css", "/font"}
+
+
+def test_hostile_mail_opened_by_its_own_address_does_nothing_either(sink: RelayProcess, browser: Browser) -> None:
+    with Tracker() as tracker:
+        hostile = HOSTILE.replace("AT", tracker.address)
+        made = mail("Hostile", hostile)
+        picture = f'<svg xmlns="http://www.w3.org/2000/svg"><script>fetch("{tracker.address}")</script></svg>'
+        made.add_attachment(picture.encode(), maintype="image", subtype="svg+xml", filename="a.svg")
+        made.add_attachment(hostile.encode(), maintype="text", subtype="html", filename="a.html")
+        send(sink, made)
+        api = f"{sink.page}api/v1/message/latest"
+        told = httpx2.get(api).json()
+        parts = [f"{api}/part/{each['PartID']}" for each in told["Attachments"]]
+        assert len(parts) == 3
+        for address in (f"{sink.page}view/latest.html", f"{sink.page}view/latest.html?embed=1", *parts):
+            with looking(browser, hostile=True) as page:
+                page.goto(address)
+                page.wait_for_timeout(300)  # what would come, comes at once
+                assert page.url == address
+        assert httpx2.get(f"{sink.page}view/latest.html").headers["x-dns-prefetch-control"] == "off"
+        assert tracker.hits == []
 
 
 def test_hostile_fields_are_text_everywhere(sink: RelayProcess, browser: Browser) -> None:
@@ -190,3 +212,87 @@ def test_every_control_has_a_name(running: Running, browser: Browser, session: l
         for path in ("overview", "queue", "accounts/office", "clients", "configuration"):
             page.goto(f"{running.process.page}{path}")
             assert page.evaluate(nameless) == [], path
+
+
+def test_whoever_is_logged_out_meanwhile_is_told(sink: RelayProcess, browser: Browser) -> None:
+    with looking(browser) as page:
+        page.goto(link(sink))
+        page.goto(f"{sink.page}queue")
+        page.context.request.post(f"{sink.page}logout", max_redirects=0)
+        assert page.get_by_text("Your session has ended").is_hidden()
+        send(sink, mail("News"))
+        expect(page.get_by_text("Your session has ended")).to_be_visible()
+        page.get_by_role("link", name="Log in again").click()
+        expect(page.get_by_role("heading", name="Administration")).to_be_visible()
+        assert page.url.endswith("/login?next=%2Fqueue")
+
+
+def test_mail_is_chosen_read_and_made_unread_again(sink: RelayProcess, browser: Browser) -> None:
+    with looking(browser) as page:
+        page.goto(sink.page)
+        for subject in ("One", "Two"):
+            send(sink, mail(subject))
+        expect(page.get_by_text("2 unread of 2")).to_be_visible()
+        page.get_by_label("all", exact=True).check()  # the list was exchanged since the page was loaded
+        page.get_by_role("button", name="Read", exact=True).click()
+        expect(page.get_by_text("2 messages marked as read")).to_be_visible()
+        page.get_by_role("link", name="Two").click()
+        expect(page.get_by_role("heading", name="Two")).to_be_visible()
+        page.keyboard.press("r")
+        expect(page.get_by_text("1 unread of 2")).to_be_visible()
+        page.keyboard.press("?")
+        expect(page.get_by_text("unread again")).to_be_visible()
+
+
+def test_a_theme_is_chosen_where_one_is(sink: RelayProcess, browser: Browser) -> None:
+    send(sink, mail("Themed"))
+    ground = "getComputedStyle(document.body).backgroundColor"
+    with looking(browser) as page:
+        page.goto(sink.page)
+        page.get_by_role("link", name="Themed").click()
+        expect(page.get_by_role("heading", name="Themed")).to_be_visible()
+        light = page.evaluate(ground)
+        page.get_by_role("button", name="Theme").click()
+        expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        expect(page.get_by_role("heading", name="Themed")).to_be_visible()
+        assert page.evaluate(ground) != light
+
+
+def test_news_that_come_late_do_not_unmark_what_was_opened_meanwhile(sink: RelayProcess, browser: Browser) -> None:
+    send(sink, mail("First"))
+    with looking(browser) as page:
+        held: dict[str, Route] = {}
+        page.goto(f"{sink.page}mail")
+        page.request.put(f"{sink.page}api/v1/messages", data={"Read": True})
+        expect(page.get_by_text("unread of")).to_be_hidden()
+
+        def hold(route: Route) -> None:
+            name = "list" if route.request.url.endswith("/mail") else "message"
+            if name in held:
+                route.continue_()
+            else:
+                held[name] = route
+
+        page.route(re.compile(r"/mail(/\w{16})?$"), hold)
+        with page.expect_request("**/mail/0*"):
+            page.get_by_role("link", name="First").click()
+        with page.expect_request("**/mail"):
+            send(sink, mail("Second"))
+        held["message"].continue_()
+        expect(page.get_by_role("heading", name="First")).to_be_visible()
+        held["list"].continue_()
+        expect(page.get_by_role("link", name="Second")).to_be_visible()
+        expect(page.locator(".mails li.chosen")).to_contain_text("First")
+
+
+@pytest.mark.parametrize("width", [1000, 1060, 1280])
+def test_the_list_of_mail_has_room_for_its_buttons(sink: RelayProcess, browser: Browser, width: int) -> None:
+    for number in range(12):
+        send(sink, mail(f"Number {number}"))
+    cut = """() => [...document.querySelectorAll(".maillist button, .mailhead + .tabs a")].filter((one) =>
+        one.getBoundingClientRect().right > one.closest(".maillist, .preview").getBoundingClientRect().right)"""
+    with looking(browser, width=width) as page:
+        page.goto(f"{sink.page}mail")
+        page.get_by_role("link", name="Number 11").click()
+        expect(page.get_by_role("link", name="Conversation")).to_be_visible()
+        assert page.evaluate(f"({cut})().map((one) => one.textContent)") == []

@@ -100,9 +100,9 @@ def test_a_caught_message_is_sent_on_with_a_token(process: RelayProcess, page: P
     send(process, message("Released by hand").as_bytes(), "customer@elsewhere.com")
     page.goto(f"{process.page}mail")
     page.get_by_role("link", name="Released by hand").click()
-    page.get_by_role("link", name="Delivery").click()
-    expect(page.get_by_role("heading", name="What was said")).to_be_visible()
+    page.get_by_role("link", name="Conversation").click()
     expect(page.locator("pre.source")).to_contain_text("rcpt TO:<customer@elsewhere.com>")
+    page.get_by_role("link", name="Delivery").click()
     page.get_by_label("To (allowed").fill("tester@elsewhere.com")
     page.get_by_label("Through").select_option("office")
     page.get_by_role("button", name="Release").click()
@@ -113,6 +113,8 @@ def test_a_caught_message_is_sent_on_with_a_token(process: RelayProcess, page: P
     expect(page.get_by_text("It is on its way")).to_be_visible()
     expect(page.get_by_text("through office to tester@example.org")).to_be_visible()
     process.wait_for("sent", recipients="<tester@example.org>")
+    page.goto(f"{process.page}changes")
+    expect(page.get_by_text("release test mail")).to_be_visible()
     (arrived,) = [one for one in at.received if one.subject == "Released by hand"]
     assert (arrived.mailbox, list(arrived.recipients)) == (
         at.stand_in.sandbox.settings.mailbox,

@@ -146,3 +146,56 @@ def test_static_files_may_be_kept_as_long_as_they_are_the_same(running: Running)
     assert "immutable" in running.browser.get(style).headers["cache-control"]
     assert running.browser.get("/static/old/style.css").headers["cache-control"] == "no-cache"
     assert running.browser.get("/static/old/../../view.py").status_code == 404
+
+
+BROWSER = {"accept": "text/html,application/xhtml+xml"}
+
+
+@pytest.mark.parametrize(
+    ("form", "page"),
+    [
+        ("/queue", "%2Fqueue"),
+        ("/accounts/office/refresh", "%2Faccounts%2Foffice"),
+        ("/configuration/reload", "%2Fconfiguration"),
+        ("/jobs/x", "%2Fjobs%2Fx"),
+    ],
+)
+def test_a_form_that_comes_too_late_leads_to_the_login(running: Running, form: str, page: str) -> None:
+    with anonymous(running.process) as client:
+        client.cookies.set("relay_session", "one that has ended")
+        answer = client.post(form, headers=BROWSER)
+        assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next={page}")
+        assert "Your session has ended" in client.get(answer.headers["location"]).text
+        assert "Your session has ended" not in running.browser.get("/login").text
+
+
+def test_the_login_says_for_what(running: Running) -> None:
+    with anonymous(running.process) as client:
+        assert "<code>/queue</code> needs a login" in client.get("/login?next=%2Fqueue").text
+        assert "needs a login" not in client.get("/login").text
+    assert "You are logged in" in running.browser.get("/login").text
+
+
+def test_an_address_that_is_none(running: Running) -> None:
+    with anonymous(running.process) as client:
+        for who in (client, running.browser):
+            answer = who.get("/nowhere", headers=BROWSER)
+            assert answer.status_code == 404
+            assert "There is no page at this address" in answer.text
+            assert 'class="brand"' in answer.text
+        assert client.get("/api/admin/nowhere").status_code == 401
+    assert running.browser.get("/api/admin/nowhere", headers=BROWSER).text == "404 page not found"
+    assert running.browser.get("/nowhere").text == "404 page not found"
+
+
+def test_light_and_dark_can_be_chosen(running: Running) -> None:
+    with anonymous(running.process) as client:
+        assert "data-theme" not in client.get("/").text
+        answer = client.post("/theme", data={"theme": "dark", "back": "/login?next=%2Fqueue"})
+        assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fqueue")
+        assert '<html lang="en" data-theme="dark">' in client.get("/").text
+        assert client.post("/theme", data={"theme": '"><script>'}).headers["location"] == "/"
+        assert "data-theme" not in client.get("/").text
+        assert client.post("/theme", data={"theme": "light", "back": "//evil.example"}).headers["location"] == "/"
+    answer = httpx2.get(running.process.page, headers={"cookie": 'relay_theme="><script>'})
+    assert "data-theme" not in answer.text

@@ -103,3 +103,18 @@ def test_a_drop_is_asked_about_first(running: Running) -> None:
 def test_nothing_chosen_changes_nothing(running: Running) -> None:
     assert "No message was chosen" in running.browser.post("/queue", data={"action": "drop", "sure": "yes"}).text
     assert "Choose what to do" in running.browser.post("/queue", data={"action": "burn"}).text
+
+
+def test_a_client_in_the_address_bounds_what_is_done_with_all(running: Running) -> None:
+    text = running.browser.get("/queue", params={"client": "nobody"}).text
+    assert rows(text) == []
+    assert '<input type="hidden" name="q" value="client:nobody">' in text
+
+
+def test_an_empty_list_says_what_can_be_found(running: Running) -> None:
+    found = running.browser.get("/queue", params={"q": "Invoice"}).text
+    assert rows(found) == []
+    assert "subjects and texts are not searched" in found
+    assert "Nothing here." in running.browser.get("/queue", params={"view": "sending"}).text
+    nothing = running.browser.get("/configuration", params={"q": "<nonsense>"}).text
+    assert "No key has <q>&lt;nonsense&gt;</q> in its name" in nothing

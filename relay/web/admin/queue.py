@@ -1,10 +1,12 @@
 """The queue by API: lists, one message, changes."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from relay.model import LaneStatus
 from relay.spool.details import Details, PastAttempt, RecipientState
 from relay.spool.export import eml
 from relay.spool.history import Summary
@@ -15,6 +17,7 @@ from relay.web.gate import visitor
 from relay.web.pages.queue import ACTIONS, VIEWS, selection
 from relay.web.sink import asking
 from relay.web.sink.asking import Refused
+from relay.web.stuck import trouble_of
 from relay.web.view import View
 
 _MOST = 1000
@@ -64,14 +67,18 @@ class QueueOperations:
         wanted = _wanted({name: query.get(name, "") for name in _WHICH})
         limit = min(asking.number(request, "limit", 50), _MOST)
         messages, total = await self._queue.listing(wanted, limit, asking.number(request, "start", 0))
-        return JSONResponse({"total": total, "messages": [summary(each) for each in messages]})
+        lanes = self._troubled()
+        return JSONResponse({"total": total, "messages": [_told(each, lanes) for each in messages]})
 
     async def one(self, request: Request) -> Response:
         """One message by id."""
         details = await self._queue.details(await self._seq(request.path_params["id"]))
         if details is None:
             raise Refused(404, "there is no such message")
-        return JSONResponse(_details(details))
+        return JSONResponse({**_told(details.summary, self._troubled()), **_details(details)})
+
+    def _troubled(self) -> list[LaneStatus]:
+        return [lane for lane in self._view.lanes() if lane.trouble]
 
     async def source(self, request: Request) -> Response:
         """Its octets."""
@@ -121,6 +128,11 @@ def _wanted(given: dict[str, str]) -> Selection:
     return selection(view, given["q"][:500], given["account"], given["client"])
 
 
+def _told(one: Summary, lanes: Sequence[LaneStatus]) -> dict[str, Any]:
+    lane = trouble_of(lanes, one)
+    return {**summary(one), "mailbox_trouble": lane.trouble if lane is not None else None}
+
+
 def summary(one: Summary) -> dict[str, Any]:
     """A message as the list has it."""
     return {
@@ -144,7 +156,6 @@ def summary(one: Summary) -> dict[str, Any]:
 
 def _details(found: Details) -> dict[str, Any]:
     return {
-        **summary(found.summary),
         "listener": found.listener,
         "peer": found.peer,
         "helo": found.helo,

@@ -14,6 +14,7 @@ from relay.web.pages.news import News
 from relay.web.pages.overview import Overview
 from relay.web.pages.queue import Queue
 from relay.web.pages.sandbox import Sandbox
+from relay.web.pages.theme import Theme
 
 
 def routes(frame: Frame, jobs: Jobs) -> list[BaseRoute]:
@@ -29,5 +30,6 @@ def routes(frame: Frame, jobs: Jobs) -> list[BaseRoute]:
         Sandbox(frame),
         JobPages(frame, jobs),
         Entrance(frame),
+        Theme(frame),
     )
     return [*frame.routes(), *(route for page in pages for route in page.routes()), *Live(frame, jobs).routes()]

@@ -37,9 +37,10 @@ class Entrance:
 
     async def _form(self, request: Request, problem: str = "", status: int = 200, following: str = "") -> Response:
         password = self._view.check is not None
+        ended = not visitor(request).admin and COOKIE in request.cookies
         following = local_path(following or request.query_params.get("next", "/"))
         return await self._frame.page(
-            request, "login.html", status=status, problem=problem, password=password, following=following
+            request, "login.html", status=status, problem=problem, password=password, following=following, ended=ended
         )
 
     async def enter(self, request: Request) -> Response:

@@ -21,7 +21,7 @@ from relay.web.sink.one import PART_POLICY
 from relay.web.sink.release import Asked, release
 
 PAGE = 50
-TABS = ("html", "text", "source", "headers", "parts", "delivery")
+TABS = ("html", "text", "source", "headers", "parts", "delivery", "conversation")
 _LONGEST_SOURCE = 512 * 1024
 WIDTHS = {"full": "full", "tablet": "tablet", "phone": "phone"}
 
@@ -157,6 +157,10 @@ class Mail:
         except (forms.FormError, Refused) as error:
             return self._frame.done(back, f"{error}", good=False)
         self._frame.view.wake()
+        target = f"{identifier} to {', '.join(to)}"
+        self._frame.view.audit.note(
+            who.name or "a visitor", who.peer, "release test mail", target, f"queued as {queue_id}"
+        )
         return self._frame.done(back, f"It is on its way, in the queue as {queue_id}.")
 
     async def change(self, request: Request) -> Response:

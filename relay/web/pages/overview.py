@@ -12,6 +12,7 @@ from relay.web import charts
 from relay.web.frame import Frame
 from relay.web.gate import visitor
 from relay.web.pages.mail import Mail
+from relay.web.stuck import in_trouble
 
 _MOST_ROWS = 50
 _SPANS = {"hour": (3600.0, 60), "day": (86400.0, 96)}
@@ -43,14 +44,17 @@ class Overview:
         span = span if span in _SPANS else "hour"
         columns = self._view.traffic.columns(*_SPANS[span])
         newest = await self._view.queue.newest(Selection(), 8)
+        overview = await self._view.spool.overview()
         return await self._frame.page(
             request,
             "overview.html",
+            overview=overview,
             span=span,
             incoming=charts.stacked(columns, ("accepted",)),
             outgoing=charts.stacked(columns, ("sent", "deferred", "failed")),
             ages=_worst(await self._view.queue.ages()),
-            lanes=self._view.lanes(),
+            storage=self._view.spool.capacity.troubles,
+            stuck=in_trouble(self._view.lanes(), overview),
             newest=newest,
             unreported=await self._view.unreported(),
             settings=self._view.settings(),

@@ -81,9 +81,9 @@ class Queue:
         query = request.query_params
         view = query.get("view", "all")
         view = view if view in VIEWS else "all"
-        text, account = query.get("q", "")[:500], query.get("account", "")
+        text, account = _words(query.get("q", "")[:500], query.get("client", "")), query.get("account", "")
         number = int(query["page"]) if query.get("page", "").isdecimal() and len(query["page"]) < 8 else 1
-        wanted = selection(view, text, account, query.get("client", ""))
+        wanted = selection(view, text, account)
         start, overview = (max(1, number) - 1) * PAGE, await self._view.spool.overview()
         if wanted.by_state:
             messages = await self._queue.newest(wanted, PAGE, start)
@@ -174,6 +174,11 @@ class Queue:
         self._view.audit.note(who.name, who.peer, f"queue {action}", target, f"{done}, {len(result.left)} left alone")
         left = [f"{name}: {why}" for name, why in list(result.left.items())[:20]]
         return self._frame.done(back, f"{text}.", good=not left, lines=left)
+
+
+def _words(text: str, client: str) -> str:
+    """The search with a client of the address in it: what is done with all that is found is done by the words."""
+    return f"client:{client} {text}".strip() if client and not client.isspace() else text
 
 
 def _kept(form: dict[str, list[str]]) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from relay.spool.selection import Selection
 from relay.web.frame import Frame
 
 _MOST = 100
+_MOST_ACCEPTED = 500
 
 
 class Sandbox:
@@ -25,12 +26,17 @@ class Sandbox:
         if self._view.received is None:
             what = "There is no stand-in provider: start the relay with --sandbox."
             return await self._frame.page(request, "missing.html", status=404, what=what)
-        received = list(self._view.received())[::-1][:_MOST]
-        accepted, total = await self._view.queue.listing(Selection(), _MOST)
+        received = list(self._view.received())[::-1]
+        accepted, total = await self._view.queue.listing(Selection(), _MOST_ACCEPTED)
         # Where the app gave no Message-ID, the relay made one of its own id.
         by_id = {one.message_id or one.id: one for one in accepted}
         pairs = [(one, by_id.get(one["message_id"]) or by_id.get(_own_id(one["message_id"]))) for one in received]
-        return await self._frame.page(request, "sandbox.html", pairs=pairs, total=total)
+        arrived = {one.id for _, one in pairs if one is not None}
+        # What was sent before the stand-in was started anew is no longer known to it.
+        missing = [one for one in accepted if one.id not in arrived and one.state != "sent"]
+        return await self._frame.page(
+            request, "sandbox.html", pairs=pairs[:_MOST], count=len(pairs), total=total, missing=missing[:_MOST]
+        )
 
 
 def _own_id(message_id: str) -> str:

@@ -134,7 +134,12 @@ class One:
             return missing("This message does not contain a HTML part")
         if request.query_params.get("embed") == "1":
             page = with_new_windows(page)
-        headers = {"content-security-policy": VIEW_POLICY, "cross-origin-resource-policy": "same-origin"}
+        # A policy does not keep a browser from looking up names that a page says it will need.
+        headers = {
+            "content-security-policy": VIEW_POLICY,
+            "cross-origin-resource-policy": "same-origin",
+            "x-dns-prefetch-control": "off",
+        }
         return Response(page, media_type="text/html", headers=headers)
 
     async def text(self, request: Request) -> Response:

@@ -1,6 +1,6 @@
 // The tick that chooses all rows of a page.
 export function choose() {
-  for (const hidden of document.querySelectorAll("[data-script]")) hidden.hidden = false;
+  document.documentElement.classList.add("script");
   document.addEventListener("change", (event) => {
     if (!event.target.matches("[data-all]")) return;
     for (const box of event.target.form.querySelectorAll("input[name=id]")) box.checked = event.target.checked;

@@ -1,5 +1,5 @@
 // Keys: j and k go through a list, Enter opens, / searches, u goes back, x chooses, ? tells of them.
-const text = "Keys:  j, k  next, previous    Enter  open    x  choose    /  search    u, Esc  back    ?  this";
+const keys = [["j, k", "next, previous"], ["Enter", "open"], ["x", "choose"], ["/", "search"], ["r", "unread again"], ["Del", "delete what is open"], ["u, Esc", "back"], ["?", "this"]];
 
 export function listen() {
   document.addEventListener("keydown", (event) => {
@@ -31,15 +31,18 @@ const actions = {
   "/": () => { const field = document.querySelector("[data-search]"); if (!field) return false; field.focus(); field.select(); },
   u: back,
   Escape: back,
-  Delete: () => { const button = document.querySelector("[data-delete]"); if (!button) return false; button.click(); },
+  r: () => press("[data-unread]"),
+  Delete: () => press("[data-delete]"),
   "?": tell,
 };
 
-function back() {
-  const link = document.querySelector("[data-back]");
-  if (!link) return false;
-  link.click();
+function press(which) {
+  const found = document.querySelector(which);
+  if (!found) return false;
+  found.click();
 }
+
+function back() { return press("[data-back]"); }
 
 function tell() {
   const shown = document.getElementById("keys");
@@ -48,6 +51,11 @@ function tell() {
   note.id = "keys";
   note.className = "note";
   note.setAttribute("role", "status");
-  note.textContent = text;
+  for (const [key, meaning] of keys) {
+    const pair = document.createElement("span"), cap = document.createElement("kbd");
+    cap.textContent = key;
+    pair.append(cap, ` ${meaning}`);
+    note.append(pair);
+  }
   document.getElementById("content").prepend(note);
 }

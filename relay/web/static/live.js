@@ -9,17 +9,23 @@ export function follow() {
   // What is at work while the page is made may have ended before the stream begins.
   let missed = document.querySelector("main .chip.busy") !== null;
 
-  const open = () => {
-    if (streams.length) return;
-    streams = addresses.map((address) => {
-      const stream = new EventSource(address);
-      stream.onmessage = (message) => refresh(new Set(JSON.parse(message.data)));
-      // After a break nobody knows what was missed.
-      stream.onopen = () => { if (missed) refresh(null); missed = false; };
-      stream.onerror = () => { missed = true; };
-      return stream;
-    });
+  const opened = (address) => {
+    const stream = new EventSource(address);
+    stream.onmessage = (message) => refresh(new Set(JSON.parse(message.data)));
+    // After a break nobody knows what was missed.
+    stream.onopen = () => { if (missed) refresh(null); missed = false; };
+    stream.onerror = () => {
+      missed = true;
+      // The browser begins anew after a break, but not after an answer that is no stream: the session has ended, or a
+      // proxy in front finds the relay stopped.
+      if (stream.readyState !== EventSource.CLOSED) return;
+      streams = streams.filter((one) => one !== stream);
+      refresh(null);
+      setTimeout(() => { if (!document.hidden) streams.push(opened(address)); }, 10_000);
+    };
+    return stream;
   };
+  const open = () => { if (!streams.length) streams = addresses.map(opened); };
   const close = () => { streams.forEach((stream) => stream.close()); streams = []; missed = true; };
   // A browser has six connections for a site: a page that nobody looks at keeps none.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
@@ -28,44 +34,62 @@ export function follow() {
 }
 
 let running = false;
-let again = null;
+// What is to be fetched when that has ended: topics, null for everything, undefined for nothing.
+let next;
 
 async function refresh(topics) {
-  if (running) { again = topics && again ? new Set([...topics, ...again]) : topics; return; }
+  if (running) { next = topics && next !== null ? new Set([...topics, ...(next ?? [])]) : null; return; }
   const wanted = [...document.querySelectorAll("[data-live]")].filter(
     (part) => topics === null || part.dataset.live.split(" ").some((topic) => topics.has(topic)));
   if (!wanted.length) return;
   running = true;
   try {
-    const fresh = await fetched(location.href);
-    if (fresh) exchange(wanted, fresh);
+    const address = location.href;
+    const fresh = await fetched(address, ended);
+    // Whoever has opened a message meanwhile is at another address, which looks otherwise.
+    if (location.href !== address) next = null;
+    else if (fresh) exchange(wanted, fresh);
   } catch {
     // The stream tells when the relay is there again.
   } finally {
     running = false;
-    if (again) { const next = again; again = null; refresh(next); }
+    if (next !== undefined) { const topics = next; next = undefined; refresh(topics); }
   }
 }
 
-// A page of ours as a document; null where the server sends us elsewhere (the session has ended) or has trouble.
-export async function fetched(address) {
+// A page of ours as a document; null where the server sends us to `elsewhere` (the session has ended) or has trouble.
+export async function fetched(address, elsewhere = () => {}) {
   const answer = await fetch(address, { headers: { accept: "text/html" }, cache: "no-store" });
+  if (answer.redirected) elsewhere(answer.url);
   if (!answer.ok || answer.redirected) return null;
   const text = await answer.text();
   return new DOMParser().parseFromString(policy ? policy.createHTML(text) : text, "text/html");
+}
+
+// What is shown stays, but nobody is to take it for news.
+function ended(login) {
+  if (document.getElementById("ended")) return;
+  const note = document.createElement("div"), link = document.createElement("a");
+  note.id = "ended";
+  note.className = "note bad";
+  note.setAttribute("role", "alert");
+  link.href = login;
+  link.textContent = "Log in again";
+  note.append("Your session has ended, and this page is not up to date any more. ", link);
+  document.getElementById("content").prepend(note);
 }
 
 function exchange(wanted, fresh) {
   for (const part of wanted) {
     // Not part.id: in a form that has a field of that name, it is the field.
     const id = part.getAttribute("id");
-    const next = document.contains(part) && fresh.getElementById(id);
-    if (!next || next.outerHTML === part.outerHTML || busy(part)) continue;
+    const newer = document.contains(part) && fresh.getElementById(id);
+    if (!newer || newer.outerHTML === part.outerHTML || busy(part)) continue;
     const ticked = [...part.querySelectorAll("input[type=checkbox]:checked")].map((box) => box.value);
     const opened = [...part.querySelectorAll("details")].map((one) => one.open);
     const focus = part.contains(document.activeElement) ? document.activeElement.getAttribute("href") : null;
     const top = part.scrollTop;
-    const replacement = document.importNode(next, true);
+    const replacement = document.importNode(newer, true);
     for (const box of replacement.querySelectorAll("input[type=checkbox]")) box.checked = ticked.includes(box.value);
     replacement.querySelectorAll("details").forEach((one, number) => { one.open = opened[number] ?? one.open; });
     part.replaceWith(replacement);

@@ -20,6 +20,7 @@ async function show(address, push) {
   document.body.className = fresh.body.className;
   document.title = fresh.title;
   here.querySelector(".preview").replaceWith(document.importNode(next.querySelector(".preview"), true));
+  document.querySelector(".theme input").value = fresh.querySelector(".theme input").value;
   mark(new URL(address).pathname);
 }
 

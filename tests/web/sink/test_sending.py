@@ -65,7 +65,7 @@ def test_a_message_of_parts_is_caught_as_if_it_had_come_by_smtp(api: Api) -> Non
         ({"From": {"Email": "a@x.org"}, "Bcc": ["x"]}, "invalid Bcc address: x"),
         ({"From": {"Email": "a@x.org"}, "Headers": {"To": "b@x"}}, 'cannot overwrite header: "To"'),
         ({"From": {"Email": "a@x.org"}, "Headers": {"X\r\nY": "b"}}, "invalid header name: X"),
-        ({"From": {"Email": "a@x.org"}, "Attachments": [{"Content": "!"}]}, "is not base64"),
+        ({"From": {"Email": "a@x.org"}, "Attachments": [{"Content": "!"}]}, "attachment '' is not base64"),
         ({"From": "a@x.org"}, "From must be an object"),
         ([], "a JSON object is needed"),
     ],
@@ -73,7 +73,7 @@ def test_a_message_of_parts_is_caught_as_if_it_had_come_by_smtp(api: Api) -> Non
 def test_what_cannot_be_sent_is_told_as_json(api: Api, body: Any, error: str) -> None:
     found = api.post("/api/v1/send", body, 400).json()
     assert list(found) == ["Error"]
-    assert error in found["Error"]
+    assert found["Error"].startswith(error), found
 
 
 def test_no_field_can_be_smuggled_in(api: Api) -> None:
