@@ -182,6 +182,38 @@ async def test_an_end_that_nobody_knows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "after_that",
+    [
+        Fault(kind="unavailable", at="gmail_upload", after=3),
+        Fault(kind="throttled", at="gmail_upload", after=3, retry_after=1),
+        Fault(kind="session_expired", at="gmail_upload", after=3),
+        Fault(kind="http_reply", at="gmail_upload", after=3, status=403),
+        Fault(kind="http_reply", at="gmail_upload", after=3, status=200, body="{}"),
+        Fault(kind="disconnect", at="gmail_upload", after=3),
+    ],
+)
+async def test_an_upload_whose_end_nobody_knows(tmp_path: Path, after_that: Fault) -> None:
+    """The last octets arrived, their answer was lost, and who is asked about them knows nothing."""
+    async with gmail(tmp_path) as (sandbox, upstream):
+        sandbox.faults.add(Fault(kind="disconnect", at="gmail_taken"))
+        sandbox.faults.add(after_that)
+        result = only(await upstream.send(as_message(scan_to_mail(7 * MB))))
+        assert sandbox.received.total == 1
+    assert (result.outcome, result.scope, result.uncertain) == (LATER, Scope.MESSAGE, True)
+    assert result.text.count("duplicate") == 1
+
+
+@pytest.mark.parametrize("status", [200, 308])
+async def test_an_upload_that_never_gets_anywhere(tmp_path: Path, status: int) -> None:
+    clock = QuickClock()
+    async with gmail(tmp_path, clock) as (sandbox, upstream):
+        order = sandbox.faults.add(Fault(kind="http_reply", at="gmail_upload", status=status))
+        result = only(await upstream.send(as_message(scan_to_mail(7 * MB))))
+    assert (result.outcome, result.uncertain) == (LATER, False)
+    assert order.struck <= 5
+
+
+@pytest.mark.parametrize(
     ("fault", "scope", "wait"),
     [
         (Fault(kind="throttled", at="gmail"), Scope.IDENTITY, None),
