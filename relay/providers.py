@@ -135,8 +135,9 @@ class GraphLimits:
     """The largest message whose base64 form, unwrapped, fits into a request."""
     attachment_size: int = 150 * 1024 * 1024
     """The largest attachment that an upload session takes; what the mailbox may send is usually less."""
-    session_size: int = 3_000_000
-    """Smaller attachments go in one request, larger ones in an upload session; "3 MB" is all that is said."""
+    session_size: int = 3 * 1024 * 1024
+    """Smaller attachments are refused by upload sessions and go in one request; "3 MB" is all that is said. Those that
+    a request holds are below either meaning of it."""
     chunk_size: int = 10 * 320 * 1024
     """Octets of one request of an upload session: below 4 MB, and a multiple of 320 KiB as other sessions want it."""
     requests_per_app: int = 4

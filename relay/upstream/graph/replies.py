@@ -48,7 +48,7 @@ CODES = {
     "ErrorMimeContentInvalid": BAD_CONTENT,
     "InvalidInternetMessageHeader": BAD_CONTENT,
     "InvalidInternetMessageHeaderCollection": BAD_CONTENT,
-    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": BAD_CONTENT,
+    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": TOO_LARGE,
     "ErrorMessageSizeExceeded": TOO_LARGE,
     "ErrorExceededMessageLimit": _HOURS_LATER,
     "ErrorExceededMaxRecipientLimit": _HOURS_LATER,

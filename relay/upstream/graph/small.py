@@ -8,6 +8,7 @@ from relay.model import Body, Outcome, Result
 from relay.upstream.api import Parcel
 from relay.upstream.body import chunks
 from relay.upstream.graph.client import GraphClient
+from relay.upstream.graph.content import base64_size
 
 _PIECE = 48 * 1024
 """Octets that are encoded at a time: a multiple of 3, so that base64 goes on without padding."""
@@ -21,7 +22,7 @@ async def send_mime(client: GraphClient, parcel: Parcel, headers: bytes, body: B
         "sendMail",
         content=lambda: encoded(headers, body),
         content_type="text/plain",
-        size=(size + 2) // 3 * 4,
+        size=base64_size(size),
         final=True,
         trace=parcel.trace,
     )
