@@ -7,7 +7,7 @@ A message inside a message is one part and is not looked into.
 import email.header
 import email.message
 import email.parser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -59,7 +59,7 @@ class Part:
 
     @property
     def charset(self) -> str:
-        return str(self.fields.get_content_charset("utf-8"))
+        return _told(lambda: self.fields.get_content_charset("utf-8"), "utf-8")
 
     @property
     def disposition(self) -> str:
@@ -74,7 +74,7 @@ class Part:
     @property
     def file_name(self) -> str:
         """As people read it; "" without one."""
-        return _decoded(self.fields.get_filename(""))
+        return _decoded(_told(lambda: self.fields.get_filename(""), ""))
 
     @property
     def is_protected(self) -> bool:
@@ -86,7 +86,7 @@ class Part:
         """What separates its parts; empty for a part that has none."""
         if not self.kind.startswith("multipart/"):
             return b""
-        return str(self.fields.get_boundary("")).encode("utf-8", "surrogateescape")
+        return _told(lambda: self.fields.get_boundary(""), "").encode("utf-8", "surrogateescape")
 
     def leaves(self) -> Iterator["Part"]:
         """The parts that have no parts themselves, in order."""
@@ -206,6 +206,14 @@ def scan(headers: bytes, body: bytes) -> Part:
     scanner = Scanner(headers)
     scanner.feed(body)
     return scanner.finish()
+
+
+def _told(ask: Callable[[], object], otherwise: str) -> str:
+    """What the library reads from a parameter; `otherwise` where it trips over its character set (RFC 2231)."""
+    try:
+        return str(ask())
+    except (LookupError, ValueError):
+        return otherwise
 
 
 def _decoded(text: str) -> str:

@@ -300,6 +300,26 @@ async def test_no_copy_in_sent_items(tmp_path: Path, size: int, saved: bool) -> 
     names = {"text/html", "<logo@x>", "Anhang 0 ü.pdf"} | ({"text/plain"} if saved else set())
     assert set(content_of(got.raw)) == names
     assert (got.subject, got.message_id) == ("Scan für Sie", "<scan@erp>")
+    assert ("lost in JSON: the plain text" in result.text) is not saved
+
+
+SIGNED = (
+    f"From: {MAILBOX}\r\nTo: ann@example.com\r\nContent-Type: multipart/signed; boundary=b\r\n".encode(),
+    b"--b\r\n\r\nHello\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\nx\r\n--b--\r\n",
+)
+
+
+@pytest.mark.parametrize("roles", [("Mail.Send", "Mail.ReadWrite"), ("Mail.Send",)])
+async def test_no_copy_of_what_json_would_damage(tmp_path: Path, roles: tuple[str, ...]) -> None:
+    async with stand_in(tmp_path, graph_roles=roles) as sandbox, graph(sandbox, save_to_sent=False) as upstream:
+        result = only(await upstream.send(as_message(b"\r\n".join(SIGNED))))
+        assert result.outcome is SENT
+        (got,) = sandbox.received
+        assert nothing_left(sandbox)
+        assert not sandbox.large.sent
+    assert got.raw == b"\r\n".join(SIGNED), "signed mail goes as it is"
+    # Without the permission the copy cannot be deleted, and that is told.
+    assert ("a copy is in Sent Items" in result.text) == ("Mail.ReadWrite" in result.text) == (len(roles) == 1)
 
 
 async def test_memory_stays_small(tmp_path: Path) -> None:

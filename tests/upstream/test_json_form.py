@@ -13,9 +13,9 @@ HEAD = b"From: Office <office@contoso.com>\r\n"
 
 
 def read(headers: bytes, body: bytes = b"Hi\r\n", *recipients: str) -> dict[str, Any]:
-    request = as_json(HEAD + headers, body, recipients or ("ann@example.com",))
-    assert request is not None
-    found = json.loads(request)
+    form = as_json(HEAD + headers, body, recipients or ("ann@example.com",))
+    assert form is not None
+    found = json.loads(form.request)
     assert found["saveToSentItems"] is False
     message: dict[str, Any] = found["message"]
     return message
@@ -47,14 +47,31 @@ def test_the_fields_that_are_kept() -> None:
         "String 0x1042": "<0@app>",
         "String 0x1039": "<0@app>",
     }
-    assert len(message["internetMessageHeaders"]) == 5
+    assert [one["name"] for one in message["internetMessageHeaders"]] == [f"X-App-{number}" for number in range(5)]
+
+
+def test_what_is_lost_is_told() -> None:
+    fields = b"".join(b"X-App-%d: %d\r\n" % (number, number) for number in range(6))
+    fields += b"Date: x\r\nList-Id: <l>\r\nPrecedence: bulk\r\nX-Addressed-To: s@x.org\r\nX-Priority: 1\r\n"
+    form = as_json(HEAD + fields, b"", ("ann@example.com",))
+    assert form is not None
+    assert form.told == "lost in JSON: List-Id, Precedence, X-App-4, X-App-5"
+    own = json.loads(form.request)["message"]["internetMessageHeaders"]
+    assert own[0] == {"name": "X-Addressed-To", "value": "s@x.org"}, "whom nobody mails is not forgotten"
+    one = as_message(scan_to_mail(100))
+    both = as_json(one.headers, one.body.data, ("ann@example.com",))  # type: ignore[attr-defined]
+    assert both is not None
+    assert both.told == "lost in JSON: the plain text"
+    many = as_json(HEAD + b"".join(b"Field-%d: x\r\n" % number for number in range(12)), b"", ("ann@example.com",))
+    assert many is not None
+    assert many.told.endswith("Field-9 and 2 more")
 
 
 def test_text_and_attachments() -> None:
     one = as_message(scan_to_mail(100, inline=50))
-    request = as_json(one.headers, one.body.data, ("ann@example.com",))  # type: ignore[attr-defined]
-    assert request is not None
-    message = json.loads(request)["message"]
+    form = as_json(one.headers, one.body.data, ("ann@example.com",))  # type: ignore[attr-defined]
+    assert form is not None
+    message = json.loads(form.request)["message"]
     assert message["body"]["contentType"] == "html"
     assert "cid:logo@x" in message["body"]["content"]
     image, pdf = message["attachments"]
@@ -73,15 +90,38 @@ def test_text_and_attachments() -> None:
         (b"text/plain; charset=iso-8859-1", b"\xfc", "ü"),
         (b"text/plain; charset=nonsense", "ü".encode(), "ü"),
         (b"text/plain; charset=us-ascii", b"\xfc", "ü"),
+        (b"text/plain; charset=undefined", "ü".encode(), "ü"),
+        (b"text/plain; charset*=a\x00b''utf-8", "ü".encode(), "ü"),
+        (b"text/plain; name=body.txt", "ü".encode(), "ü"),
     ],
 )
-def test_character_sets(kind: bytes, body: bytes, text: str) -> None:
+def test_texts_and_their_character_sets(kind: bytes, body: bytes, text: str) -> None:
     assert read(b"Content-Type: " + kind + b"\r\n", body)["body"]["content"] == text
+
+
+def test_a_subject_in_octets_that_nobody_declared() -> None:
+    assert read(b"Subject: Gr\xfc\xdfe\r\n")["subject"] == "Grüße"
+
+
+MIXED = b"Content-Type: multipart/mixed; boundary=b\r\n"
+REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary=b\r\n"
 
 
 @pytest.mark.parametrize(
     ("headers", "body"),
     [
+        # Two texts that are not forms of one.
+        (MIXED, b"--b\r\n\r\none\r\n--b\r\nContent-Type: text/html\r\n\r\n<p>two</p>\r\n--b--\r\n"),
+        (REPORT, b"--b\r\n\r\nfailed\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nx: y\r\n--b--\r\n"),
+        (b"Reply-To: help@x.org sales@x.org\r\n", b""),
+        (b"From: Ann <ann@x.org>, bob@x.org\r\n", b""),
+        (
+            b"Content-Type: multipart/related; boundary=b\r\n",
+            (
+                b"--b\r\nContent-Type: text/html\r\n\r\n<img src=a.png>\r\n"
+                b"--b\r\nContent-Type: image/png\r\nContent-Location: a.png\r\n\r\nx\r\n--b--\r\n"
+            ),
+        ),
         (b"Content-Type: multipart/signed; boundary=b\r\n", b"--b--\r\n"),
         (
             b"Content-Type: multipart/alternative; boundary=b\r\n",

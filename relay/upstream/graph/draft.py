@@ -1,8 +1,9 @@
-"""A message that is larger than one request: a draft without its large attachments, then those, then `send`.
+"""A message by way of a draft: made without its large attachments, then those, then `send`.
 
-The draft is made from MIME, so that header fields, both forms of the text and small parts stay as they are; only what
-is taken out of it is described to Graph anew, with its Content-ID where the text shows it. Needs Mail.ReadWrite besides
-Mail.Send (PROVIDERS 4.3, 4.8). Nothing is sent before the last request; what fails before that is deleted again.
+For what is larger than one request, and for what must leave no copy and would be damaged by JSON. The draft is made
+from MIME, so that header fields, both forms of the text and small parts stay as they are; only what is taken out of it
+is described to Graph anew, with its Content-ID where the text shows it. Needs Mail.ReadWrite besides Mail.Send
+(PROVIDERS 4.3, 4.8). Nothing is sent before the last request; what fails before that is deleted again.
 """
 
 import asyncio
@@ -34,11 +35,13 @@ _SESSIONS = 3
 """How often an attachment is begun before the attempt is given up."""
 _CLEAN_UP = 20.0
 """Seconds for deleting a draft, so that a service that does not answer holds up nobody."""
+NOT_PERMITTED = "4.7.1"
+"""The enhanced status (RFC 3463) of a result that means: drafts may not be made here, and nothing was sent."""
 _KINDS = ("to", "cc", "bcc")
 
 
 @dataclass
-class LargeMessage:
+class DraftMessage:
     """One attempt. `skeleton` is the MIME of the draft, `attachments` is what is added to it."""
 
     client: GraphClient
@@ -191,7 +194,7 @@ class LargeMessage:
         result = self.client.judged(response, final=False)
         if response.status == 403 and result.outcome is Outcome.DEFERRED:
             hint = advice.needs_read_write(self.client.account)
-            return replace(result, status="4.7.1", scope=Scope.MESSAGE, hint=hint)
+            return replace(result, status=NOT_PERMITTED, scope=Scope.MESSAGE, hint=hint)
         return result if response.status >= 300 else replace(result, text=f"{result.text} (nothing was sent)")
 
 
