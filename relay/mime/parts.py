@@ -16,6 +16,8 @@ _MOST_PARTS = 1000
 _DEEPEST = 30
 _LONGEST_LINE = 300
 """Octets of a line that can be a delimiter: a boundary has 70 at most (RFC 2046 5.1.1), white space may follow."""
+_PIECE = 256 * 1024
+"""Octets that are looked through at a time: only what is not decided yet is copied."""
 _PROTECTED = ("multipart/signed", "multipart/encrypted", "application/pkcs7-", "application/x-pkcs7-")
 
 
@@ -110,7 +112,7 @@ class Scanner:
         self._begin = 0
         self._count = 1
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         """Look through the next octets. Raises StructureError."""
         self._buffer += chunk
         while self._step():
@@ -203,8 +205,9 @@ class Scanner:
 
 def scan(headers: bytes, body: bytes) -> Part:
     """The parts of a message that is in memory. Raises StructureError."""
-    scanner = Scanner(headers)
-    scanner.feed(body)
+    scanner, view = Scanner(headers), memoryview(body)
+    for start in range(0, len(body), _PIECE):
+        scanner.feed(view[start : start + _PIECE])
     return scanner.finish()
 
 

@@ -1,24 +1,49 @@
 """A message in Graph's JSON: what is kept, and which messages are not put into it."""
 
+import asyncio
 import base64
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 
-from relay.upstream.graph.json_form import as_json
+from relay.model import MemoryBody, Message
+from relay.upstream.graph.json_form import JsonForm, as_json
 from tests.support.large import as_message, scan_to_mail
 
 HEAD = b"From: Office <office@contoso.com>\r\n"
 
 
-def read(headers: bytes, body: bytes = b"Hi\r\n", *recipients: str) -> dict[str, Any]:
-    form = as_json(HEAD + headers, body, recipients or ("ann@example.com",))
+def form_of(headers: bytes, body: bytes = b"", *recipients: str) -> JsonForm | None:
+    return asyncio.run(as_json(HEAD + headers, MemoryBody.of(body), recipients or ("ann@example.com",)))
+
+
+def form_of_message(one: Message) -> JsonForm | None:
+    return asyncio.run(as_json(one.headers, one.body, one.envelope.recipients))
+
+
+def told(form: JsonForm | None) -> str:
     assert form is not None
-    found = json.loads(form.request)
+    return form.told
+
+
+def message_in(form: JsonForm | None) -> dict[str, Any]:
+    assert form is not None
+
+    async def whole() -> bytes:
+        return b"".join([piece async for piece in form.pieces()])
+
+    request = asyncio.run(whole())
+    assert len(request) == form.size
+    found = json.loads(request)
     assert found["saveToSentItems"] is False
     message: dict[str, Any] = found["message"]
     return message
+
+
+def read(headers: bytes, body: bytes = b"Hi\r\n", *recipients: str) -> dict[str, Any]:
+    return message_in(form_of(headers, body, *recipients))
 
 
 def people(message: dict[str, Any], key: str) -> list[str]:
@@ -53,25 +78,18 @@ def test_the_fields_that_are_kept() -> None:
 def test_what_is_lost_is_told() -> None:
     fields = b"".join(b"X-App-%d: %d\r\n" % (number, number) for number in range(6))
     fields += b"Date: x\r\nList-Id: <l>\r\nPrecedence: bulk\r\nX-Addressed-To: s@x.org\r\nX-Priority: 1\r\n"
-    form = as_json(HEAD + fields, b"", ("ann@example.com",))
-    assert form is not None
-    assert form.told == "lost in JSON: List-Id, Precedence, X-App-4, X-App-5"
-    own = json.loads(form.request)["message"]["internetMessageHeaders"]
+    form = form_of(fields)
+    assert told(form) == "lost in JSON: List-Id, Precedence, X-App-4, X-App-5"
+    own = message_in(form)["internetMessageHeaders"]
     assert own[0] == {"name": "X-Addressed-To", "value": "s@x.org"}, "whom nobody mails is not forgotten"
-    one = as_message(scan_to_mail(100))
-    both = as_json(one.headers, one.body.data, ("ann@example.com",))  # type: ignore[attr-defined]
-    assert both is not None
-    assert both.told == "lost in JSON: the plain text"
-    many = as_json(HEAD + b"".join(b"Field-%d: x\r\n" % number for number in range(12)), b"", ("ann@example.com",))
-    assert many is not None
-    assert many.told.endswith("Field-9 and 2 more")
+    assert told(form_of_message(as_message(scan_to_mail(100)))) == "lost in JSON: the plain text"
+    assert told(form_of(b"".join(b"Field-%d: x\r\n" % number for number in range(12)))).endswith("Field-9 and 2 more")
+    assert told(form_of(b"To: ann@example.com\r\n")) == ""
 
 
 def test_text_and_attachments() -> None:
     one = as_message(scan_to_mail(100, inline=50))
-    form = as_json(one.headers, one.body.data, ("ann@example.com",))  # type: ignore[attr-defined]
-    assert form is not None
-    message = json.loads(form.request)["message"]
+    message = message_in(form_of_message(one))
     assert message["body"]["contentType"] == "html"
     assert "cid:logo@x" in message["body"]["content"]
     image, pdf = message["attachments"]
@@ -82,6 +100,23 @@ def test_text_and_attachments() -> None:
         "Anhang 0 ü.pdf",
     )
     assert len(base64.b64decode(pdf["contentBytes"])) == 100
+
+
+def test_attachments_are_not_held_in_memory() -> None:
+    one = as_message(scan_to_mail(2_000_000))
+
+    async def sent() -> int:
+        form = await as_json(one.headers, one.body, one.envelope.recipients)
+        assert form is not None
+        return sum([len(piece) async for piece in form.pieces()])
+
+    tracemalloc.start()
+    try:
+        assert asyncio.run(sent()) > 2_000_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < one.size
 
 
 @pytest.mark.parametrize(
@@ -134,4 +169,4 @@ REPORT = b"Content-Type: multipart/report; report-type=delivery-status; boundary
     ],
 )
 def test_what_json_would_damage(headers: bytes, body: bytes) -> None:
-    assert as_json(HEAD + headers, body, ("ann@example.com",)) is None
+    assert form_of(headers, body) is None

@@ -2,7 +2,8 @@
 
 `client` makes requests, `replies` says what answers mean, `plan` chooses the form. `small` sends a message in one
 request, as it is; `json_form` where no copy may be kept; `draft` makes a draft of what does not fit, with its
-attachments behind it (`layout` finds them, `content` reads them, `upload` sends them). `people` are Graph's mailboxes.
+attachments behind it (`layout` finds them, `content` reads them, `upload` sends them). `people` and `attachment` are
+what Graph's JSON has for mailboxes and attachments.
 """
 
 from dataclasses import replace
@@ -72,10 +73,10 @@ class GraphUpstream(ApiUpstream):
 
     async def _send_without_copy(self, client: GraphClient, gate: Gate, parcel: Parcel, whole: Whole) -> Result:
         """As JSON; what JSON would damage as a draft whose copy is deleted, where the application may do that."""
-        form = as_json(parcel.headers, await content.whole(parcel.message.body), parcel.addressed.recipients)
+        form = await as_json(parcel.headers, parcel.message.body, parcel.addressed.recipients)
         if form is not None:
             async with gate.passing():
-                return _told(await send_json(client, parcel, form.request), form.told)
+                return _told(await send_json(client, parcel, form), form.told)
         skeleton = whole.headers + b"\r\n" + await content.whole(whole.body)
         try:
             return await self._send_draft(client, gate, parcel, Divided(skeleton))

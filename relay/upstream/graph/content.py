@@ -95,9 +95,14 @@ def base64_size(size: int) -> int:
     return (size + 2) // 3 * 4
 
 
+async def size_in_base64(body: Body, part: Part) -> int:
+    """Octets that `in_base64()` gives. Raises ContentError."""
+    return base64_size(await decoded_size(body, part))
+
+
 async def decoded_size(body: Body, part: Part) -> int:
     """Octets of what is in `part`. Raises ContentError."""
-    return sum([len(block) async for block in blocks(body, part, 1024 * 1024)])
+    return sum([len(block) async for block in blocks(body, part, _PIECE)])
 
 
 async def _range(body: Body, start: int, end: int) -> AsyncGenerator[bytes, None]:

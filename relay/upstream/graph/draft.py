@@ -22,6 +22,7 @@ from relay.oauth import TokenError
 from relay.providers import GRAPH
 from relay.upstream.api import Parcel
 from relay.upstream.graph import content
+from relay.upstream.graph.attachment import about, around_content
 from relay.upstream.graph.client import Content, GraphClient
 from relay.upstream.graph.layout import Attached
 from relay.upstream.graph.people import recipient_lists
@@ -115,7 +116,7 @@ class DraftMessage:
         size = await content.decoded_size(self.parcel.message.body, one.part)
         if size > GRAPH.attachment_size:
             raise AttemptError(too_large(self.parcel.size, f"one attachment has {size:,}"))
-        front, end = _around_content(one)
+        front, end = around_content(one)
         octets = len(front) + content.base64_size(size) + len(end)
         if size >= GRAPH.session_size or octets > GRAPH.request_size:
             await self._upload(draft, one, size)
@@ -132,7 +133,7 @@ class DraftMessage:
             raise AttemptError(self._failed(response))
 
     async def _upload(self, draft: str, one: Attached, size: int) -> None:
-        item: dict[str, Any] = {"attachmentType": "file", "name": one.name, "size": size, **_about(one)}
+        item: dict[str, Any] = {"attachmentType": "file", "name": one.name, "size": size, **about(one)}
         for _ in range(_SESSIONS):
             answer = await self._ask("POST", f"{draft}/attachments/createUploadSession", {"AttachmentItem": item})
             if answer.status != 201:
@@ -196,19 +197,6 @@ class DraftMessage:
             hint = advice.needs_read_write(self.client.account)
             return replace(result, status=NOT_PERMITTED, scope=Scope.MESSAGE, hint=hint)
         return result if response.status >= 300 else replace(result, text=f"{result.text} (nothing was sent)")
-
-
-def _around_content(one: Attached) -> tuple[bytes, bytes]:
-    """The request that attaches `one`: what stands in front of its content in base64, and behind it."""
-    kind = "#microsoft.graph.fileAttachment"
-    request = json.dumps({"@odata.type": kind, "name": one.name, **_about(one), "contentBytes": ""}).encode()
-    end = b'"}'
-    return request.removesuffix(end), end
-
-
-def _about(one: Attached) -> dict[str, Any]:
-    about: dict[str, Any] = {"contentType": one.part.kind, "isInline": one.inline}
-    return about | ({"contentId": one.part.content_id} if one.part.content_id else {})
 
 
 def _addresses(made: dict[str, Any]) -> list[str]:

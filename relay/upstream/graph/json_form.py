@@ -1,4 +1,4 @@
-"""A message in Graph's own JSON, the only form of `sendMail` that leaves no copy in Sent Items. Pure.
+"""A message in Graph's own JSON, the only form of `sendMail` that leaves no copy in Sent Items.
 
 JSON has one text, so that the plain one of two is lost, and it takes five header fields of the app's own, whose names
 begin with `X-`. Kept besides: subject, addresses, Reply-To, Message-ID, In-Reply-To, References, List-Unsubscribe,
@@ -6,15 +6,18 @@ priority, the wish for a receipt, attachments and inline images. What else an ap
 that would become another one by that is not put into it.
 """
 
-import base64
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 
 from relay import mime
-from relay.mime.parts import Part, StructureError, scan
-from relay.mime.transfer import decoded, decoder
+from relay.mime.parts import Part, StructureError
+from relay.mime.transfer import decoder
+from relay.model import Body
 from relay.providers import GRAPH
+from relay.upstream.graph import content
+from relay.upstream.graph.attachment import around_content
 from relay.upstream.graph.layout import Attached, Layout, layout
 from relay.upstream.graph.people import person, readable, recipient_lists
 
@@ -49,10 +52,24 @@ _NOT_THE_APPS = {b"", b"bcc", b"date", b"mime-version", b"received"}
 
 @dataclass(frozen=True, slots=True)
 class JsonForm:
-    """The whole `request`, and what of the message is `lost` in it, in words."""
+    """A request of `size` octets, and what of the message is `lost` in it, in words.
 
-    request: bytes
+    `parts` are octets of it, and parts of `body` whose content stands there in base64.
+    """
+
+    parts: tuple[bytes | Part, ...]
+    body: Body
+    size: int
     lost: tuple[str, ...]
+
+    async def pieces(self) -> AsyncIterator[bytes]:
+        """The request, encoded while it is sent. Raises ContentError."""
+        for one in self.parts:
+            if isinstance(one, bytes):
+                yield one
+                continue
+            async for piece in content.in_base64(self.body, one):
+                yield piece
 
     @property
     def told(self) -> str:
@@ -61,29 +78,39 @@ class JsonForm:
         return f"lost in JSON: {', '.join(self.lost[:_MOST_TOLD])}{more}" if self.lost else ""
 
 
-def as_json(headers: bytes, body: bytes, recipients: tuple[str, ...]) -> JsonForm | None:
-    """The message to `recipients` in JSON; None for a message that JSON would damage."""
+async def as_json(headers: bytes, body: Body, recipients: tuple[str, ...]) -> JsonForm | None:
+    """The message to `recipients` in JSON; None for a message that JSON would damage. Raises ContentError."""
     fields = mime.split_headers(headers)
     if mime.looks_signed(fields) or not _has_plain_authors(fields):
         return None
     try:
-        root = scan(headers, body)
+        root = await content.scanned(headers, body)
     except StructureError:
         return None
     found = layout(root)
     if not _fits(found) or any(decoder(part.encoding) is None for part in root.leaves()):
         return None
     own, lost = _own(fields)
-    message = {**_authors(fields), **recipient_lists(fields, recipients), **_about(fields), **_text(found, body)}
+    message = {**_authors(fields), **recipient_lists(fields, recipients), **_about(fields)}
+    message["body"] = await _text(found, body)
     if own:
         message["internetMessageHeaders"] = own
-    attachments = [_attachment(one, body) for one in found.attachments]
-    if attachments:
-        message["attachments"] = attachments
-    request = json.dumps({"message": message, "saveToSentItems": False}, ensure_ascii=False).encode("utf-8", "replace")
-    if len(request) > GRAPH.request_size:
-        return None
-    return JsonForm(request, (*(["the plain text"] if len(found.texts) > 1 else []), *lost))
+    lost = [*(["the plain text"] if len(found.texts) > 1 else []), *lost]
+    parts = _request(message, found.attachments)
+    size = sum([len(one) if isinstance(one, bytes) else await content.size_in_base64(body, one) for one in parts])
+    return JsonForm(parts, body, size, tuple(lost)) if size <= GRAPH.request_size else None
+
+
+def _request(message: dict[str, Any], attachments: list[Attached]) -> tuple[bytes | Part, ...]:
+    """The whole request, with the parts that are attached in the places of their content."""
+    whole = json.dumps({"saveToSentItems": False, "message": message}, ensure_ascii=False).encode("utf-8", "replace")
+    if not attachments:
+        return (whole,)
+    parts: list[bytes | Part] = [whole.removesuffix(b"}}") + b', "attachments": [']
+    for number, one in enumerate(attachments):
+        front, end = around_content(one)
+        parts += [b", " + front if number else front, one.part, end]
+    return (*parts, b"]}}")
 
 
 def _fits(found: Layout) -> bool:
@@ -148,36 +175,23 @@ def _own(fields: list[mime.Header]) -> tuple[list[dict[str, str]], list[str]]:
     return candidates[:_MOST_FIELDS], list(dict.fromkeys(lost))
 
 
-def _text(found: Layout, body: bytes) -> dict[str, Any]:
+async def _text(found: Layout, body: Body) -> dict[str, str]:
     """The HTML where there is one, or the plain text."""
     by_kind = {part.kind: part for part in found.texts}
     part = by_kind.get("text/html") or by_kind.get("text/plain")
     if part is None:
-        return {"body": {"contentType": "text", "content": ""}}
-    kind = "html" if part.kind == "text/html" else "text"
-    return {"body": {"contentType": kind, "content": _readable_text(part, body)}}
+        return {"contentType": "text", "content": ""}
+    data = b"".join([block async for block in content.blocks(body, part, GRAPH.request_size)])
+    return {"contentType": "html" if part.kind == "text/html" else "text", "content": _in_unicode(data, part.charset)}
 
 
-def _readable_text(part: Part, body: bytes) -> str:
-    data = decoded(part.encoding, body[part.start : part.start + part.size])
+def _in_unicode(data: bytes, charset: str) -> str:
+    """The text, in the set that is said or in the one that it must be in."""
     try:
-        return data.decode(part.charset)
+        return data.decode(charset)
     except (LookupError, ValueError):  # a set that nobody knows, or octets that are not of it
         pass
     try:
         return data.decode()
     except UnicodeDecodeError:
         return data.decode("latin-1")
-
-
-def _attachment(one: Attached, body: bytes) -> dict[str, Any]:
-    part = one.part
-    data = decoded(part.encoding, body[part.start : part.start + part.size])
-    made: dict[str, Any] = {
-        "@odata.type": "#microsoft.graph.fileAttachment",
-        "name": one.name,
-        "contentType": part.kind,
-        "isInline": one.inline,
-        "contentBytes": base64.b64encode(data).decode(),
-    }
-    return made | ({"contentId": part.content_id} if part.content_id else {})

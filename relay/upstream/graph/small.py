@@ -9,6 +9,7 @@ from relay.upstream.api import Parcel
 from relay.upstream.body import chunks
 from relay.upstream.graph.client import GraphClient
 from relay.upstream.graph.content import base64_size
+from relay.upstream.graph.json_form import JsonForm
 from relay.upstream.graph.plan import Whole
 
 _PIECE = 48 * 1024
@@ -48,9 +49,15 @@ def without_null_sender(result: Result, parcel: Parcel, mailbox: str) -> Result:
     return result
 
 
-async def send_json(client: GraphClient, parcel: Parcel, request: bytes) -> Result:
+async def send_json(client: GraphClient, parcel: Parcel, form: JsonForm) -> Result:
     """Send the message as JSON, the form in which Graph keeps no copy when it is told so."""
     response = await client.ask(
-        "POST", "sendMail", content=request, content_type="application/json", final=True, trace=parcel.trace
+        "POST",
+        "sendMail",
+        content=form.pieces,
+        content_type="application/json",
+        size=form.size,
+        final=True,
+        trace=parcel.trace,
     )
     return without_null_sender(client.judged(response), parcel, client.mailbox)
