@@ -7,6 +7,11 @@ _LARGE = (
     'or send large mail another way, with accounts.NAME.via = ["graph", "smtp"]'
 )
 
+_UNREADABLE = (
+    "Graph cannot read this message: correct it in the application, or send by SMTP, with accounts.NAME.via = "
+    '["smtp", "graph"]'
+)
+
 _BY_CODE = {
     "InvalidAuthenticationToken": (
         "Graph refused the token. It has to be for Graph: leave accounts.NAME.oauth.scopes unset, or set "
@@ -30,6 +35,11 @@ _BY_CODE = {
     ),
     "ErrorInvalidUser": "There is no such mailbox in the tenant: check accounts.NAME.mailbox and accounts.NAME.tenant",
     "ErrorInvalidRecipients": "A recipient's address is not valid: correct it in the application",
+    "ErrorItemNotFound": (
+        "The draft of this message has vanished before it was sent; the relay begins anew. If it stays so, look for a "
+        "rule or a program that cleans up the mailbox's Drafts"
+    ),
+    "ErrorMimeContentInvalid": _UNREADABLE,
     "ErrorMessageSizeExceeded": _LARGE,
     "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": (
         "An attachment is a few octets too large for one request and too small for an upload session: send such mail "
@@ -48,6 +58,7 @@ _BY_CODE = {
 }
 _SAME = {
     "80049228": "InvalidAuthenticationToken",
+    "ErrorMimeContentInvalidBase64String": "ErrorMimeContentInvalid",
     "Request_ResourceNotFound": "ErrorInvalidUser",
     "ResourceNotFound": "ErrorInvalidUser",
 }

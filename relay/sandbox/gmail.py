@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from relay import log
 from relay.model import Clock
-from relay.sandbox import mail
+from relay.sandbox import api_errors, mail
 from relay.sandbox.faults import Fault, Faults
 from relay.sandbox.google import Google
 from relay.sandbox.http import general_fault, hang_up, json_bytes, read_body, retry_after
@@ -31,7 +32,19 @@ LARGEST = 36_700_160
 MOST_RECIPIENTS = 100
 _PATH = "gmail/v1/users/{user}/messages/send"
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
-_STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED"}
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
+_DAY = 24 * 3600.0
+_LIMIT = "User-rate limit exceeded.  Retry after {} (Mail sending)"
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+}
+_USAGE = {"rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded"}
+"""Reasons of the domain `usageLimits`."""
 
 
 @dataclass
@@ -109,9 +122,11 @@ class Gmail:
             self.uploads.clear()
             return Response("Not Found", HTTPStatus.NOT_FOUND)
         reason = fault.code or "rateLimitExceeded"
-        texts = {"userRateLimitExceeded": f"User-rate limit exceeded.  Retry after {fault.body} (Mail sending)"}
+        texts = {"userRateLimitExceeded": _LIMIT.format(fault.body)}
         status = HTTPStatus.FORBIDDEN if reason == "dailyLimitExceeded" else HTTPStatus.TOO_MANY_REQUESTS
-        answer = _error(GmailError(status, reason, texts.get(reason, "Rate Limit Exceeded")))
+        throttled = (int(status), texts.get(reason, "Rate Limit Exceeded"))
+        code, text = api_errors.GMAIL[reason] if fault.kind == "refused" else throttled
+        answer = _error(GmailError(code, reason, text))
         answer.headers.update(retry_after(fault))
         return answer
 
@@ -132,7 +147,7 @@ class Gmail:
     async def _from_json(self, request: Request, mailbox: Mailbox) -> Response:
         body = await self._body(request)
         try:
-            raw = base64.urlsafe_b64decode(json.loads(body)["raw"])
+            raw = _from_base64url(json.loads(body)["raw"])
         except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
             text = "'raw' RFC822 payload message string or uploading message via /upload/* URL required"
             raise GmailError(HTTPStatus.BAD_REQUEST, "invalidArgument", text) from None
@@ -146,8 +161,10 @@ class Gmail:
 
     async def _opened(self, request: Request, mailbox: Mailbox) -> Response:
         await self._body(request)
-        size = int(request.headers.get("x-upload-content-length", "0"))
-        if size > LARGEST:
+        told = request.headers.get("x-upload-content-length", "")
+        if not told.isdecimal():
+            raise GmailError(HTTPStatus.BAD_REQUEST, "badRequest", "Failed to parse X-Upload-Content-Length header.")
+        if (size := int(told)) > LARGEST:
             raise _too_large()
         identifier = secrets.token_urlsafe(40)
         self.uploads[identifier] = _Upload(mailbox, size)
@@ -188,7 +205,8 @@ class Gmail:
             raise GmailError(HTTPStatus.BAD_REQUEST, "invalidArgument", "Too many recipients")
         limit = self.settings.gmail_messages_per_day
         if limit is not None and sum(one.way == "gmail" for one in self.received) >= limit:
-            raise GmailError(HTTPStatus.TOO_MANY_REQUESTS, "userRateLimitExceeded", "User-rate limit exceeded.")
+            until = datetime.fromtimestamp(self.clock.time() + _DAY, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            raise GmailError(HTTPStatus.TOO_MANY_REQUESTS, "userRateLimitExceeded", _LIMIT.format(until))
         identifier = secrets.token_hex(8)
         message_id = mail.message_id(fields) or f"<CA{secrets.token_urlsafe(30)}@mail.gmail.com>"
         senders = mail.addresses(fields, "from")
@@ -225,6 +243,14 @@ class Gmail:
         return body
 
 
+def _from_base64url(text: str) -> bytes:
+    """Of the URL-safe alphabet only (RFC 4648 5), with or without padding. Raises ValueError, TypeError."""
+    if not _BASE64URL.fullmatch(text):
+        raise ValueError("no base64url")
+    bare = text.rstrip("=")
+    return base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
+
+
 def _second_part(body: bytes, content_type: str) -> bytes:
     """The message behind its description (RFC 2387). Raises GmailError."""
     boundary = re.search(r'boundary="?([^";]+)', content_type)
@@ -239,7 +265,8 @@ def _too_large() -> GmailError:
 
 
 def _error(error: GmailError) -> Response:
-    status = _STATUSES.get(error.status, "UNKNOWN")
-    one: Mapping[str, str] = {"message": error.text, "domain": "global", "reason": error.reason}
+    status = "FAILED_PRECONDITION" if error.reason == "failedPrecondition" else _STATUSES.get(error.status, "UNKNOWN")
+    domain = "usageLimits" if error.reason in _USAGE else "global"
+    one: Mapping[str, str] = {"message": error.text, "domain": domain, "reason": error.reason}
     body = {"error": {"code": int(error.status), "message": error.text, "errors": [one], "status": status}}
     return Response(json_bytes(body), error.status, media_type="application/json")
