@@ -75,6 +75,8 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
 # applications in sign-in reports".
 EXCHANGE_APPLICATION: Final = "00000002-0000-0ff1-ce00-000000000000"
 GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
+GRAPH_DRAFTS: Final = "Mail.ReadWrite"
+"""The permission for drafts, which carry what one request does not."""
 REFRESH_TOKEN_DAYS: Final = 90
 """Days without use after which Entra ends a refresh token ("Refresh tokens in the Microsoft identity platform")."""
 HVE_HOSTS: Final = frozenset({"smtp.hve.mx.microsoft", "smtp-hve.office365.com"})
@@ -187,6 +189,8 @@ EXCHANGE_CONCURRENCY: Final = 2
 GRAPH_RATE: Final = ("10000 recipients/24h",)
 GRAPH_CONCURRENCY: Final = 2
 GMAIL_RATE: Final = ("2000 messages/24h", "10000 recipients/24h")
+# The API counts too: 6,000 units a minute for a user, and messages.send takes 100 (projects since May 2026).
+GMAIL_API_RATE: Final = ("50 messages/1m", *GMAIL_RATE)
 GMAIL_CONCURRENCY: Final = 2  # unverified: Google publishes no number for SMTP
 YAHOO_CONCURRENCY: Final = 2  # unverified: Yahoo publishes no number for SMTP
 SMARTHOST_CONCURRENCY: Final = 20
