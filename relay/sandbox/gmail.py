@@ -34,6 +34,7 @@ _PATH = "gmail/v1/users/{user}/messages/send"
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
 _DAY = 24 * 3600.0
+_MOST_COMPLETE = 100
 _LIMIT = "User-rate limit exceeded.  Retry after {} (Mail sending)"
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -184,21 +185,30 @@ class Gmail:
         if match[1] is not None and int(match[1]) == len(upload.data):
             upload.data += body
         if len(upload.data) >= upload.size:
-            answer = await self._take(request, upload.mailbox, bytes(upload.data))
-            if not upload.answer:  # a fault has kept the answer for who asks again
-                upload.answer = bytes(answer.body)
-            return answer
+            return await self._take(request, upload.mailbox, bytes(upload.data), upload)
         fault = await self.faults.at("gmail_uploaded", mailbox=upload.mailbox.address)
         if fault is not None and fault.kind == "disconnect":
             return await hang_up(request)
         reached = {"range": f"bytes=0-{len(upload.data) - 1}"} if upload.data else {}
         return Response(status_code=308, headers=reached)
 
-    async def _take(self, request: Request, mailbox: Mailbox, raw: bytes) -> Response:
+    async def _take(self, request: Request, mailbox: Mailbox, raw: bytes, upload: _Upload | None = None) -> Response:
+        recipients = self._checked(raw)
+        answer = self._keep(mailbox, raw, recipients)
+        if upload is not None:
+            upload.answer = bytes(answer.body)
+            upload.data.clear()
+            self._forget_old_uploads()
+        fault = await self.faults.at("gmail_taken", mailbox=mailbox.address)
+        if fault is not None and fault.kind == "disconnect":
+            return await hang_up(request)
+        return (fault is not None and await general_fault(request, fault)) or answer
+
+    def _checked(self, raw: bytes) -> list[str]:
+        """Everybody whom the message names. Raises GmailError."""
         if len(raw) > LARGEST:
             raise _too_large()
-        fields = mail.fields(raw)
-        recipients = mail.addresses(fields, "to", "cc", "bcc")
+        recipients = mail.addresses(mail.fields(raw), "to", "cc", "bcc")
         if not recipients:
             raise GmailError(HTTPStatus.BAD_REQUEST, "invalidArgument", "Recipient address required")
         if len(recipients) > MOST_RECIPIENTS:
@@ -207,6 +217,11 @@ class Gmail:
         if limit is not None and sum(one.way == "gmail" for one in self.received) >= limit:
             until = datetime.fromtimestamp(self.clock.time() + _DAY, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
             raise GmailError(HTTPStatus.TOO_MANY_REQUESTS, "userRateLimitExceeded", _LIMIT.format(until))
+        return recipients
+
+    def _keep(self, mailbox: Mailbox, raw: bytes, recipients: list[str]) -> Response:
+        """Keep the message as sent; the answer that says so."""
+        fields = mail.fields(raw)
         identifier = secrets.token_hex(8)
         message_id = mail.message_id(fields) or f"<CA{secrets.token_urlsafe(30)}@mail.gmail.com>"
         senders = mail.addresses(fields, "from")
@@ -228,13 +243,13 @@ class Gmail:
             )
         )
         body = json_bytes({"id": identifier, "threadId": identifier, "labelIds": ["SENT"]})
-        answer = Response(body, media_type="application/json")
-        fault = await self.faults.at("gmail_taken", mailbox=mailbox.address)
-        if fault is not None and fault.kind == "disconnect":
-            for upload in self.uploads.values():
-                upload.answer = upload.answer or body
-            return await hang_up(request)
-        return (fault is not None and await general_fault(request, fault)) or answer
+        return Response(body, media_type="application/json")
+
+    def _forget_old_uploads(self) -> None:
+        """Of those that are complete only the newest are asked about again."""
+        complete = [identifier for identifier, upload in self.uploads.items() if upload.answer]
+        for identifier in complete[:-_MOST_COMPLETE]:
+            del self.uploads[identifier]
 
     async def _body(self, request: Request) -> bytes:
         body = await read_body(request, LARGEST * 2)

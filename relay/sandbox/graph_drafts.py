@@ -55,7 +55,6 @@ class Draft:
     recipients: dict[str, list[tuple[str, str]]]
     """Names and addresses by field: "to", "cc", "bcc"."""
     attachments: list[Attachment] = field(default_factory=list)
-    sent: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The draft as Graph shows it, with everybody whom it will be sent to."""
@@ -67,7 +66,7 @@ class Draft:
         return {
             "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users('x')/messages/$entity",
             "id": self.id,
-            "isDraft": not self.sent,
+            "isDraft": True,
             "subject": mail.subject(fields),
             "internetMessageId": mail.message_id(fields),
             "hasAttachments": bool(self.attachments),

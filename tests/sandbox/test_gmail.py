@@ -100,3 +100,21 @@ async def test_refusals(web: Sandbox, http: httpx2.AsyncClient) -> None:
     limited = await http.post(f"/{PATH}", json={"raw": ""}, headers=HEAD)
     assert (limited.status_code, limited.json()["error"]["status"]) == (429, "RESOURCE_EXHAUSTED")
     assert "Retry after 2026-01-01T00:00:00Z" in limited.json()["error"]["message"]
+
+
+async def test_an_answer_that_was_lost_belongs_to_one_upload(web: Sandbox, http: httpx2.AsyncClient) -> None:
+    size = len(MESSAGE)
+    whole = HEAD | {"content-range": f"bytes 0-{size - 1}/{size}"}
+    opening = HEAD | {"x-upload-content-length": str(size)}
+    begun = [
+        await http.post(f"/resumable/upload/{PATH}?uploadType=resumable", content=b"{}", headers=opening)
+        for _ in range(2)
+    ]
+    one, other = (answer.headers["location"] for answer in begun)
+    web.faults.add(Fault(kind="disconnect", at="gmail_taken", times=1))
+    with pytest.raises(httpx2.HTTPError):
+        await http.put(one, content=MESSAGE, headers=whole)
+    asked = HEAD | {"content-range": f"bytes */{size}"}
+    assert (await http.put(one, headers=asked)).status_code == 200
+    assert (await http.put(other, headers=asked)).status_code == 308, "nothing of it has come"
+    assert web.received.total == 1
