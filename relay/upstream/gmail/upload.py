@@ -8,7 +8,7 @@ import itertools
 import re
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from relay.http import HttpResponse
@@ -19,7 +19,8 @@ from relay.upstream.api import Parcel
 from relay.upstream.body import chunks
 from relay.upstream.credentials import without_token
 from relay.upstream.gmail.client import SEND, GmailClient
-from relay.upstream.trouble import DUPLICATE, AttemptError
+from relay.upstream.trouble import AttemptError
+from relay.upstream.verdicts import doubtful
 
 _TRIES = 5
 """How often a piece is sent without getting any further, and how often the server is asked how far it is."""
@@ -91,7 +92,7 @@ class Resumable:
         """The result, which is no certain one as long as the message may have been sent."""
         if not self._in_doubt or result.uncertain or result.outcome is Outcome.SENT:
             return result
-        return replace(result, text=f"{result.text}; {DUPLICATE}", scope=Scope.MESSAGE, uncertain=True)
+        return doubtful(result)
 
     async def _begin(self) -> str:
         kinds = {
