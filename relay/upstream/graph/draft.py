@@ -10,7 +10,7 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -157,7 +157,7 @@ class DraftMessage:
         """Leave nothing behind in the mailbox's drafts, as far as that is possible."""
         await self._at_leisure(self._ask("DELETE", draft))
 
-    async def _at_leisure(self, request: Any) -> None:
+    async def _at_leisure(self, request: Awaitable[object]) -> None:
         with contextlib.suppress(AttemptError, TokenError, TimeoutError):
             async with asyncio.timeout(_CLEAN_UP):
                 await request
