@@ -75,6 +75,8 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
 # applications in sign-in reports".
 EXCHANGE_APPLICATION: Final = "00000002-0000-0ff1-ce00-000000000000"
 GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
+GRAPH_DRAFTS: Final = "Mail.ReadWrite"
+"""The permission for drafts, which carry what one request does not."""
 REFRESH_TOKEN_DAYS: Final = 90
 """Days without use after which Entra ends a refresh token ("Refresh tokens in the Microsoft identity platform")."""
 HVE_HOSTS: Final = frozenset({"smtp.hve.mx.microsoft", "smtp-hve.office365.com"})
@@ -135,8 +137,9 @@ class GraphLimits:
     """The largest message whose base64 form, unwrapped, fits into a request."""
     attachment_size: int = 150 * 1024 * 1024
     """The largest attachment that an upload session takes; what the mailbox may send is usually less."""
-    session_size: int = 3_000_000
-    """Smaller attachments go in one request, larger ones in an upload session; "3 MB" is all that is said."""
+    session_size: int = 3 * 1024 * 1024
+    """Smaller attachments are refused by upload sessions and go in one request; "3 MB" is all that is said. Those that
+    a request holds are below either meaning of it."""
     chunk_size: int = 10 * 320 * 1024
     """Octets of one request of an upload session: below 4 MB, and a multiple of 320 KiB as other sessions want it."""
     requests_per_app: int = 4
@@ -186,6 +189,8 @@ EXCHANGE_CONCURRENCY: Final = 2
 GRAPH_RATE: Final = ("10000 recipients/24h",)
 GRAPH_CONCURRENCY: Final = 2
 GMAIL_RATE: Final = ("2000 messages/24h", "10000 recipients/24h")
+# The API counts too: 6,000 units a minute for a user, and messages.send takes 100 (projects since May 2026).
+GMAIL_API_RATE: Final = ("50 messages/1m", *GMAIL_RATE)
 GMAIL_CONCURRENCY: Final = 2  # unverified: Google publishes no number for SMTP
 YAHOO_CONCURRENCY: Final = 2  # unverified: Yahoo publishes no number for SMTP
 SMARTHOST_CONCURRENCY: Final = 20

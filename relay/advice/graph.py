@@ -7,6 +7,11 @@ _LARGE = (
     'or send large mail another way, with accounts.NAME.via = ["graph", "smtp"]'
 )
 
+_UNREADABLE = (
+    "Graph cannot read this message: correct it in the application, or send by SMTP, with accounts.NAME.via = "
+    '["smtp", "graph"]'
+)
+
 _BY_CODE = {
     "InvalidAuthenticationToken": (
         "Graph refused the token. It has to be for Graph: leave accounts.NAME.oauth.scopes unset, or set "
@@ -30,7 +35,16 @@ _BY_CODE = {
     ),
     "ErrorInvalidUser": "There is no such mailbox in the tenant: check accounts.NAME.mailbox and accounts.NAME.tenant",
     "ErrorInvalidRecipients": "A recipient's address is not valid: correct it in the application",
+    "ErrorItemNotFound": (
+        "The draft of this message has vanished before it was sent; the relay begins anew. If it stays so, look for a "
+        "rule or a program that cleans up the mailbox's Drafts"
+    ),
+    "ErrorMimeContentInvalid": _UNREADABLE,
     "ErrorMessageSizeExceeded": _LARGE,
+    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": (
+        "An attachment is a few octets too large for one request and too small for an upload session: send such mail "
+        'another way, with accounts.NAME.via = ["graph", "smtp"]'
+    ),
     "ErrorExceededMessageLimit": "The mailbox has reached its daily limit of messages or recipients. The mail waits",
     "ErrorExceededMaxRecipientLimit": "The mailbox has reached its daily limit of recipients. The mail waits",
     "ErrorExceededHourlyMessageLimit": "The mailbox has reached its hourly limit of messages. The mail waits",
@@ -48,6 +62,7 @@ _BY_CODE = {
 _SAME = {
     "MailboxConcurrency": "ApplicationThrottled",
     "80049228": "InvalidAuthenticationToken",
+    "ErrorMimeContentInvalidBase64String": "ErrorMimeContentInvalid",
     "Request_ResourceNotFound": "ErrorInvalidUser",
     "ResourceNotFound": "ErrorInvalidUser",
 }
@@ -63,8 +78,9 @@ _BY_STATUS = {
 
 _READ_WRITE = (
     "Messages above 3 MB go to Graph as a draft with its attachments, which needs the permission Mail.ReadWrite "
-    "besides Mail.Send: grant it with admin consent (or the role Application Mail.ReadWrite), or give large mail "
-    'another way: accounts.NAME.via = ["graph", "smtp"]'
+    "besides Mail.Send: grant it with admin consent (or the role Application Mail.ReadWrite; for a user's sign-in name "
+    "both in accounts.NAME.oauth.scopes and sign in again), or give large mail another way: accounts.NAME.via = "
+    '["graph", "smtp"]'
 )
 
 

@@ -144,8 +144,9 @@ def _yahoo(table: Tree) -> Tree:
 
 
 def _google(table: Tree) -> Tree:
-    filled = _mail_service(table, providers.GMAIL_SMTP_HOST, providers.GMAIL_CONCURRENCY, providers.GMAIL_RATE)
     used = ways.of(table)
+    rate = providers.GMAIL_RATE if "smtp" in used else providers.GMAIL_API_RATE
+    filled = _mail_service(table, providers.GMAIL_SMTP_HOST, providers.GMAIL_CONCURRENCY, rate)
     if "gmail-api" in used:
         filled.setdefault("mail_endpoint", providers.GMAIL_API_ROOT)
     if isinstance(filled.get("oauth"), dict):

@@ -15,6 +15,7 @@ _CREDENTIALS = {"username", "password", "oauth"}
 _CONNECTION = {"host", "port", "tls", "min_tls", "max_tls", "server_name", "ca_file", "certificate", "key"}
 _MICROSOFT_ONLY = {"tenant", "cloud", "save_to_sent"}
 _OF_API = {"mail_endpoint"}
+_OF_SMTP = {"connect_timeout", "write_timeout"}
 _TIMES = {"connect_timeout", "timeout", "write_timeout"}
 _WAYS_AT = {"microsoft": ("smtp", "graph"), "google": ("smtp", "gmail-api"), "yahoo": ("smtp",), "smtp": ("smtp",)}
 _PROVIDER_OF = {"graph": "microsoft", "gmail-api": "google"}
@@ -70,6 +71,7 @@ def check(table: Tree, path: KeyPath, findings: Findings) -> None:
             _report(table, _MICROSOFT_ONLY, _only_microsoft(provider), path, findings)
         _check_combination(table, used, path, findings)
     _report(table, useless, why, path, findings)
+    _check_endpoint(table, path, findings)
     _check_mailbox(table, used, path, findings)
 
 
@@ -81,7 +83,10 @@ def _useless(provider: str, used: Sequence[str], table: Tree) -> tuple[set[str],
     """The keys that these ways have no use for, and why."""
     if "smtp" not in used:
         login = set() if oauth.is_password_grant(table) else {"username", "password"}
-        return _CONNECTION | login, f'has no meaning with via = ["{used[0]}"], which sends by HTTPS: remove it'
+        return (
+            _CONNECTION | _OF_SMTP | login,
+            f'has no meaning with via = ["{used[0]}"], which sends by HTTPS: remove it',
+        )
     if len(used) > 1:
         return set(), ""
     if provider == "microsoft":
@@ -113,6 +118,14 @@ def _check_combination(table: Tree, used: Sequence[str], path: KeyPath, findings
             (*path, "via"),
             "holds two ways, and a user's sign-in is for one of them: write one, or use an application's own token",
         )
+
+
+def _check_endpoint(table: Tree, path: KeyPath, findings: Findings) -> None:
+    """The version is part of every request, and not of the address."""
+    written = table.get("mail_endpoint")
+    if isinstance(written, str) and written.rstrip("/").endswith(("/v1.0", "/beta", "/gmail/v1")):
+        root = written.rstrip("/").removesuffix("/v1.0").removesuffix("/beta").removesuffix("/gmail/v1")
+        findings.problem((*path, "mail_endpoint"), f'is the address in front of the version: write "{root}"')
 
 
 def _check_mailbox(table: Tree, used: Sequence[str], path: KeyPath, findings: Findings) -> None:

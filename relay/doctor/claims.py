@@ -23,6 +23,7 @@ SHOWN = ("aud", "iss", "tid", "appid", "azp", "oid", "idtyp", "roles", "scp", "u
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _SKEW = 300.0
+_NO_DRAFTS = f"{providers.GRAPH_DRAFTS} is not among them: mail above 3 MB needs it besides"
 _LONGEST = 500
 
 
@@ -130,7 +131,8 @@ def _permission(account: Account, need: Need, claims: Mapping[str, Any]) -> Clai
         held, name, kind = [str(role) for role in roles] if isinstance(roles, list) else [], "roles", "Application"
     value = clean(" ".join(held)[:_LONGEST])
     if need.permission in held:
-        return Claim(name, value)
+        lacks_drafts = account.via[0] == "graph" and providers.GRAPH_DRAFTS not in held
+        return Claim(name, value, note=_NO_DRAFTS if lacks_drafts else "")
     path = f"App registrations > API permissions > {need.resource} > {kind} permissions > {need.permission}"
     if name == "scp":
         action = f"Add it under {path}, then sign in again"

@@ -53,14 +53,16 @@ def conversation(account: str, message_id: str, line: str) -> None:
 
 
 def api_answered(account: str, request: str, reply: str, client_request_id: str, request_id: str) -> None:
-    """Both ids are what a provider's support asks for."""
-    text = f"{account}: {request}: {reply} (client-request-id {client_request_id}, request-id {request_id or 'none'})"
+    """Both ids are what Microsoft's support asks for; Google's API has none."""
+    told = f" (client-request-id {client_request_id}, request-id {request_id or 'none'})" if client_request_id else ""
+    text = f"{account}: {request}: {reply}{told}"
     ids = {"client_request_id": client_request_id, "request_id": request_id}
     event(logging.DEBUG, "upstream answered", text, account=account, request=request, reply=reply, **ids)
 
 
 def api_unanswered(account: str, request: str, client_request_id: str, reason: str) -> None:
-    text = f"{account}: {request}: {reason} (client-request-id {client_request_id})"
+    told = f" (client-request-id {client_request_id})" if client_request_id else ""
+    text = f"{account}: {request}: {reason}{told}"
     ids = {"client_request_id": client_request_id}
     event(logging.DEBUG, "upstream unanswered", text, account=account, request=request, reason=reason, **ids)
 

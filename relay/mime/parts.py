@@ -7,7 +7,7 @@ A message inside a message is one part and is not looked into.
 import email.header
 import email.message
 import email.parser
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -16,6 +16,8 @@ _MOST_PARTS = 1000
 _DEEPEST = 30
 _LONGEST_LINE = 300
 """Octets of a line that can be a delimiter: a boundary has 70 at most (RFC 2046 5.1.1), white space may follow."""
+_PIECE = 256 * 1024
+"""Octets that are looked through at a time: only what is not decided yet is copied."""
 _PROTECTED = ("multipart/signed", "multipart/encrypted", "application/pkcs7-", "application/x-pkcs7-")
 
 
@@ -59,7 +61,7 @@ class Part:
 
     @property
     def charset(self) -> str:
-        return str(self.fields.get_content_charset("utf-8"))
+        return _told(lambda: self.fields.get_content_charset("utf-8"), "utf-8")
 
     @property
     def disposition(self) -> str:
@@ -74,7 +76,7 @@ class Part:
     @property
     def file_name(self) -> str:
         """As people read it; "" without one."""
-        return _decoded(self.fields.get_filename(""))
+        return _decoded(_told(lambda: self.fields.get_filename(""), ""))
 
     @property
     def is_protected(self) -> bool:
@@ -86,7 +88,7 @@ class Part:
         """What separates its parts; empty for a part that has none."""
         if not self.kind.startswith("multipart/"):
             return b""
-        return str(self.fields.get_boundary("")).encode("utf-8", "surrogateescape")
+        return _told(lambda: self.fields.get_boundary(""), "").encode("utf-8", "surrogateescape")
 
     def leaves(self) -> Iterator["Part"]:
         """The parts that have no parts themselves, in order."""
@@ -110,7 +112,7 @@ class Scanner:
         self._begin = 0
         self._count = 1
 
-    def feed(self, chunk: bytes) -> None:
+    def feed(self, chunk: bytes | memoryview) -> None:
         """Look through the next octets. Raises StructureError."""
         self._buffer += chunk
         while self._step():
@@ -203,9 +205,18 @@ class Scanner:
 
 def scan(headers: bytes, body: bytes) -> Part:
     """The parts of a message that is in memory. Raises StructureError."""
-    scanner = Scanner(headers)
-    scanner.feed(body)
+    scanner, view = Scanner(headers), memoryview(body)
+    for start in range(0, len(body), _PIECE):
+        scanner.feed(view[start : start + _PIECE])
     return scanner.finish()
+
+
+def _told(ask: Callable[[], object], otherwise: str) -> str:
+    """What the library reads from a parameter; `otherwise` where it trips over its character set (RFC 2231)."""
+    try:
+        return str(ask())
+    except (LookupError, ValueError):
+        return otherwise
 
 
 def _decoded(text: str) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 from relay import log
 from relay.model import Clock
+from relay.sandbox import api_errors
 
 SMTP_POINTS = ("connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body", "end_of_data", "rset", "quit")
 _GRAPH_POINTS = ("graph_draft", "graph_attach", "graph_upload", "graph_uploaded", "graph_send")
@@ -53,6 +54,9 @@ KINDS: Mapping[str, Kind] = {
     "token_fields": Kind("other fields in the token's JSON; null takes one out", ("token",), ("fields",)),
     "truncated_json": Kind("an answer that is cut off", ("token", "graph")),
     "throttled": Kind("429; without retry_after there is no Retry-After", _REFUSING, ("retry_after", "code", "body")),
+    "refused": Kind(
+        "the API's refusal with that code: Graph's error.code, Gmail's reason", _REFUSING[1:], ("code", "retry_after")
+    ),
     "unavailable": Kind("503 with a page of HTML", _REFUSING, ("retry_after",)),
     "session_expired": Kind("the upload session has ended", ("graph_upload", "gmail_upload")),
     "http_reply": Kind("any HTTP answer", HTTP_POINTS, ("status", "body", "content_type")),
@@ -115,6 +119,9 @@ class Fault:
             raise FaultError('"reply" needs an SMTP reply such as "451 4.7.0 Temporary server error"')
         if self.kind == "invalid_grant" and self.code not in ("", *REFUSED_GRANTS):
             raise FaultError(f'"invalid_grant" knows the codes {", ".join(REFUSED_GRANTS)}')
+        known = api_errors.GMAIL if self.at.startswith("gmail") else api_errors.GRAPH
+        if self.kind == "refused" and self.code not in known:
+            raise FaultError(f'"refused" at "{self.at}" needs a "code", one of: {", ".join(known)}')
         if self.kind == "http_reply" and not 200 <= self.status <= 599:
             raise FaultError('"http_reply" needs a "status" from 200 to 599')
         if self.kind == "slow" and not self.seconds:

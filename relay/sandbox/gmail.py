@@ -11,6 +11,7 @@ import re
 import secrets
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from starlette.routing import BaseRoute, Route
 
 from relay import log
 from relay.model import Clock
-from relay.sandbox import mail
+from relay.sandbox import api_errors, mail
 from relay.sandbox.faults import Fault, Faults
 from relay.sandbox.google import Google
 from relay.sandbox.http import general_fault, hang_up, json_bytes, read_body, retry_after
@@ -31,7 +32,20 @@ LARGEST = 36_700_160
 MOST_RECIPIENTS = 100
 _PATH = "gmail/v1/users/{user}/messages/send"
 _RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+)")
-_STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 429: "RESOURCE_EXHAUSTED"}
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]*={0,2}")
+_DAY = 24 * 3600.0
+_MOST_COMPLETE = 100
+_LIMIT = "User-rate limit exceeded.  Retry after {} (Mail sending)"
+_STATUSES = {
+    400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: "NOT_FOUND",
+    429: "RESOURCE_EXHAUSTED",
+    500: "INTERNAL",
+}
+_USAGE = {"rateLimitExceeded", "userRateLimitExceeded", "dailyLimitExceeded"}
+"""Reasons of the domain `usageLimits`."""
 
 
 @dataclass
@@ -109,9 +123,11 @@ class Gmail:
             self.uploads.clear()
             return Response("Not Found", HTTPStatus.NOT_FOUND)
         reason = fault.code or "rateLimitExceeded"
-        texts = {"userRateLimitExceeded": f"User-rate limit exceeded.  Retry after {fault.body} (Mail sending)"}
+        texts = {"userRateLimitExceeded": _LIMIT.format(fault.body)}
         status = HTTPStatus.FORBIDDEN if reason == "dailyLimitExceeded" else HTTPStatus.TOO_MANY_REQUESTS
-        answer = _error(GmailError(status, reason, texts.get(reason, "Rate Limit Exceeded")))
+        throttled = (int(status), texts.get(reason, "Rate Limit Exceeded"))
+        code, text = api_errors.GMAIL[reason] if fault.kind == "refused" else throttled
+        answer = _error(GmailError(code, reason, text))
         answer.headers.update(retry_after(fault))
         return answer
 
@@ -132,7 +148,7 @@ class Gmail:
     async def _from_json(self, request: Request, mailbox: Mailbox) -> Response:
         body = await self._body(request)
         try:
-            raw = base64.urlsafe_b64decode(json.loads(body)["raw"])
+            raw = _from_base64url(json.loads(body)["raw"])
         except (ValueError, KeyError, TypeError, binascii.Error, RecursionError):
             text = "'raw' RFC822 payload message string or uploading message via /upload/* URL required"
             raise GmailError(HTTPStatus.BAD_REQUEST, "invalidArgument", text) from None
@@ -146,8 +162,10 @@ class Gmail:
 
     async def _opened(self, request: Request, mailbox: Mailbox) -> Response:
         await self._body(request)
-        size = int(request.headers.get("x-upload-content-length", "0"))
-        if size > LARGEST:
+        told = request.headers.get("x-upload-content-length", "")
+        if not told.isdecimal():
+            raise GmailError(HTTPStatus.BAD_REQUEST, "badRequest", "Failed to parse X-Upload-Content-Length header.")
+        if (size := int(told)) > LARGEST:
             raise _too_large()
         identifier = secrets.token_urlsafe(40)
         self.uploads[identifier] = _Upload(mailbox, size)
@@ -167,28 +185,43 @@ class Gmail:
         if match[1] is not None and int(match[1]) == len(upload.data):
             upload.data += body
         if len(upload.data) >= upload.size:
-            answer = await self._take(request, upload.mailbox, bytes(upload.data))
-            if not upload.answer:  # a fault has kept the answer for who asks again
-                upload.answer = bytes(answer.body)
-            return answer
+            return await self._take(request, upload.mailbox, bytes(upload.data), upload)
         fault = await self.faults.at("gmail_uploaded", mailbox=upload.mailbox.address)
         if fault is not None and fault.kind == "disconnect":
             return await hang_up(request)
         reached = {"range": f"bytes=0-{len(upload.data) - 1}"} if upload.data else {}
         return Response(status_code=308, headers=reached)
 
-    async def _take(self, request: Request, mailbox: Mailbox, raw: bytes) -> Response:
+    async def _take(self, request: Request, mailbox: Mailbox, raw: bytes, upload: _Upload | None = None) -> Response:
+        recipients = self._checked(raw)
+        answer = self._keep(mailbox, raw, recipients)
+        if upload is not None:
+            upload.answer = bytes(answer.body)
+            upload.data.clear()
+            self._forget_old_uploads()
+        fault = await self.faults.at("gmail_taken", mailbox=mailbox.address)
+        if fault is not None and fault.kind == "disconnect":
+            return await hang_up(request)
+        return (fault is not None and await general_fault(request, fault)) or answer
+
+    def _checked(self, raw: bytes) -> list[str]:
+        """Everybody whom the message names. Raises GmailError."""
         if len(raw) > LARGEST:
             raise _too_large()
-        fields = mail.fields(raw)
-        recipients = mail.addresses(fields, "to", "cc", "bcc")
+        recipients = mail.addresses(mail.fields(raw), "to", "cc", "bcc")
         if not recipients:
             raise GmailError(HTTPStatus.BAD_REQUEST, "invalidArgument", "Recipient address required")
         if len(recipients) > MOST_RECIPIENTS:
             raise GmailError(HTTPStatus.BAD_REQUEST, "invalidArgument", "Too many recipients")
         limit = self.settings.gmail_messages_per_day
         if limit is not None and sum(one.way == "gmail" for one in self.received) >= limit:
-            raise GmailError(HTTPStatus.TOO_MANY_REQUESTS, "userRateLimitExceeded", "User-rate limit exceeded.")
+            until = datetime.fromtimestamp(self.clock.time() + _DAY, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+            raise GmailError(HTTPStatus.TOO_MANY_REQUESTS, "userRateLimitExceeded", _LIMIT.format(until))
+        return recipients
+
+    def _keep(self, mailbox: Mailbox, raw: bytes, recipients: list[str]) -> Response:
+        """Keep the message as sent; the answer that says so."""
+        fields = mail.fields(raw)
         identifier = secrets.token_hex(8)
         message_id = mail.message_id(fields) or f"<CA{secrets.token_urlsafe(30)}@mail.gmail.com>"
         senders = mail.addresses(fields, "from")
@@ -210,19 +243,27 @@ class Gmail:
             )
         )
         body = json_bytes({"id": identifier, "threadId": identifier, "labelIds": ["SENT"]})
-        answer = Response(body, media_type="application/json")
-        fault = await self.faults.at("gmail_taken", mailbox=mailbox.address)
-        if fault is not None and fault.kind == "disconnect":
-            for upload in self.uploads.values():
-                upload.answer = upload.answer or body
-            return await hang_up(request)
-        return (fault is not None and await general_fault(request, fault)) or answer
+        return Response(body, media_type="application/json")
+
+    def _forget_old_uploads(self) -> None:
+        """Of those that are complete only the newest are asked about again."""
+        complete = [identifier for identifier, upload in self.uploads.items() if upload.answer]
+        for identifier in complete[:-_MOST_COMPLETE]:
+            del self.uploads[identifier]
 
     async def _body(self, request: Request) -> bytes:
         body = await read_body(request, LARGEST * 2)
         if body is None:
             raise _too_large()
         return body
+
+
+def _from_base64url(text: str) -> bytes:
+    """Of the URL-safe alphabet only (RFC 4648 5), with or without padding. Raises ValueError, TypeError."""
+    if not _BASE64URL.fullmatch(text):
+        raise ValueError("no base64url")
+    bare = text.rstrip("=")
+    return base64.urlsafe_b64decode(bare + "=" * (-len(bare) % 4))
 
 
 def _second_part(body: bytes, content_type: str) -> bytes:
@@ -239,7 +280,8 @@ def _too_large() -> GmailError:
 
 
 def _error(error: GmailError) -> Response:
-    status = _STATUSES.get(error.status, "UNKNOWN")
-    one: Mapping[str, str] = {"message": error.text, "domain": "global", "reason": error.reason}
+    status = "FAILED_PRECONDITION" if error.reason == "failedPrecondition" else _STATUSES.get(error.status, "UNKNOWN")
+    domain = "usageLimits" if error.reason in _USAGE else "global"
+    one: Mapping[str, str] = {"message": error.text, "domain": domain, "reason": error.reason}
     body = {"error": {"code": int(error.status), "message": error.text, "errors": [one], "status": status}}
     return Response(json_bytes(body), error.status, media_type="application/json")

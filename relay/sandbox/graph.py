@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Route
 
 from relay import log
 from relay.model import Clock
-from relay.sandbox import mail
+from relay.sandbox import api_errors, mail
 from relay.sandbox.faults import Fault, Faults
 from relay.sandbox.graph_message import GraphError, Submission, from_json, from_mime
 from relay.sandbox.http import general_fault, hang_up, json_bytes, read_body, retry_after, truncated
@@ -57,17 +57,15 @@ class Graph:
     def routes(self) -> list[BaseRoute]:
         return [
             Route("/v1.0/users/{user}/sendMail", self.send_mail, methods=["POST"]),
-            Route("/v1.0/me/sendMail", self.me, methods=["POST"]),
+            Route("/v1.0/me/sendMail", self.send_mail, methods=["POST"]),
         ]
-
-    async def me(self, request: Request) -> Response:
-        """An application has no "me"."""
-        text = "/me request is only valid with delegated authentication flow."
-        return self.error(request, GraphError(HTTPStatus.BAD_REQUEST, "BadRequest", text))
 
     async def send_mail(self, request: Request) -> Response:
         """Answer one request; a fault ordered at `graph` strikes before anything is taken."""
-        user = request.path_params["user"]
+        user = request.path_params.get("user") or self._signed_in(request)
+        if not user:
+            text = "/me request is only valid with delegated authentication flow."
+            return self.error(request, GraphError(HTTPStatus.BAD_REQUEST, "BadRequest", text))
         fault = await self.faults.at("graph", mailbox=user)
         if fault is not None:
             return await self.faulty(request, fault)
@@ -87,21 +85,15 @@ class Graph:
         if fault.kind == "truncated_json":
             return truncated(self.error(request, GraphError(HTTPStatus.SERVICE_UNAVAILABLE, "UnknownError", "")))
         code = fault.code or "TooManyRequests"
-        text = _THROTTLED.get(code, "Please retry again later.")
-        answer = self.error(request, GraphError(HTTPStatus.TOO_MANY_REQUESTS, code, text))
+        throttled = (int(HTTPStatus.TOO_MANY_REQUESTS), _THROTTLED.get(code, "Please retry again later."))
+        status, text = api_errors.GRAPH[code] if fault.kind == "refused" else throttled
+        answer = self.error(request, GraphError(status, code, text))
         answer.headers.update(retry_after(fault))
         return answer
 
     def authorised(self, request: Request, user: str, permission: str = "Mail.Send") -> Mailbox:
         """The mailbox, if the request's token has `permission` on it. Raises GraphError."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
-            raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
-        try:
-            claims = self.tokens.check(token.strip(), GRAPH)
-        except TokenRefusedError as error:
-            text = _TOKEN_REFUSALS[error.reason]
-            raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", text) from None
+        claims = self._claims(request)
         own = claims.get("upn", "").lower() == user.lower() and permission in claims.get("scp", "").split()
         if not own and permission not in claims.get("roles", ()):
             text = "Access is denied. Check credentials and try again."
@@ -110,6 +102,24 @@ class Graph:
         if mailbox is None:
             raise GraphError(HTTPStatus.NOT_FOUND, "ErrorInvalidUser", f"The requested user '{user}' is invalid.")
         return mailbox
+
+    def _claims(self, request: Request) -> Mapping[str, Any]:
+        """Those of the request's token. Raises GraphError."""
+        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", "Access token is empty.")
+        try:
+            return self.tokens.check(token.strip(), GRAPH)
+        except TokenRefusedError as error:
+            text = _TOKEN_REFUSALS[error.reason]
+            raise GraphError(HTTPStatus.UNAUTHORIZED, "InvalidAuthenticationToken", text) from None
+
+    def _signed_in(self, request: Request) -> str:
+        """Who "me" is: the user of a delegated token; "" for an application, which has no "me"."""
+        try:
+            return str(self._claims(request).get("upn", ""))
+        except GraphError:
+            return ""
 
     def _mailbox(self, user: str) -> Mailbox | None:
         by_id = (mailbox for mailbox in self.mailboxes if object_id(mailbox.address) == user.lower())
@@ -160,11 +170,7 @@ class Graph:
             text = "The message has more recipients than this mailbox may address."
             raise GraphError(HTTPStatus.BAD_REQUEST, "ErrorExceededMaxRecipientLimit", text)
         if submission.sender and not mailbox.may_send_as(submission.sender):
-            text = (
-                "The user account which was used to submit this request does not have the right to send mail on behalf"
-                " of the specified sending account., Cannot submit message."
-            )
-            raise GraphError(HTTPStatus.FORBIDDEN, "ErrorSendAsDenied", text)
+            raise GraphError(HTTPStatus.FORBIDDEN, "ErrorSendAsDenied", api_errors.GRAPH["ErrorSendAsDenied"][1])
 
     def take(self, submission: Submission, mailbox: Mailbox) -> None:
         """Keep the message as sent."""

@@ -9,7 +9,7 @@ import binascii
 import json
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage, Message
 from http import HTTPStatus
@@ -52,21 +52,21 @@ class Draft:
     id: str
     mailbox: str
     submission: Submission
-    recipients: dict[str, list[str]]
+    recipients: dict[str, list[tuple[str, str]]]
+    """Names and addresses by field: "to", "cc", "bcc"."""
     attachments: list[Attachment] = field(default_factory=list)
-    sent: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """The draft as Graph shows it, with everybody whom it will be sent to."""
         fields = mail.fields(self.submission.raw)
         lists = {
-            key: [{"emailAddress": {"name": one, "address": one}} for one in self.recipients[name]]
-            for key, name in _LISTS.items()
+            key: [{"emailAddress": {"name": name or one, "address": one}} for name, one in self.recipients[field]]
+            for key, field in _LISTS.items()
         }
         return {
             "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users('x')/messages/$entity",
             "id": self.id,
-            "isDraft": not self.sent,
+            "isDraft": True,
             "subject": mail.subject(fields),
             "internetMessageId": mail.message_id(fields),
             "hasAttachments": bool(self.attachments),
@@ -75,7 +75,7 @@ class Draft:
 
     def finished(self) -> Submission:
         """The message as it leaves: its octets, with what was attached. Raises GraphError without recipients."""
-        everybody = {one.lower(): one for people in self.recipients.values() for one in people}
+        everybody = {one.lower(): one for people in self.recipients.values() for _, one in people}
         if not everybody:
             raise no_recipients()
         raw = _joined(self.submission.raw, self.attachments) if self.attachments else self.submission.raw
@@ -89,21 +89,29 @@ def draft(body: bytes, content_type: str, mailbox: str, *, keeps_bcc: bool = Tru
     else:
         submission = from_json(body, mailbox, key="", needs_recipients=False)
     fields = mail.fields(submission.raw)
-    people = {name: mail.addresses(fields, name) for name in _LISTS.values()}
+    people = {name: mail.people(fields, name) for name in _LISTS.values()}
     if not keeps_bcc:
         people["bcc"] = []
     return Draft(f"AAMkAGI{secrets.token_urlsafe(90)}=", mailbox, submission, people)
 
 
 def readdress(one: Draft, body: bytes) -> None:
-    """Take new recipients. Raises GraphError."""
+    """Take new recipients, which are what the message then shows. Raises GraphError."""
     try:
         change = json.loads(body)
-        for key, name in _LISTS.items():
-            if key in change:
-                one.recipients[name] = [person["emailAddress"]["address"] for person in change[key]]
-    except (ValueError, KeyError, TypeError, RecursionError):
+        written = {
+            name: [(str(person.get("name", "")), str(person["address"])) for person in _addressed(change[key])]
+            for key, name in _LISTS.items()
+            if key in change
+        }
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise unreadable() from None
+    one.recipients |= written
+    one.submission = replace(one.submission, raw=mail.readdressed(one.submission.raw, written))
+
+
+def _addressed(people: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [person["emailAddress"] for person in people]
 
 
 def attachment(body: bytes) -> Attachment:

@@ -19,16 +19,17 @@ from relay.sandbox.http import general_fault, hang_up, json_bytes, read_body
 from relay.sandbox.mailbox import Mailbox
 
 _PERMISSION = "Mail.ReadWrite"
+_MOST_SENT = 1000
 Handler = Callable[[Request, Mailbox], Awaitable[Response]]
 
 
 @dataclass
 class GraphLarge:
-    """Drafts of the tenant's mailboxes; those that were sent are in Sent Items, under the same id."""
+    """Drafts of the tenant's mailboxes; the newest that were sent are in Sent Items, under the same id."""
 
     graph: Graph
     drafts: dict[str, Draft] = field(default_factory=dict)
-    sent: dict[str, Draft] = field(default_factory=dict)
+    sent: dict[str, Mailbox] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.graph.clock, self.graph.settings.session_lifetime)
@@ -84,7 +85,7 @@ class GraphLarge:
 
     async def _delete(self, request: Request, mailbox: Mailbox) -> Response:
         identifier = request.path_params["id"]
-        if identifier in self.sent:
+        if self.sent.get(identifier) is mailbox:
             del self.sent[identifier]
         else:
             del self.drafts[self._draft(request, mailbox).id]
@@ -107,12 +108,13 @@ class GraphLarge:
         self.graph.check(submission, mailbox)
         self.graph.take(submission, mailbox)
         del self.drafts[draft.id]
-        draft.sent = True
-        self.sent[draft.id] = draft
+        self.sent[draft.id] = mailbox
+        while len(self.sent) > _MOST_SENT:
+            del self.sent[next(iter(self.sent))]
         return await self.graph.taken(request, mailbox)
 
-    async def _show_sent(self, request: Request, _mailbox: Mailbox) -> Response:
-        if request.path_params["id"] not in self.sent:
+    async def _show_sent(self, request: Request, mailbox: Mailbox) -> Response:
+        if self.sent.get(request.path_params["id"]) is not mailbox:
             raise _not_found()
         return self._json(request, HTTPStatus.OK, {"id": request.path_params["id"]})
 

@@ -3,11 +3,11 @@
 The sandbox's own reading, on purpose not the relay's: what the two see differently is a finding.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from email.errors import HeaderParseError
-from email.header import decode_header, make_header
-from email.utils import getaddresses
+from email.header import Header, decode_header, make_header
+from email.utils import getaddresses, quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,13 @@ def values(found: Iterable[Field], *names: str) -> list[str]:
 
 def addresses(found: Iterable[Field], *names: str) -> list[str]:
     """Every address in the fields called one of `names`, in order, each once."""
-    addresses = (address for _, address in getaddresses(values(found, *names)) if "@" in address)
-    return list({address.lower(): address for address in addresses}.values())
+    return [address for _, address in people(found, *names)]
+
+
+def people(found: Iterable[Field], *names: str) -> list[tuple[str, str]]:
+    """Like `addresses`, each with the name that it stands under, still encoded (RFC 2047)."""
+    pairs = [(name, address) for name, address in getaddresses(values(found, *names)) if "@" in address]
+    return list({address.lower(): (name, address) for name, address in pairs}.values())
 
 
 def subject(found: Iterable[Field]) -> str:
@@ -82,6 +87,32 @@ def rewritten(raw: bytes, new_message_id: str, drops: Callable[[str], bool]) -> 
         position = field.end
     out.append(raw[position:])
     return b"".join(out) if placed else _message_id_line(new_message_id) + b"".join(out)
+
+
+def readdressed(raw: bytes, fields_to_people: Mapping[str, Iterable[tuple[str, str]]]) -> bytes:
+    """`raw` whose fields of these names are replaced by ones in front that name these people."""
+    out: list[bytes] = []
+    position = 0
+    for field in fields(raw):
+        if field.name in fields_to_people:
+            out.append(raw[position : field.start])
+            position = field.end
+    lines = [
+        f"{name.capitalize()}: {', '.join(_mailbox(*person) for person in people)}\r\n"
+        for name, people in fields_to_people.items()
+        if people
+    ]
+    return "".join(lines).encode() + b"".join(out) + raw[position:]
+
+
+def _mailbox(name: str, address: str) -> str:
+    shown = name if not name or name.startswith("=?") else _quoted(name)
+    return f"{shown} <{address}>" if shown else address
+
+
+def _quoted(name: str) -> str:
+    """A display name as it stands in a field."""
+    return f'"{quote(name)}"' if name.isascii() else Header(name, "utf-8").encode()
 
 
 def _message_id_line(message_id: str) -> bytes:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from relay import config, log
 from relay.config import Settings
-from relay.sandbox import Sandbox, SandboxSettings
+from relay.sandbox import Sandbox, SandboxSettings, service_account
 from relay.service.errors import StartError
 from relay.service.http_server import serve_http
 from relay.service.reload import Load
@@ -103,14 +103,18 @@ async def sandbox_alone(smtp_bind: str, http_bind: str, folder: Path, say: Calla
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     places = [_host_and_port(bind) for bind in (smtp_bind, http_bind)]
-    settings = SandboxSettings(smtp_bind=places[0], http_bind=places[1], folder=make_state_folder(folder))
+    folder = make_state_folder(folder)
     try:
+        google, key_file = service_account.made(folder)
+        settings = SandboxSettings(smtp_bind=places[0], http_bind=places[1], folder=folder, service_account=google)
         async with Sandbox(settings, serve_http) as sandbox:
             say(f"tenant {settings.tenant}, mailbox {settings.mailbox}")
             say(f"client_id {settings.client_id}, client_secret {settings.client_secret}")
             say(f"token_endpoint {sandbox.token_endpoint}")
             say(f"SMTP {sandbox.smtp[0]}:{sandbox.smtp[1]}, mail_endpoint {sandbox.graph_endpoint}")
             say(f"ca_file {sandbox.ca_file}; faults and received mail: {sandbox.control_endpoint}")
+            say(f"Gmail API: mail_endpoint {sandbox.gmail_endpoint}, token_endpoint {sandbox.google_token_endpoint}")
+            say(f"its service account: private_key_file {key_file}")
             await stop.wait()
     except OSError as error:
         raise StartError(f"the sandbox cannot start: {error}") from error

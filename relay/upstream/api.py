@@ -15,11 +15,10 @@ from relay.upstream.address import is_safe
 from relay.upstream.body import ContentError
 from relay.upstream.credentials import without_token
 from relay.upstream.recipients import Addressed, addressed, groups, is_writable, same
-from relay.upstream.trouble import AttemptError, Trace
+from relay.upstream.trouble import DUPLICATE, AttemptError, Trace
 
 SLOWEST = 32 * 1024
 """Octets a second: a request that goes slower than this, all in all, is given up."""
-_NOT_WRITABLE = Result(Outcome.FAILED, 553, "5.1.3", "the recipient's address cannot be written in a header")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +60,15 @@ class ApiUpstream(ABC):
         for recipient in message.envelope.recipients:
             if is_safe(recipient) and is_writable(recipient):
                 people.setdefault(same(recipient), []).append(recipient)
-        results: Results = dict.fromkeys(message.envelope.recipients, _NOT_WRITABLE)
+        results: Results = dict.fromkeys(message.envelope.recipients, self._not_writable())
         everybody = [spellings[0] for spellings in people.values()]
         result = None
         for group in self._copies(message, everybody) if everybody else ():
             # What holds up one copy holds up the next: it is not asked for.
             if result is None or result.outcome is not Outcome.DEFERRED:
                 result = await self._safely(Parcel(message, addressed(message.headers, group), trace))
+            else:
+                result = _not_asked(result)
             results |= {one: result for recipient in group for one in people[same(recipient)]}
         return results
 
@@ -110,9 +111,22 @@ class ApiUpstream(ABC):
             return replace(result, text=f"{result.text}; {parcel.addressed.told}")
         return result
 
+    def _not_writable(self) -> Result:
+        hint = f'Send such mail by SMTP: accounts.{self._name}.via = ["{self._account.via[-1]}", "smtp"]'
+        text = "the recipient's address cannot be written in a header, which is where this way takes it from"
+        return Result(Outcome.FAILED, 553, "5.1.3", text, hint=hint)
+
     def _check_own_size(self, size: int) -> None:
         own = self._account.max_message_size
         if own is not None and size > own:
             key = f"accounts.{self._name}.max_message_size"
             text = f"the message has {size:,} octets; {key} allows {own:,} (not sent)"
             raise AttemptError(Result(Outcome.FAILED, 552, "5.3.4", text, Scope.MESSAGE, hint=f"Raise {key}"))
+
+
+def _not_asked(result: Result) -> Result:
+    """The result of a copy that was not sent, since the one before it was held up: nothing is uncertain about it."""
+    if not result.uncertain:
+        return result
+    text = f"this copy was not sent, since an earlier one was held up: {result.text.removesuffix(f'; {DUPLICATE}')}"
+    return replace(result, text=text, uncertain=False)

@@ -121,3 +121,23 @@ def test_a_subject_is_only_for_a_service_account(problems: Problems) -> None:
     )
     found = problems(text + 'client_id = "x"\nclient_secret = "y"\nsubject = "a@contoso.com"')
     assert told(found, "accounts.o.oauth.subject", 'only with grant = "jwt_bearer"')
+
+
+def test_the_api_has_a_pace_of_its_own(configure: Configure) -> None:
+    def rates(via: str) -> list[tuple[int, float]]:
+        return [(rate.count, rate.seconds) for rate in configure(HEAD + via + OAUTH).accounts["gmail"].rate]
+
+    assert (50, 60.0) in rates('via = ["gmail-api"]\n')
+    assert (50, 60.0) not in rates('via = ["smtp", "gmail-api"]\n')
+
+
+def test_what_is_of_smtp_only(problems: Problems) -> None:
+    found = problems(HEAD + 'via = ["gmail-api"]\nwrite_timeout = "1m"\nconnect_timeout = "1m"\n' + OAUTH)
+    for key in ("write_timeout", "connect_timeout"):
+        told(found, f"accounts.gmail.{key}", 'via = ["gmail-api"], which sends by HTTPS')
+
+
+@pytest.mark.parametrize("version", ["/gmail/v1", "/gmail/v1/", "/v1.0", "/beta/"])
+def test_an_endpoint_with_a_version(problems: Problems, version: str) -> None:
+    found = problems(f'{HEAD}via = ["gmail-api"]\nmail_endpoint = "https://api.example.com{version}"\n{OAUTH}')
+    told(found, "accounts.gmail.mail_endpoint", 'write "https://api.example.com"')

@@ -165,3 +165,11 @@ def test_no_command_is_made_of_what_a_stranger_wrote() -> None:
     assert commands[1] == f"Test-ServicePrincipalAuthorization -Identity <application id> -Resource {MAILBOX}"
     found = told(account("device_code"), {**USER, "upn": "a'; Remove-Mailbox x; '@contoso.com"})["upn"]
     assert "-User 'a''; Remove-Mailbox x; ''@contoso.com' -AccessRights" in found.commands[1]
+
+
+@pytest.mark.parametrize(("roles", "note"), [(["Mail.Send"], "Mail.ReadWrite"), (["Mail.Send", "Mail.ReadWrite"], "")])
+def test_what_large_mail_by_graph_needs(roles: list[str], note: str) -> None:
+    found = told(account(via=("graph",)), GOOD | {"aud": "https://graph.microsoft.com", "roles": roles})["roles"]
+    assert found.state is State.OK
+    assert found.note.startswith(note)
+    assert bool(found.note) is bool(note)

@@ -143,3 +143,13 @@ def test_an_encoding_that_nobody_knows() -> None:
     assert decoded("x-uuencode", b"begin") == b"begin"
     assert decoded("base64", b"YWJj\r\nZ!A\r\n") == b"abcd"
     assert decoded("base64", b"A") == b""
+
+
+@pytest.mark.parametrize("charset", ["undefined", "idna", "a\0b", "nonsense", "utf-16"])
+@pytest.mark.parametrize("name", ["name", "charset", "boundary", "filename"])
+def test_parameters_in_a_character_set_that_the_library_trips_over(charset: str, name: str) -> None:
+    value = f"multipart/mixed; {name}*={charset}''%ff%fe\r\n".encode()
+    for field in (b"Content-Type: ", b"Content-Disposition: "):
+        part = Part(field + value, 0, 0)
+        assert all(isinstance(one, str) for one in (part.kind, part.charset, part.file_name, part.disposition))
+        assert isinstance(part.boundary, bytes)

@@ -16,6 +16,8 @@ from relay.sandbox.faults import KINDS
         ({"kind": "service_closing", "at": "body"}, "only at: mail, connect, ehlo"),
         ({"kind": "slow"}, '"slow" needs "seconds"'),
         ({"kind": "slow", "seconds": -1}, "not negative"),
+        ({"kind": "refused", "at": "graph"}, '"refused" at "graph" needs a "code", one of: InvalidAuthenticationToken'),
+        ({"kind": "refused", "at": "gmail", "code": "ErrorAccessDenied"}, "one of: invalidArgument"),
         ({"kind": "reply"}, '"reply" needs an SMTP reply such as "451 4.7.0 Temporary server error"'),
         ({"kind": "reply", "reply": "nonsense"}, '"reply" needs an SMTP reply'),
         ({"kind": "http_reply"}, '"http_reply" needs a "status" from 200 to 599'),
@@ -46,6 +48,7 @@ def test_every_kind_can_be_ordered_at_each_of_its_points() -> None:
     }
     for name, kind in KINDS.items():
         for point in kind.points:
+            needs["refused"] = {"code": "authError" if point.startswith("gmail") else "ErrorServerBusy"}
             order = {"kind": name, "at": point, "times": 2, **needs.get(name, {})}
             assert Fault.from_json(order).as_json() == order
 

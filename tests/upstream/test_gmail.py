@@ -181,6 +181,57 @@ async def test_an_end_that_nobody_knows(tmp_path: Path) -> None:
     assert "duplicate" in result.text
 
 
+async def test_a_copy_that_was_not_sent_is_no_uncertain_one(tmp_path: Path) -> None:
+    people = ("a@example.com", "b@example.com", "c@example.com")
+    async with gmail(tmp_path) as (sandbox, upstream):
+        sandbox.faults.add(Fault(kind="disconnect", at="gmail_taken", after=1))
+        results = await upstream.send(message(*people, headers=HEAD, sender=MAILBOX))
+        assert sandbox.received.total == 2
+    assert [results[one].outcome for one in people] == [SENT, LATER, LATER]
+    assert [results[one].uncertain for one in people] == [False, True, False]
+    assert "was not sent" in results[people[2]].text
+    assert "duplicate" not in results[people[2]].text
+
+
+async def test_an_address_that_no_field_holds(tmp_path: Path) -> None:
+    async with gmail(tmp_path) as (_, upstream):
+        result = only(await upstream.send(message('"a,b"@example.com', headers=HEAD, sender=MAILBOX)))
+    assert (result.outcome, result.status) == (NEVER, "5.1.3")
+    assert 'accounts.g.via = ["gmail-api", "smtp"]' in result.hint
+
+
+@pytest.mark.parametrize(
+    "after_that",
+    [
+        Fault(kind="unavailable", at="gmail_upload", after=2),
+        Fault(kind="throttled", at="gmail_upload", after=2, retry_after=1),
+        Fault(kind="session_expired", at="gmail_upload", after=2),
+        Fault(kind="http_reply", at="gmail_upload", after=2, status=403),
+        Fault(kind="http_reply", at="gmail_upload", after=2, status=200, body="{}"),
+        Fault(kind="disconnect", at="gmail_upload", after=2),
+    ],
+)
+async def test_an_upload_whose_end_nobody_knows(tmp_path: Path, after_that: Fault) -> None:
+    """The last octets arrived, their answer was lost, and who is asked about them knows nothing."""
+    async with gmail(tmp_path) as (sandbox, upstream):
+        sandbox.faults.add(Fault(kind="disconnect", at="gmail_taken"))
+        sandbox.faults.add(after_that)
+        result = only(await upstream.send(as_message(scan_to_mail(4 * MB))))
+        assert sandbox.received.total == 1
+    assert (result.outcome, result.scope, result.uncertain) == (LATER, Scope.MESSAGE, True)
+    assert result.text.count("duplicate") == 1
+
+
+@pytest.mark.parametrize("status", [200, 308])
+async def test_an_upload_that_never_gets_anywhere(tmp_path: Path, status: int) -> None:
+    clock = QuickClock()
+    async with gmail(tmp_path, clock) as (sandbox, upstream):
+        order = sandbox.faults.add(Fault(kind="http_reply", at="gmail_upload", status=status))
+        result = only(await upstream.send(as_message(scan_to_mail(4 * MB))))
+    assert (result.outcome, result.uncertain) == (LATER, False)
+    assert order.struck <= 5
+
+
 @pytest.mark.parametrize(
     ("fault", "scope", "wait"),
     [

@@ -1,6 +1,7 @@
 """Large mail by Graph at the stand-in: a draft, upload sessions, `send`, and what can go wrong on the way."""
 
 import contextlib
+import email
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -16,7 +17,9 @@ from relay.http import DefaultSettings, HttpClient
 from relay.model import Clock, Identity, Outcome, Result, Scope
 from relay.sandbox import Fault, Sandbox, SandboxSettings
 from relay.service import serve_http
-from relay.upstream.graph import GraphUpstream
+from relay.upstream.api import Parcel
+from relay.upstream.graph import GraphUpstream, plan
+from relay.upstream.recipients import addressed
 from tests.support.certificates import Authority
 from tests.support.clock import FakeClock
 from tests.support.large import MAILBOX, as_message, content_of, noise, scan_to_mail
@@ -26,6 +29,8 @@ from tests.upstream.parts import OAUTH, Tokens, only
 SENT, LATER, NEVER = Outcome.SENT, Outcome.DEFERRED, Outcome.FAILED
 MB = 1_000_000
 CHUNK = 3_276_800
+PLAIN_URL = '{"uploadUrl": "http://localhost/upload?authtoken=x"}'
+DENIED = '{"error": {"code": "ErrorAccessDenied", "message": "Access is denied. Check credentials and try again."}}'
 
 
 class QuickClock(FakeClock):
@@ -87,7 +92,14 @@ def nothing_left(sandbox: Sandbox) -> bool:
 
 @pytest.mark.parametrize(
     ("sizes", "inline"),
-    [((5 * MB,), 0), ((2_500_000, 2_500_000), 20_000), ((7 * MB, 4 * MB, 1000), 4 * MB), ((CHUNK * 2,), 0)],
+    [
+        ((5 * MB,), 0),
+        ((2_500_000, 2_500_000), 20_000),
+        ((7 * MB, 4 * MB, 1000), 4 * MB),
+        ((CHUNK * 2,), 0),
+        # Whatever "3 MB" means to an upload session.
+        ((3_000_000, 3_145_400, 3_145_728), 0),
+    ],
 )
 async def test_a_large_message_arrives_whole(tmp_path: Path, sizes: tuple[int, ...], inline: int) -> None:
     made = scan_to_mail(*sizes, inline=inline)
@@ -125,6 +137,16 @@ async def test_a_message_that_is_nothing_but_an_attachment(tmp_path: Path, kind:
     assert content_of(got.raw)["scan.pdf"] == ("attachment", content_of(made.as_bytes())["scan.pdf"][1])
 
 
+async def test_no_multipart_is_left_empty() -> None:
+    head = b'Content-Type: multipart/mixed; boundary="out"\r\n'
+    scan = b"Content-Type: application/pdf\r\nContent-Transfer-Encoding: base64\r\n\r\n" + b"QUJD\r\n" * 700_000
+    inner = b'Content-Type: multipart/mixed; boundary="in"\r\n\r\n--in\r\n' + scan + b"--in--\r\n"
+    body = b"--out\r\n\r\nSee the scan\r\n--out\r\n" + inner + b"--out--\r\n"
+    divided = await plan.large(Parcel(as_message(head + b"\r\n" + body), addressed(head, [])))
+    assert divided.skeleton == head + b"\r\n--out\r\n\r\nSee the scan\r\n--out--\r\n"
+    assert [one.part.kind for one in divided.attachments] == ["application/pdf"]
+
+
 async def test_what_is_said_to_the_upload_address(tmp_path: Path) -> None:
     trace: list[str] = []
     async with stand_in(tmp_path) as sandbox, graph(sandbox) as upstream:
@@ -138,7 +160,10 @@ async def test_recipients_that_a_draft_loses_are_put_back(tmp_path: Path) -> Non
     async with stand_in(tmp_path, graph_keeps_bcc=False) as sandbox, graph(sandbox) as upstream:
         one = as_message(scan_to_mail(5 * MB), "ann@example.com", "hidden@example.com")
         assert only(await upstream.send(one)).outcome is SENT
-        assert set(sandbox.received[0].recipients) == {"ann@example.com", "hidden@example.com"}
+        (got,) = sandbox.received
+        assert set(got.recipients) == {"ann@example.com", "hidden@example.com"}
+        assert b"Ann" in email.message_from_bytes(got.raw)["To"].encode(), "the name stays"
+        assert b"hidden@" not in got.delivered
 
 
 @pytest.mark.parametrize(
@@ -173,7 +198,9 @@ async def test_an_upload_goes_on_where_it_was(tmp_path: Path, fault: Fault, size
         (Fault(kind="disconnect", at="graph_uploaded", after=1), LATER, "it starts again"),
         (Fault(kind="http_reply", at="graph_attach", status=500), LATER, "500"),
         (Fault(kind="http_reply", at="graph_upload", status=400), NEVER, "400"),
+        (Fault(kind="http_reply", at="graph_upload", status=416), LATER, "3 upload sessions have ended"),
         (Fault(kind="http_reply", at="graph_attach", status=201, body="{}"), LATER, "opened no upload session"),
+        (Fault(kind="http_reply", at="graph_attach", status=201, body=PLAIN_URL), LATER, "without TLS"),
         (Fault(kind="throttled", at="graph_send", retry_after=3), LATER, "429"),
         (Fault(kind="http_reply", at="graph_send", status=200), LATER, "200"),
     ],
@@ -219,6 +246,24 @@ async def test_the_permission_is_named(tmp_path: Path) -> None:
     assert "Mail.ReadWrite" in result.hint
 
 
+@pytest.mark.parametrize("at", ["graph_draft", "graph_attach"])
+async def test_a_permission_that_large_mail_lacks_holds_up_nothing_else(tmp_path: Path, at: str) -> None:
+    async with stand_in(tmp_path) as sandbox, graph(sandbox) as upstream:
+        sandbox.faults.add(Fault(kind="http_reply", at=at, status=403, body=DENIED, times=1))
+        result = await sent(upstream, 5 * MB)
+        assert nothing_left(sandbox)
+    assert (result.outcome, result.scope, result.status) == (LATER, Scope.MESSAGE, "4.7.1")
+    assert "Mail.ReadWrite" in result.hint
+
+
+async def test_an_attachment_between_a_request_and_an_upload_session(tmp_path: Path) -> None:
+    async with stand_in(tmp_path) as sandbox, graph(sandbox) as upstream:
+        result = await sent(upstream, 3 * 1024 * 1024 - 1)
+        assert nothing_left(sandbox)
+    assert (result.outcome, result.status) == (NEVER, "5.3.4")
+    assert 'via = ["graph", "smtp"]' in result.hint
+
+
 async def test_signed_mail_is_not_taken_apart(tmp_path: Path) -> None:
     raw = b"From: a@b.c\r\nContent-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n" + b"x" * 4 * MB + b"\r\n--b--\r\n"
     async with stand_in(tmp_path) as sandbox, graph(sandbox) as upstream:
@@ -255,6 +300,26 @@ async def test_no_copy_in_sent_items(tmp_path: Path, size: int, saved: bool) -> 
     names = {"text/html", "<logo@x>", "Anhang 0 ü.pdf"} | ({"text/plain"} if saved else set())
     assert set(content_of(got.raw)) == names
     assert (got.subject, got.message_id) == ("Scan für Sie", "<scan@erp>")
+    assert ("lost in JSON: the plain text" in result.text) is not saved
+
+
+SIGNED = (
+    f"From: {MAILBOX}\r\nTo: ann@example.com\r\nContent-Type: multipart/signed; boundary=b\r\n".encode(),
+    b"--b\r\n\r\nHello\r\n--b\r\nContent-Type: application/pkcs7-signature\r\n\r\nx\r\n--b--\r\n",
+)
+
+
+@pytest.mark.parametrize("roles", [("Mail.Send", "Mail.ReadWrite"), ("Mail.Send",)])
+async def test_no_copy_of_what_json_would_damage(tmp_path: Path, roles: tuple[str, ...]) -> None:
+    async with stand_in(tmp_path, graph_roles=roles) as sandbox, graph(sandbox, save_to_sent=False) as upstream:
+        result = only(await upstream.send(as_message(b"\r\n".join(SIGNED))))
+        assert result.outcome is SENT
+        (got,) = sandbox.received
+        assert nothing_left(sandbox)
+        assert not sandbox.large.sent
+    assert got.raw == b"\r\n".join(SIGNED), "signed mail goes as it is"
+    # Without the permission the copy cannot be deleted, and that is told.
+    assert ("a copy is in Sent Items" in result.text) == ("Mail.ReadWrite" in result.text) == (len(roles) == 1)
 
 
 async def test_memory_stays_small(tmp_path: Path) -> None:

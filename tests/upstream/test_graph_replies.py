@@ -134,3 +134,9 @@ def test_endless_nesting_ends() -> None:
 
 def test_text_of_the_peer_stays_one_line() -> None:
     assert "\n" not in judged(400, body("BadRequest", "one\r\ntwo\x1b[2J")).text
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 509])
+def test_who_asks_to_wait_asks_it_of_the_whole_mailbox(status: int) -> None:
+    result = judged(status, body("UnknownError"), 2.128)
+    assert (result.scope, result.retry_after) == (Scope.IDENTITY, 2.128)

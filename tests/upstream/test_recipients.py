@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from relay import mime
 from relay.sandbox.tokens import GRAPH
-from relay.upstream.recipients import addressed, groups, is_writable, same, written
+from relay.upstream.recipients import addressed, apart, groups, is_writable, same, written
 from tests.support.sandbox import SandboxThread, sandbox
 
 
@@ -195,6 +196,20 @@ def test_nobody_is_lost_and_nobody_added(block: str, envelope: list[str]) -> Non
     values = [value for name, _, value in fields if name.strip().lower() in ("to", "cc", "bcc")]
     found = {mailbox(address) for _, address in getaddresses(values) if "@" in address}
     assert found == {mailbox(recipient) for recipient in envelope}
+
+
+@given(BLOCKS, st.lists(ADDRESSES, min_size=1, max_size=6), st.integers(1, 4))
+def test_apart_everybody_gets_one_copy_and_no_bcc_is_seen_by_others(block: str, envelope: list[str], most: int) -> None:
+    """As the Gmail API needs it, which may leave Bcc in what it delivers."""
+    people = {same(recipient): recipient for recipient in envelope}
+    copies = apart(block.encode(), list(people.values()), most)
+    assert sorted(one for copy in copies for one in copy) == sorted(people.values())
+    for copy in copies:
+        assert len(copy) <= most
+        fields = mime.split_headers(addressed(block.encode(), copy).headers)
+        lists = (mime.addresses(field.value) or () for field in fields if field.name in (b"to", b"cc"))
+        shown = {same(address) for each in lists for address in each}
+        assert len(copy) == 1 or {same(one) for one in copy} <= shown, "nobody is told of somebody who is hidden"
 
 
 def test_written() -> None:

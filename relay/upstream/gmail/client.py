@@ -1,21 +1,19 @@
 """Requests to the Gmail API: the token, and what an answer means. `me` is whom the token is for."""
 
 from collections.abc import AsyncIterable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from relay import log
 from relay.http import HttpClient, HttpError, HttpResponse
-from relay.model import Clock, Outcome, Result, Scope
+from relay.model import Clock, Outcome, Result
 from relay.oauth import Token, TokenSource
 from relay.upstream.api import SLOWEST
 from relay.upstream.gmail.replies import classify, read_error
-from relay.upstream.trouble import DUPLICATE, AttemptError, Trace
+from relay.upstream.trouble import AttemptError, Trace
+from relay.upstream.verdicts import UNCERTAIN, doubtful, not_answered
 
 SEND = "gmail/v1/users/me/messages/send"
-# The server may have finished before it, or what stands in front of it, failed.
-_UNCERTAIN = (500, 502, 504)
-
 Content = bytes | Callable[[], AsyncIterable[bytes]]
 
 
@@ -84,7 +82,7 @@ class GmailClient:
             log.upstream.api_unanswered(self.account, f"{method} {shown}", "", error.text)
             if trace is not None:
                 trace(f"({error.text})")
-            raise AttemptError(_not_answered(error, final=final)) from None
+            raise AttemptError(not_answered(error, final=final)) from None
         said = read_error(response.body)
         reply = f"{response.status} {said.reason} {said.message}".rstrip()
         log.upstream.api_answered(self.account, f"{method} {shown}", reply, "", "")
@@ -107,13 +105,6 @@ class GmailClient:
             mailbox=self.mailbox,
             account=self.account,
         )
-        if final and response.status in (200, *_UNCERTAIN) and result.outcome is Outcome.DEFERRED:
-            return replace(result, text=f"{result.text}; {DUPLICATE}", scope=Scope.MESSAGE, uncertain=True)
+        if final and response.status in (200, *UNCERTAIN) and result.outcome is Outcome.DEFERRED:
+            return doubtful(result)
         return result
-
-
-def _not_answered(error: HttpError, *, final: bool) -> Result:
-    if not error.sent:
-        return Result(Outcome.DEFERRED, 451, "4.4.1", error.text, Scope.IDENTITY, hint=error.hint)
-    text = f"{error.text}; {DUPLICATE}" if final else error.text
-    return Result(Outcome.DEFERRED, 451, "4.4.2", text, Scope.MESSAGE, hint=error.hint, uncertain=final)

@@ -4,22 +4,29 @@ Both take the message as it is, without base64. A resumable upload says how far 
 whether it is complete: an answer that was lost is asked for again, so that no second copy is sent (PROVIDERS 5.4).
 """
 
+import itertools
 import re
 import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from relay.http import HttpResponse
 from relay.model import Clock, Outcome, Result, Scope
+from relay.oauth import TokenError
 from relay.providers import GMAIL
 from relay.upstream.api import Parcel
 from relay.upstream.body import chunks
+from relay.upstream.credentials import without_token
 from relay.upstream.gmail.client import SEND, GmailClient
-from relay.upstream.trouble import DUPLICATE, AttemptError
+from relay.upstream.trouble import AttemptError
+from relay.upstream.verdicts import doubtful
 
 _TRIES = 5
+"""How often a piece is sent without getting any further, and how often the server is asked how far it is."""
 _LONGEST_WAIT = 60.0
+"""Seconds of a Retry-After that are waited for within the attempt."""
+_LATER = (429, 500, 502, 503, 504)
 _RANGE = re.compile(r"bytes=0-(\d{1,12})")
 
 
@@ -52,22 +59,40 @@ class Resumable:
     parcel: Parcel
     headers: bytes
     clock: Clock
+    _in_doubt: bool = field(default=False, init=False)
+    """The last octets are on their way, and nobody has said whether they have arrived: the message may be sent."""
 
     @property
     def size(self) -> int:
         return len(self.headers) + 2 + self.parcel.message.body.size
 
     async def send(self) -> Result:
-        """Raises AttemptError, ContentError, TokenError."""
+        """Raises AttemptError, ContentError, and TokenError before the upload has begun."""
         url = await self._begin()
+        try:
+            result = await self._send(url)
+        except AttemptError as error:
+            raise AttemptError(self._doubted(error.result)) from None
+        except TokenError as error:
+            raise AttemptError(self._doubted(without_token(error))) from None
+        return self._doubted(result)
+
+    async def _send(self, url: str) -> Result:
         position = 0
         async for piece in self._pieces():
             done = await self._put(url, piece, position)
             if done is not None:
                 return done
             position += len(piece)
+        self._in_doubt = True
         text = "Gmail has taken the whole message and does not say that it was sent"
-        return Result(Outcome.DEFERRED, 451, "4.4.2", f"{text}; {DUPLICATE}", Scope.MESSAGE, uncertain=True)
+        return Result(Outcome.DEFERRED, 451, "4.4.2", text, Scope.MESSAGE)
+
+    def _doubted(self, result: Result) -> Result:
+        """The result, which is no certain one as long as the message may have been sent."""
+        if not self._in_doubt or result.uncertain or result.outcome is Outcome.SENT:
+            return result
+        return doubtful(result)
 
     async def _begin(self) -> str:
         kinds = {
@@ -87,56 +112,67 @@ class Resumable:
 
     async def _put(self, url: str, piece: bytes, position: int) -> Result | None:
         """Send one piece until the server has it: None, or the result with which everything ends."""
-        done, tries = position, 0
+        done = furthest = position
+        tries = 0
         while done < position + len(piece):
+            if done > furthest:
+                tries, furthest = 0, done
             tries += 1
-            rest = piece[done - position :]
-            span = f"bytes {done}-{done + len(rest) - 1}/{self.size}"
-            final = done + len(rest) == self.size
-            try:
-                response: HttpResponse | None = await self._ask("PUT", url, {"content-range": span}, rest, final=final)
-            except AttemptError:
-                if tries == _TRIES:
-                    raise
-                response = None
-            if response is None or response.status in (429, 500, 502, 503, 504):
-                if response is not None and (tries == _TRIES or (response.retry_after or 0) > _LONGEST_WAIT):
-                    return self.client.judged(response, final=final)
+            response = await self._sent(url, piece[done - position :], done, last_try=tries >= _TRIES)
+            if response is None or response.status in _LATER:
+                if response is not None and (tries >= _TRIES or (response.retry_after or 0) > _LONGEST_WAIT):
+                    return self.client.judged(response, final=False)
                 await self.clock.sleep((response and response.retry_after) or float(2 ** (tries - 1)))
-                response = await self._look(url, final=final)
+                response = await self._look(url)
             if response.status != 308:
-                return self._ended(response, final=final)
+                return self._ended(response)
             reached = _reached(response)
-            if reached < position or reached > position + len(piece) or (reached == done and tries == _TRIES):
+            if reached < position or reached > position + len(piece) or (reached <= furthest and tries >= _TRIES):
                 text = f"Gmail has {reached:,} octets of the upload, which does not fit to what was sent (not sent)"
                 return Result(Outcome.DEFERRED, 451, "4.3.0", text, Scope.MESSAGE)
             done = reached
         return None
 
-    def _ended(self, response: HttpResponse, *, final: bool) -> Result:
-        """The end of the upload: sent, refused, or a session that is no more."""
-        if response.status in (404, 410) and not final:
-            text = f"Gmail answered {response.status}: the upload has ended, it begins anew (nothing was sent)"
-            return Result(Outcome.DEFERRED, 451, "4.3.0", text, Scope.MESSAGE)
-        if response.status in (404, 410):
-            text = f"Gmail answered {response.status}: nobody knows whether the upload was complete; {DUPLICATE}"
-            return Result(Outcome.DEFERRED, 451, "4.4.2", text, Scope.MESSAGE, uncertain=True)
-        return self.client.judged(response, final=final)
+    async def _sent(self, url: str, rest: bytes, done: int, *, last_try: bool) -> HttpResponse | None:
+        """The answer to the octets from `done` on; None when none came, unless that was the `last_try`."""
+        span = f"bytes {done}-{done + len(rest) - 1}/{self.size}"
+        final = done + len(rest) == self.size
+        try:
+            response = await self._ask("PUT", url, {"content-range": span}, rest, final=final)
+        except AttemptError as error:
+            self._in_doubt = self._in_doubt or error.result.uncertain
+            if last_try:
+                raise
+            return None
+        self._in_doubt = self._in_doubt or (final and self.client.judged(response).uncertain)
+        return response
 
-    async def _look(self, url: str, *, final: bool) -> HttpResponse:
+    def _ended(self, response: HttpResponse) -> Result:
+        """The end of the upload: sent, refused, or a session that is no more."""
+        if response.status not in (404, 410):
+            return self.client.judged(response, final=False)
+        said = f"Gmail answered {response.status}"
+        if self._in_doubt:
+            text = f"{said}: nobody knows whether the upload was complete"
+            return Result(Outcome.DEFERRED, 451, "4.4.2", text, Scope.MESSAGE)
+        text = f"{said}: the upload has ended, it begins anew (nothing was sent)"
+        return Result(Outcome.DEFERRED, 451, "4.3.0", text, Scope.MESSAGE)
+
+    async def _look(self, url: str) -> HttpResponse:
         """How far the server has it; the answer to the whole when it is complete."""
-        tries = 0
-        while True:
-            tries += 1
+        for tries in itertools.count(1):
             try:
-                response = await self._ask("PUT", url, {"content-range": f"bytes */{self.size}"}, b"", final=final)
+                response = await self._ask("PUT", url, {"content-range": f"bytes */{self.size}"}, b"", final=False)
             except AttemptError:
                 if tries == _TRIES:
                     raise
             else:
-                if response.status not in (429, 500, 502, 503, 504) or tries == _TRIES:
+                if response.status in (200, 201, 308):
+                    self._in_doubt = response.status != 308  # which waits for more; the others have it all
+                if response.status not in _LATER or tries == _TRIES:
                     return response
             await self.clock.sleep(float(2 ** (tries - 1)))
+        raise AssertionError  # counting never ends
 
     async def _ask(
         self, method: str, url: str, headers: dict[str, str], content: bytes, *, final: bool

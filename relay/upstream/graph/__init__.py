@@ -1,8 +1,9 @@
 """Microsoft Graph: mail over HTTPS, where SMTP AUTH is no option (PROVIDERS 4).
 
 `client` makes requests, `replies` says what answers mean, `plan` chooses the form. `small` sends a message in one
-request, as it is; `json_form` where no copy may be kept; `large` makes a draft of what does not fit, with its
-attachments behind it (`layout` finds them, `content` reads them, `upload` sends them).
+request, as it is; `json_form` where no copy may be kept; `draft` makes a draft of what does not fit, with its
+attachments behind it (`layout` finds them, `content` reads them, `upload` sends them). `people` and `attachment` are
+what Graph's JSON has for mailboxes and attachments.
 """
 
 from dataclasses import replace
@@ -17,14 +18,19 @@ from relay.upstream.api import ApiUpstream, Parcel
 from relay.upstream.gates import Gate, Gates
 from relay.upstream.graph import content, plan, replies
 from relay.upstream.graph.client import GraphClient
+from relay.upstream.graph.draft import NOT_PERMITTED, DraftMessage
 from relay.upstream.graph.json_form import as_json
-from relay.upstream.graph.large import LargeMessage
+from relay.upstream.graph.plan import Divided, Whole
 from relay.upstream.graph.small import send_json, send_mime
 from relay.upstream.trouble import AttemptError
 
 _REST = 30.0
 """Seconds for an application that is throttled, where Graph names none."""
 MOST_RECIPIENTS = providers.EXCHANGE.recipients_per_message
+_COPY = (
+    "a copy is in Sent Items: JSON would damage this message, and deleting the copy of what is sent as it is needs the "
+    "permission Mail.ReadWrite"
+)
 
 
 class GraphUpstream(ApiUpstream):
@@ -67,30 +73,39 @@ class GraphUpstream(ApiUpstream):
     async def _pass(self, parcel: Parcel, gate: Gate) -> Result:
         account = self._account
         client = GraphClient(self._name, account.mailbox or "", self._root, self._tokens, self._http, account.timeout)
-        if parcel.size > providers.GRAPH.mime_size:
-            return await self._send_large(client, gate, parcel)
-        if not self._account.save_to_sent:
-            body = await content.whole(parcel.message.body)
-            request = as_json(parcel.headers, body, parcel.addressed.recipients)
-            if request is not None:
-                async with gate.passing():
-                    return await send_json(client, parcel, request)
-        changed = await plan.unharmed(parcel)
-        headers, body_sent = changed or (parcel.headers, parcel.message.body)
-        if len(headers) + 2 + body_sent.size > providers.GRAPH.mime_size:
-            return await self._send_large(client, gate, parcel)
+        whole = await plan.small(parcel)
+        if whole is None:
+            return await self._send_draft(client, gate, parcel, await plan.large(parcel))
+        if not account.save_to_sent:
+            return await self._send_without_copy(client, gate, parcel, whole)
         async with gate.passing():
-            result = await send_mime(client, parcel, headers, body_sent)
-        if result.outcome is Outcome.SENT and not self._account.save_to_sent:
-            return replace(result, text=f"{result.text}; a copy is in Sent Items: JSON would damage this message")
-        return result
+            return await send_mime(client, parcel, whole)
 
-    async def _send_large(self, client: GraphClient, gate: Gate, parcel: Parcel) -> Result:
-        divided = await plan.large(parcel)
+    async def _send_draft(self, client: GraphClient, gate: Gate, parcel: Parcel, divided: Divided) -> Result:
         keep = self._account.save_to_sent
         async with gate.passing():
-            message = LargeMessage(client, parcel, divided.skeleton, divided.attachments, self._clock, keep_copy=keep)
+            message = DraftMessage(client, parcel, divided.skeleton, divided.attachments, self._clock, keep_copy=keep)
             return await message.send()
+
+    async def _send_without_copy(self, client: GraphClient, gate: Gate, parcel: Parcel, whole: Whole) -> Result:
+        """As JSON; what JSON would damage as a draft whose copy is deleted, where the application may do that."""
+        form = await as_json(parcel.headers, parcel.message.body, parcel.addressed.recipients)
+        if form is not None:
+            async with gate.passing():
+                return _told(await send_json(client, parcel, form), form.told)
+        skeleton = whole.headers + b"\r\n" + await content.whole(whole.body)
+        try:
+            return await self._send_draft(client, gate, parcel, Divided(skeleton))
+        except AttemptError as error:
+            if error.result.status != NOT_PERMITTED:
+                raise
+        async with gate.passing():
+            return _told(await send_mime(client, parcel, whole), _COPY)
+
+
+def _told(result: Result, more: str) -> Result:
+    """The result of what was sent with `more` about it."""
+    return replace(result, text=f"{result.text}; {more}") if more and result.outcome is Outcome.SENT else result
 
 
 def app_of(account: Account) -> str:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncIterable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from urllib.parse import quote
 
 from relay import log
@@ -11,10 +11,8 @@ from relay.model import Outcome, Result, Scope
 from relay.oauth import Token, TokenSource
 from relay.upstream.api import SLOWEST
 from relay.upstream.graph.replies import classify, read_error
-from relay.upstream.trouble import DUPLICATE, AttemptError, Trace
-
-# The server may have finished before it, or what stands in front of it, failed.
-_UNCERTAIN = (500, 502, 504)
+from relay.upstream.trouble import AttemptError, Trace
+from relay.upstream.verdicts import UNCERTAIN, doubtful, not_answered
 
 Content = bytes | Callable[[], AsyncIterable[bytes]]
 """What is sent, or what makes it anew for each try."""
@@ -93,7 +91,7 @@ class GraphClient:
             log.upstream.api_unanswered(self.account, f"{method} {shown}", request_id, error.text)
             if trace is not None:
                 trace(f"({error.text})")
-            raise AttemptError(_not_answered(error, request_id, final=final)) from None
+            raise AttemptError(not_answered(error, final=final, about=f"client-request-id {request_id}")) from None
         said = read_error(response.body)
         reply = f"{response.status} {said.code} {said.message}".rstrip()
         log.upstream.api_answered(
@@ -119,15 +117,6 @@ class GraphClient:
             return Result(
                 Outcome.DEFERRED, 451, "4.3.0", f"Graph answered {response.status} out of place", Scope.MESSAGE
             )
-        if final and response.status in _UNCERTAIN and result.outcome is Outcome.DEFERRED:
-            return replace(result, text=f"{result.text}; {DUPLICATE}", scope=Scope.MESSAGE, uncertain=True)
+        if final and response.status in UNCERTAIN and result.outcome is Outcome.DEFERRED:
+            return doubtful(result)
         return result
-
-
-def _not_answered(error: HttpError, request_id: str, *, final: bool) -> Result:
-    """No usable answer: harmless before the request was sent, uncertain after that if it was to send the message."""
-    if not error.sent:
-        return Result(Outcome.DEFERRED, 451, "4.4.1", error.text, Scope.IDENTITY, hint=error.hint)
-    text = f"{error.text} (client-request-id {request_id})"
-    told = f"{text}; {DUPLICATE}" if final else text
-    return Result(Outcome.DEFERRED, 451, "4.4.2", told, Scope.MESSAGE, hint=error.hint, uncertain=final)

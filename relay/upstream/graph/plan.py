@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from relay import mime
 from relay.mime.parts import StructureError
 from relay.mime.recoding import recoded
-from relay.model import MemoryBody, Outcome, Result, Scope
+from relay.model import Body, MemoryBody, Outcome, Result, Scope
 from relay.providers import GRAPH
 from relay.upstream.api import Parcel
 from relay.upstream.graph import content
@@ -19,29 +19,44 @@ _HINT = 'Give such mail another way: via = ["smtp", "graph"], or via = ["graph",
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The MIME of the draft, and what is added to it in upload sessions or single requests."""
+class Whole:
+    """A message for one request, in a form that Graph does not garble."""
+
+    headers: bytes
+    body: Body
+
+    @property
+    def size(self) -> int:
+        return len(self.headers) + 2 + self.body.size
+
+
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """The MIME of a draft, and what is added to it in upload sessions or single requests."""
 
     skeleton: bytes
-    attachments: tuple[Attached, ...]
+    attachments: tuple[Attached, ...] = ()
 
 
-async def unharmed(parcel: Parcel) -> tuple[bytes, MemoryBody] | None:
-    """Headers and body of a small message that Graph would garble as it is; None when it would not.
+async def small(parcel: Parcel) -> Whole | None:
+    """The message for one request; None for one that is too large. Raises ContentError.
 
-    What is signed stays as it is, and so does what cannot be taken apart. Raises ContentError.
+    What is signed stays as it is, and so does what cannot be taken apart.
     """
-    body = parcel.message.body
-    if not await content.may_be_garbled(body) or mime.looks_signed(mime.split_headers(parcel.headers)):
+    whole = Whole(parcel.headers, parcel.message.body)
+    if whole.size > GRAPH.mime_size:
         return None
+    if not await content.may_be_garbled(whole.body) or mime.looks_signed(mime.split_headers(whole.headers)):
+        return whole
     try:
-        headers, changed = recoded(parcel.headers, await content.whole(body))
+        headers, changed = recoded(whole.headers, await content.whole(whole.body))
     except StructureError:
-        return None
-    return headers, MemoryBody.of(changed)
+        return whole
+    whole = Whole(headers, MemoryBody.of(changed))
+    return whole if whole.size <= GRAPH.mime_size else None
 
 
-async def large(parcel: Parcel) -> Plan:
+async def large(parcel: Parcel) -> Divided:
     """How a message above the limit is divided. Raises AttemptError for one that cannot be, and ContentError."""
     if mime.looks_signed(mime.split_headers(parcel.headers)):
         raise _impossible(parcel, "is signed or encrypted, and taking it apart would break that")
@@ -53,13 +68,13 @@ async def large(parcel: Parcel) -> Plan:
             raise AttemptError(too_large(parcel.size, "what is left without its attachments is too large"))
         if taken and taken[0].part is root:
             fields = [field.raw for field in mime.without(mime.split_headers(parcel.headers), _CONTENT)]
-            return Plan(b"".join([*fields, _NO_TEXT, b"\r\n"]), tuple(taken))
+            return Divided(b"".join([*fields, _NO_TEXT, b"\r\n"]), tuple(taken))
         headers, rest = recoded(parcel.headers, await content.without(root, body, taken))
     except StructureError as error:
         raise _impossible(parcel, f"cannot be taken apart: {error}") from None
     if len(headers) + 2 + len(rest) > GRAPH.mime_size:
         raise AttemptError(too_large(parcel.size, "its text is too large"))
-    return Plan(headers + b"\r\n" + rest, tuple(taken))
+    return Divided(headers + b"\r\n" + rest, tuple(taken))
 
 
 def _impossible(parcel: Parcel, why: str) -> AttemptError:

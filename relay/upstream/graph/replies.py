@@ -50,7 +50,7 @@ CODES = {
     "ErrorMimeContentInvalid": BAD_CONTENT,
     "InvalidInternetMessageHeader": BAD_CONTENT,
     "InvalidInternetMessageHeaderCollection": BAD_CONTENT,
-    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": BAD_CONTENT,
+    "ErrorAttachmentSizeShouldNotBeLessThanMinimumSize": TOO_LARGE,
     "ErrorMessageSizeExceeded": TOO_LARGE,
     "ErrorExceededMessageLimit": _HOURS_LATER,
     "ErrorExceededMaxRecipientLimit": _HOURS_LATER,
@@ -120,7 +120,7 @@ def classify(
     trace = f" (request-id {clean(request_id)[:60]})" if request_id else ""
     if http_status == 202:
         return Result(Outcome.SENT, 250, "2.0.0", f"accepted by Microsoft Graph{trace}")
-    verdict = _verdict(http_status, error)
+    verdict = _verdict(http_status, error, asks_to_wait=retry_after is not None)
     said = " ".join(part for part in (f"Graph answered {http_status}", error.code, error.message) if part)
     wait = verdict.retry_after if retry_after is None else retry_after
     hint = advice.hint(http_status, error.code, mailbox=mailbox, account=account)
@@ -128,13 +128,15 @@ def classify(
     return Result(verdict.outcome, verdict.code, verdict.status, f"{said}{trace}", scope, wait, hint)
 
 
-def _verdict(http_status: int, error: GraphError) -> Verdict:
+def _verdict(http_status: int, error: GraphError, *, asks_to_wait: bool) -> Verdict:
     if "maximum request length" in error.message.lower():
         return TOO_LARGE  # a BadRequest like any other but for its words
     found = CODES.get(error.code) or STATUSES.get(http_status)
     if found is not None:
         return found
-    if http_status >= 500 or http_status < 300:
+    if http_status >= 500:
+        return BUSY if asks_to_wait else LATER
+    if http_status < 300:
         return LATER  # 200 has been seen for messages that were never sent
     return BUSY if http_status < 400 else UNKNOWN
 

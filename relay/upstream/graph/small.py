@@ -8,20 +8,22 @@ from relay.model import Body, Outcome, Result
 from relay.upstream.api import Parcel
 from relay.upstream.body import chunks
 from relay.upstream.graph.client import GraphClient
+from relay.upstream.graph.content import base64_size
+from relay.upstream.graph.json_form import JsonForm
+from relay.upstream.graph.plan import Whole
 
 _PIECE = 48 * 1024
 """Octets that are encoded at a time: a multiple of 3, so that base64 goes on without padding."""
 
 
-async def send_mime(client: GraphClient, parcel: Parcel, headers: bytes, body: Body) -> Result:
+async def send_mime(client: GraphClient, parcel: Parcel, whole: Whole) -> Result:
     """Send the message as it is. Graph keeps a copy of what comes in this form, always."""
-    size = len(headers) + 2 + body.size
     response = await client.ask(
         "POST",
         "sendMail",
-        content=lambda: encoded(headers, body),
+        content=lambda: encoded(whole.headers, whole.body),
         content_type="text/plain",
-        size=(size + 2) // 3 * 4,
+        size=base64_size(whole.size),
         final=True,
         trace=parcel.trace,
     )
@@ -34,9 +36,9 @@ async def encoded(headers: bytes, body: Body) -> AsyncIterator[bytes]:
     async for chunk in chunks(body):
         for start in range(0, len(chunk), _PIECE):
             rest += chunk[start : start + _PIECE]
-            whole = len(rest) - len(rest) % 3
-            yield base64.b64encode(rest[:whole])
-            rest = rest[whole:]
+            even = len(rest) - len(rest) % 3
+            yield base64.b64encode(rest[:even])
+            rest = rest[even:]
     yield base64.b64encode(rest)
 
 
@@ -47,9 +49,15 @@ def without_null_sender(result: Result, parcel: Parcel, mailbox: str) -> Result:
     return result
 
 
-async def send_json(client: GraphClient, parcel: Parcel, request: bytes) -> Result:
+async def send_json(client: GraphClient, parcel: Parcel, form: JsonForm) -> Result:
     """Send the message as JSON, the form in which Graph keeps no copy when it is told so."""
     response = await client.ask(
-        "POST", "sendMail", content=request, content_type="application/json", final=True, trace=parcel.trace
+        "POST",
+        "sendMail",
+        content=form.pieces,
+        content_type="application/json",
+        size=form.size,
+        final=True,
+        trace=parcel.trace,
     )
     return without_null_sender(client.judged(response), parcel, client.mailbox)

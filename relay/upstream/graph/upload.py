@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from relay.http import HttpResponse
 from relay.model import Clock, Outcome, Result, Scope
@@ -20,7 +21,7 @@ from relay.upstream.trouble import AttemptError, Trace
 CHUNK = GRAPH.chunk_size
 """Octets that are sent in one request."""
 _TRIES = 4
-"""How often one piece is sent before the attempt is given up."""
+"""How often a piece is sent without getting any further before the attempt is given up."""
 _LONGEST_WAIT = 60.0
 """Seconds of a Retry-After that are waited for within the attempt: the session goes on expiring meanwhile."""
 _GONE = (401, 403, 404, 410)
@@ -47,12 +48,14 @@ class UploadSession:
         start = 0
         async for block in blocks:
             end = start + len(block)
-            tries = 0
+            tries, furthest = 0, start
             while self.position < end:
                 if self.position < start:
                     raise ExpiredError  # the server lacks what was sent before this block
+                if self.position > furthest:
+                    tries, furthest = 0, self.position
                 tries += 1
-                await self._put(block[self.position - start :], last_try=tries == _TRIES)
+                await self._put(block[self.position - start :], last_try=tries >= _TRIES)
             start = end
         if start != self.size or self.position != self.size:
             raise _trouble(f"the attachment has {start:,} octets of {self.size:,}")
@@ -79,7 +82,7 @@ class UploadSession:
             self.position = end if expected is None else expected
             if self.position == start and last_try:
                 raise _trouble("the server does not take the attachment's next octets")
-        elif response.status in _GONE:
+        elif response.status in _GONE or (response.status == 416 and last_try):
             raise ExpiredError
         elif response.status == 416:
             await self._look(in_doubt=False, lost=True)
@@ -111,11 +114,13 @@ class UploadSession:
         return await self.client.exchange(method, self.url, headers or {}, piece, len(piece), trace=self.trace)
 
 
-def session_of(answer: HttpResponse) -> str:
-    """The address in the answer that opens a session. Raises AttemptError."""
+def session_of(answer: HttpResponse, root: str) -> str:
+    """The address in the answer that opens a session: on TLS, unless `root` itself is not. Raises AttemptError."""
     url = _keys(answer).get("uploadurl")
-    if answer.status not in (200, 201) or not isinstance(url, str) or not re.match(r"https?://", url):
+    if answer.status not in (200, 201) or not isinstance(url, str):
         raise _trouble(f"Graph answered {answer.status} and opened no upload session")
+    if not url.startswith(("https://", f"{urlsplit(root).scheme}://")):
+        raise _trouble("Graph opened an upload session without TLS, where nothing is sent")
     return url
 
 

@@ -1,15 +1,16 @@
-"""A message that is larger than one request: a draft without its large attachments, then those, then `send`.
+"""A message by way of a draft: made without its large attachments, then those, then `send`.
 
-The draft is made from MIME, so that header fields, both forms of the text and small parts stay as they are; only what
-is taken out of it is described to Graph anew, with its Content-ID where the text shows it. Needs Mail.ReadWrite besides
-Mail.Send (PROVIDERS 4.3, 4.8). Nothing is sent before the last request; what fails before that is deleted again.
+For what is larger than one request, and for what must leave no copy and would be damaged by JSON. The draft is made
+from MIME, so that header fields, both forms of the text and small parts stay as they are; only what is taken out of it
+is described to Graph anew, with its Content-ID where the text shows it. Needs Mail.ReadWrite besides Mail.Send
+(PROVIDERS 4.3, 4.8). Nothing is sent before the last request; what fails before that is deleted again.
 """
 
 import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,23 +22,27 @@ from relay.oauth import TokenError
 from relay.providers import GRAPH
 from relay.upstream.api import Parcel
 from relay.upstream.graph import content
-from relay.upstream.graph.client import GraphClient
+from relay.upstream.graph.attachment import about, around_content
+from relay.upstream.graph.client import Content, GraphClient
 from relay.upstream.graph.layout import Attached
+from relay.upstream.graph.people import recipient_lists
 from relay.upstream.graph.replies import too_large
 from relay.upstream.graph.small import without_null_sender
 from relay.upstream.graph.upload import CHUNK, ExpiredError, UploadSession, session_of
 from relay.upstream.recipients import same
-from relay.upstream.trouble import DUPLICATE, AttemptError
+from relay.upstream.trouble import AttemptError
 
 _SESSIONS = 3
 """How often an attachment is begun before the attempt is given up."""
 _CLEAN_UP = 20.0
 """Seconds for deleting a draft, so that a service that does not answer holds up nobody."""
+NOT_PERMITTED = "4.7.1"
+"""The enhanced status (RFC 3463) of a result that means: drafts may not be made here, and nothing was sent."""
 _KINDS = ("to", "cc", "bcc")
 
 
 @dataclass
-class LargeMessage:
+class DraftMessage:
     """One attempt. `skeleton` is the MIME of the draft, `attachments` is what is added to it."""
 
     client: GraphClient
@@ -59,7 +64,7 @@ class LargeMessage:
         result = await self._send(draft)
         if result.outcome is Outcome.SENT:
             return result if self.keep_copy else await self._forget(draft, result)
-        if DUPLICATE not in result.text:
+        if not result.uncertain:
             await self._delete(draft)
         return result
 
@@ -79,10 +84,6 @@ class LargeMessage:
         response = await self.client.ask(
             "POST", "messages", content=encoded, content_type="text/plain", trace=self.parcel.trace
         )
-        if response.status == 403:
-            said = self.client.judged(response, final=False)
-            hint = advice.needs_read_write(self.client.account)
-            raise AttemptError(replace(said, status="4.7.1", scope=Scope.MESSAGE, hint=hint))
         if response.status != 201:
             raise AttemptError(self._failed(response))
         made = _json(response)
@@ -101,15 +102,8 @@ class LargeMessage:
         wanted = {same(one): one for one in self.parcel.addressed.recipients}
         if set(map(same, _addresses(made))) == set(wanted):
             return
-        fields = mime.split_headers(self.parcel.headers)
-        lists: dict[str, list[str]] = {"to": [], "cc": [], "bcc": []}
-        for field in fields:
-            if field.name in (b"to", b"cc"):
-                lists[field.name.decode()] += [one for one in mime.addresses(field.value) or () if same(one) in wanted]
-        shown = {same(one) for one in (*lists["to"], *lists["cc"])}
-        lists["bcc"] = [one for key, one in wanted.items() if key not in shown]
-        body = {f"{kind}Recipients": [{"emailAddress": {"address": one}} for one in lists[kind]] for kind in _KINDS}
-        response = await self._ask("PATCH", draft, body)
+        lists = recipient_lists(mime.split_headers(self.parcel.headers), wanted.values())
+        response = await self._ask("PATCH", draft, lists)
         if response.status != 200:
             raise AttemptError(self._failed(response))
         if set(map(same, _addresses(_json(response)))) != set(wanted):
@@ -118,23 +112,36 @@ class LargeMessage:
             raise AttemptError(Result(Outcome.FAILED, 554, "5.6.3", text, Scope.MESSAGE, hint=hint))
 
     async def _attach(self, draft: str, one: Attached) -> None:
-        body = self.parcel.message.body
-        size = await content.decoded_size(body, one.part)
+        """In one request where it fits into one, else in an upload session; in a new one where that has ended."""
+        size = await content.decoded_size(self.parcel.message.body, one.part)
         if size > GRAPH.attachment_size:
             raise AttemptError(too_large(self.parcel.size, f"one attachment has {size:,}"))
-        if size < GRAPH.session_size:
-            response = await self._ask("POST", f"{draft}/attachments", await self._as_json(one))
-            if response.status != 201:
-                raise AttemptError(self._failed(response))
+        front, end = around_content(one)
+        octets = len(front) + content.base64_size(size) + len(end)
+        if size >= GRAPH.session_size or octets > GRAPH.request_size:
+            await self._upload(draft, one, size)
             return
+
+        async def whole() -> AsyncIterator[bytes]:
+            yield front
+            async for piece in content.in_base64(self.parcel.message.body, one.part):
+                yield piece
+            yield end
+
+        response = await self._ask_json("POST", f"{draft}/attachments", whole, octets)
+        if response.status != 201:
+            raise AttemptError(self._failed(response))
+
+    async def _upload(self, draft: str, one: Attached, size: int) -> None:
+        item: dict[str, Any] = {"attachmentType": "file", "name": one.name, "size": size, **about(one)}
         for _ in range(_SESSIONS):
-            item: dict[str, Any] = {"attachmentType": "file", "name": one.name, "size": size, **_about(one)}
             answer = await self._ask("POST", f"{draft}/attachments/createUploadSession", {"AttachmentItem": item})
             if answer.status != 201:
                 raise AttemptError(self._failed(answer))
-            session = UploadSession(self.client, session_of(answer), size, self.clock, self.parcel.trace)
+            url = session_of(answer, self.client.root)
+            session = UploadSession(self.client, url, size, self.clock, self.parcel.trace)
             try:
-                async with contextlib.aclosing(content.blocks(body, one.part, CHUNK)) as blocks:
+                async with contextlib.aclosing(content.blocks(self.parcel.message.body, one.part, CHUNK)) as blocks:
                     await session.send(blocks)
             except ExpiredError:
                 await self._at_leisure(session.cancel())
@@ -146,17 +153,11 @@ class LargeMessage:
                 return
         raise _trouble(f"{_SESSIONS} upload sessions have ended before the attachment was there")
 
-    async def _as_json(self, one: Attached) -> dict[str, Any]:
-        blocks = content.blocks(self.parcel.message.body, one.part, GRAPH.session_size)
-        data = b"".join([block async for block in blocks])
-        kind = "#microsoft.graph.fileAttachment"
-        return {"@odata.type": kind, "name": one.name, **_about(one), "contentBytes": base64.b64encode(data).decode()}
-
     async def _delete(self, draft: str) -> None:
         """Leave nothing behind in the mailbox's drafts, as far as that is possible."""
         await self._at_leisure(self._ask("DELETE", draft))
 
-    async def _at_leisure(self, request: Any) -> None:
+    async def _at_leisure(self, request: Awaitable[object]) -> None:
         with contextlib.suppress(AttemptError, TokenError, TimeoutError):
             async with asyncio.timeout(_CLEAN_UP):
                 await request
@@ -176,21 +177,26 @@ class LargeMessage:
         return replace(result, text=f"{result.text}; its copy stays in Sent Items")
 
     async def _ask(self, method: str, path: str, body: object = None, *, final: bool = False) -> HttpResponse:
-        encoded = b"" if body is None else json.dumps(body).encode()
-        kind = "" if body is None else "application/json"
+        if body is None:
+            return await self.client.ask(method, path, final=final, trace=self.parcel.trace)
+        encoded = json.dumps(body).encode()
+        return await self._ask_json(method, path, encoded, len(encoded))
+
+    async def _ask_json(self, method: str, path: str, body: Content, size: int) -> HttpResponse:
         return await self.client.ask(
-            method, path, content=encoded, content_type=kind, final=final, trace=self.parcel.trace
+            method, path, content=body, content_type="application/json", size=size, trace=self.parcel.trace
         )
 
     def _failed(self, response: HttpResponse) -> Result:
-        """What an answer means that is not the expected one: nothing has been sent so far."""
+        """What an answer means that is not the expected one: nothing has been sent so far.
+
+        A missing permission stops only what is large: other mail of this mailbox goes on.
+        """
         result = self.client.judged(response, final=False)
+        if response.status == 403 and result.outcome is Outcome.DEFERRED:
+            hint = advice.needs_read_write(self.client.account)
+            return replace(result, status=NOT_PERMITTED, scope=Scope.MESSAGE, hint=hint)
         return result if response.status >= 300 else replace(result, text=f"{result.text} (nothing was sent)")
-
-
-def _about(one: Attached) -> dict[str, Any]:
-    about: dict[str, Any] = {"contentType": one.part.kind, "isInline": one.inline}
-    return about | ({"contentId": one.part.content_id} if one.part.content_id else {})
 
 
 def _addresses(made: dict[str, Any]) -> list[str]:
