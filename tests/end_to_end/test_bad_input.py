@@ -89,8 +89,16 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         environ = QUIET | {"RELAY_LISTENERS__DEFAULT__BIND": f"127.0.0.1:{port}"}
         code, output = run(tmp_path, "serve", environ=environ)
     assert code == 1
-    assert f"127.0.0.1:{port}" in output
-    assert "another program has this port" in output
+    assert f"relay: listeners.default.bind: cannot listen on 127.0.0.1:{port}: " in output
+    assert "Another program has this port" in output
+
+
+def test_the_page_s_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, output = run(tmp_path, "serve", environ=QUIET | {"RELAY_WEB__BIND": f"127.0.0.1:{port}"})
+    assert code == 1
+    assert f"relay: web.bind: cannot listen on 127.0.0.1:{port}: " in output
 
 
 def test_a_second_relay_on_the_same_state(tmp_path: Path) -> None:
@@ -207,7 +215,7 @@ def test_an_upstream_certificate_that_nobody_trusts(tmp_path: Path) -> None:
 
 def test_an_oversized_message(tmp_path: Path) -> None:
     with way(tmp_path) as at, at.relay(listener='max_message_size = "64KiB"') as process:
-        with pytest.raises(smtplib.SMTPSenderRefused, match="65,536 allowed"):
+        with pytest.raises(smtplib.SMTPSenderRefused, match="65,536 octets allowed here"):
             send(process, b"From: a@x.org\r\n\r\n" + b"x" * 100_000)
         send(process, message("small").as_bytes())
         (taken,) = at.wait_received(1)
