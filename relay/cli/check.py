@@ -1,6 +1,7 @@
 """`relay check` and `relay hash-password`: what is done offline."""
 
 import sys
+import time
 from pathlib import Path
 
 import argon2
@@ -15,12 +16,12 @@ from relay.config import describe
 def check(path: Path | None) -> None:
     """Check the configuration without connecting anywhere; print all errors, or what will run."""
     settings = load(path)
-    for line in describe(settings):
+    for line in describe(settings, now=time.time()):
         click.echo(line)
 
 
 @click.command("hash-password")
 def hash_password() -> None:
-    """Ask for a password and print the argon2 hash for `clients.NAME.password_hash`."""
+    """Ask for a password and print its Argon2 hash, for a client's or the page's `password_hash`."""
     password = click.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
     click.echo(argon2.PasswordHasher().hash(password))

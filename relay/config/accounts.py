@@ -109,7 +109,9 @@ def _microsoft(table: Tree) -> Tree:
         filled.setdefault("rate", list(providers.GRAPH_RATE))
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
-        tenant = filled.get("tenant") or "TENANT"
+        tenant = filled.get("tenant")
+        if not isinstance(tenant, str) or not re.fullmatch(r"[\w.-]+", tenant):
+            tenant = "TENANT"  # What is wrong with it is said of the key itself.
         if oauth.needs_endpoint(table):
             inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
         inner |= user_grants.neighbours(inner)

@@ -117,6 +117,18 @@ def make(model: type[Made], raw: Tree, path: KeyPath, findings: Findings) -> Mad
         return None
 
 
+def rest_of(model: type[Made], raw: Tree) -> Made:
+    """The model of a table without the keys that cannot be used, so that those that can are looked at all the same.
+
+    For tables in which every key has a default, once `make()` has told what is wrong.
+    """
+    try:
+        return model.model_validate(raw, context=WRITTEN)
+    except ValidationError as error:
+        wrong = {one["loc"][0] for one in error.errors(include_url=False, include_input=False)}
+        return rest_of(model, {key: value for key, value in raw.items() if key not in wrong})
+
+
 def _note(kind: str, context: dict[str, Any], path: KeyPath, text: str, findings: Findings) -> None:
     if kind == "missing":
         # A secret that was there and could not be used, or a key that depends on one, has its problem already.
