@@ -11,7 +11,7 @@ from relay.cli.common import CONFIG, load
 from relay.config import describe
 
 
-@click.command()
+@click.command(short_help="Is the configuration right, and what will run?")
 @CONFIG
 def check(path: Path | None) -> None:
     """Check the configuration without connecting anywhere; print all errors, or what will run."""
@@ -20,7 +20,7 @@ def check(path: Path | None) -> None:
         click.echo(line)
 
 
-@click.command("hash-password")
+@click.command("hash-password", short_help="Ask for a password and print its hash.")
 def hash_password() -> None:
     """Ask for a password and print its Argon2 hash, for a client's or the page's `password_hash`."""
     password = click.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)

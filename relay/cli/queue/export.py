@@ -15,7 +15,7 @@ from relay.spool.rows import DamagedRow
 from relay.spool.selection import Selection
 
 
-@click.command()
+@click.command(short_help="Copy messages out of the queue.")
 @CONFIG
 @filters
 @ALL
