@@ -21,6 +21,7 @@ import pytest
 import trustme
 
 from relay import __version__, config
+from tests.support.process import PATIENCE
 from tests.support.source import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -175,15 +176,21 @@ def test_the_image_s_health_check_asks_livez_with_python_alone(
         def log_message(self, *args: object) -> None: ...
 
     class Server(HTTPServer):
+        timeout = PATIENCE
+
         def handle_error(self, *args: object) -> None: ...
+
+    def answer(server: Server, times: int) -> None:
+        """With https it is asked in plain first, in vain."""
+        for _ in range(times):
+            server.handle_request()
 
     with Server(("127.0.0.1", 0), Page) as server:
         if https:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             trustme.CA().issue_cert("relay.example.com").configure_cert(context)
             server.socket = context.wrap_socket(server.socket, server_side=True)
-        # By https it is asked in plain first, in vain.
-        thread = threading.Thread(target=lambda: [server.handle_request() for _ in range(1 + https)])
+        thread = threading.Thread(target=answer, args=(server, 1 + https))
         thread.start()
         # A proxy in the container's environment must not be asked for the container's own page.
         environment = {"http_proxy": "http://192.0.2.1:3128"}
