@@ -30,7 +30,7 @@ RUN apt-get update \
 COPY --from=build /opt/relay /opt/relay
 # Inside the container the relay listens on every interface; from outside only what -p publishes can be reached. These
 # stand in the environment so that a file mounted at /etc/smtp-oauth-relay/relay.toml need not repeat them. AUTH is taken
-# without TLS, as that network ends on this host: publish beyond 127.0.0.1 only with TLS (README, "In a container").
+# without TLS, as that network ends on this host: publish beyond 127.0.0.1 only with TLS (docs/container.md).
 ENV RELAY_STATE_FOLDER=/var/lib/smtp-oauth-relay \
     RELAY_LISTENERS__SMTP__BIND=0.0.0.0:2525,0.0.0.0:1025 \
     RELAY_LISTENERS__SMTP__REQUIRE_TLS=false \
