@@ -135,11 +135,11 @@ def test_every_example_in_the_pages_loads(block: str, tmp_path: Path) -> None:
     """A piece without an account is added to the five lines, as the text says. Its files are stood in for."""
     whole = block if "[accounts." in block else OFFICE + block
     certificate = trustme.CA().issue_cert("relay.example.com")
-    for key, path in re.findall(r'^(\w+) = "(/[^"]+)"', whole, re.MULTILINE):
+    for key, path in re.findall(r'^(\w+) = "(/[^"]+|[^"]+\.pem)"', whole, re.MULTILINE):
         file = tmp_path / Path(path).name
         file.touch(mode=0o600)
         file.write_text("a secret")
-        if key in ("certificate", "certificate_file"):
+        if key in ("certificate", "certificate_file", "ca_file"):
             certificate.cert_chain_pems[0].write_to_path(file)
         elif path.endswith(".json"):
             file.write_text(service_account(rsa_key()))
@@ -147,6 +147,7 @@ def test_every_example_in_the_pages_loads(block: str, tmp_path: Path) -> None:
             certificate.private_key_pem.write_to_path(file)
         whole = whole.replace(path, str(file))
     file = tmp_path / "relay.toml"
+    file.touch(mode=0o600)
     file.write_text(whole)
     settings = config.load(file, {"HOME": str(tmp_path)})
     assert set(tomllib.loads(whole)["accounts"]) == set(settings.accounts)

@@ -82,7 +82,7 @@ async def _show_token(tokens: TokenSource, account: Account, say: Say, clock: Cl
     try:
         token = await tokens.get()
     except TokenError as error:
-        say(f"no token: {str(error).replace(': no token: ', ': ', 1)}")
+        say(f"no token: {error.reason}")
         return False
     say(f"got a token, good for {duration(token.expires_at - clock.time())}")
     claims = oauth.claims(token)

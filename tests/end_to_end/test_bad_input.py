@@ -301,3 +301,17 @@ def _port_in(log: Path) -> int:
                 return int(entry["places"][0].rpartition(":")[2])
         time.sleep(0.05)
     raise AssertionError("the relay did not start")
+
+
+@pytest.mark.parametrize("place", ["nope", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:٣"])
+def test_an_address_for_the_sandbox_that_is_none(tmp_path: Path, place: str) -> None:
+    code, output = run(tmp_path, "sandbox", "--http", place)
+    assert (code, output) == (1, f"relay: {place!r} is no address: write HOST:PORT, such as 127.0.0.1:1587\n")
+
+
+def test_a_port_of_the_sandbox_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, output = run(tmp_path, "sandbox", "--smtp", place)
+    assert code == 1
+    assert f"relay: the sandbox cannot start: Address already in use: {place}. Stop what is there" in output
