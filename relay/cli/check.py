@@ -7,7 +7,7 @@ from pathlib import Path
 import argon2
 import click
 
-from relay.cli.common import CONFIG, load
+from relay.cli.common import CONFIG, fail, load
 from relay.config import describe
 
 
@@ -23,5 +23,10 @@ def check(path: Path | None) -> None:
 @click.command("hash-password", short_help="Ask for a password and print its hash.")
 def hash_password() -> None:
     """Ask for a password and print its Argon2 hash, for a client's or the page's `password_hash`."""
-    password = click.prompt("Password", hide_input=True, confirmation_prompt=sys.stdin.isatty(), err=True)
+    if sys.stdin.isatty():
+        password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        password = sys.stdin.readline().rstrip("\r\n")
+    if not password:
+        fail("the password is empty: write it on the first line of the input")
     click.echo(argon2.PasswordHasher().hash(password))
