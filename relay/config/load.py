@@ -12,7 +12,7 @@ from relay.config.forms import split_list
 from relay.config.schema import shape, written_keys
 from relay.config.secret import Secret
 from relay.config.settings import Account, Alerts, Http, Log, Queue, Settings, Sink, Store, Table, Web
-from relay.config.tables import joined, make, resolved, rest_of
+from relay.config.tables import joined, make, possible, resolved
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -127,7 +127,7 @@ def _parts(tree: Tree, findings: Findings) -> dict[str, Any]:
     }
     written = {name: tree.get(name, {}) for name in models}
     return {
-        name: make(model, written[name], (name,), findings) or rest_of(model, written[name])
+        name: make(model, written[name], (name,), findings) or possible(model, written[name])
         for name, model in models.items()
     }
 

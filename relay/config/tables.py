@@ -117,16 +117,30 @@ def make(model: type[Made], raw: Tree, path: KeyPath, findings: Findings) -> Mad
         return None
 
 
-def rest_of(model: type[Made], raw: Tree) -> Made:
-    """The model of a table without the keys that cannot be used, so that those that can are looked at all the same.
+def possible(model: type[Made], raw: Tree) -> Made | None:
+    """The model of a table without the keys that cannot be used, once `make()` has told what is wrong with them.
 
-    For tables in which every key has a default, once `make()` has told what is wrong.
+    What is left is looked at all the same, so that one reading finds everything. None where a needed key is not there.
     """
     try:
         return model.model_validate(raw, context=WRITTEN)
     except ValidationError as error:
-        wrong = {one["loc"][0] for one in error.errors(include_url=False, include_input=False)}
-        return rest_of(model, {key: value for key, value in raw.items() if key not in wrong})
+        found = error.errors(include_url=False, include_input=False)
+    rest = raw
+    for one in found:
+        rest = _without(rest, [str(part) for part in one["loc"]])
+    return possible(model, rest) if rest != raw else None
+
+
+def _without(raw: Tree, path: list[str]) -> Tree:
+    """`raw` without the key at `path`; the rest of a table in it stays."""
+    if not path:
+        return raw
+    first, *rest = path
+    inner = raw.get(first)
+    if rest and isinstance(inner, dict):
+        return {**raw, first: _without(inner, rest)}
+    return {key: value for key, value in raw.items() if key != first}
 
 
 def _note(kind: str, context: dict[str, Any], path: KeyPath, text: str, findings: Findings) -> None:

@@ -57,6 +57,35 @@ def test_a_table_with_one_mistake_is_looked_at_to_its_end(problems: Problems) ->
     }
 
 
+def test_an_account_with_one_mistake_is_looked_at_to_its_end(problems: Problems) -> None:
+    found = problems(
+        MICROSOFT.replace("mailbox", 'port = "x"\nfallback = "nobody"\nca_file = "no.pem"\nmailbox').replace(
+            SECRET, 'private_key_file = "no.pem"\nrefresh_margin = 5'
+        )
+    )
+    assert {problem.key.removeprefix("accounts.office.") for problem in found} == {
+        "port",
+        "fallback",
+        "ca_file",
+        "oauth.refresh_margin",
+        "oauth.private_key_file",
+    }
+
+
+def test_a_listener_with_one_mistake_is_looked_at_to_its_end(problems: Problems) -> None:
+    found = problems('[listeners.a]\nbind = ["127.0.0.1:25"]\ntimeout = 5\ntls = "starttls"\nclient_ca = "no.pem"\n')
+    keys = {problem.key.removeprefix("listeners.a.") for problem in found}
+    assert keys == {"timeout", "client_ca", "certificate", "key"}
+
+
+def test_nothing_is_concluded_from_what_is_missing(problems: Problems) -> None:
+    """What a wrong key would have said is not known, so nothing is said about what depends on it."""
+    (problem,) = problems('[listeners.a]\nbind = ["127.0.0.1:25"]\ntls = "starttl"\n')
+    assert problem.key == "listeners.a.tls"
+    (problem,) = problems(MICROSOFT + 'grant = "client_credential"\n')
+    assert problem.key == "accounts.office.oauth.grant"
+
+
 def test_what_is_possible_is_told_once(problems: Problems) -> None:
     (problem,) = problems('[accounts.a]\nprovider = "sink"\n[clients.a]\npassword = "x"\npriority = "urgent"')
     assert problem.text == '"urgent" is not possible: write "high" or "normal" or "low"'
