@@ -16,6 +16,9 @@ RUN python -m pip wheel --no-deps --no-index --no-build-isolation --wheel-dir /d
     && python -m pip --python /opt/relay/bin/python install --no-deps --no-index /dist/*.whl
 
 FROM python:3.13-slim-trixie
+LABEL org.opencontainers.image.title="smtp-oauth-relay" \
+    org.opencontainers.image.description="A local SMTP relay that sends on with OAuth, and a test-mail sink" \
+    org.opencontainers.image.licenses="MIT"
 # The newest list of authorities is wanted, whatever its version.
 # hadolint ignore=DL3008
 RUN apt-get update \
@@ -27,7 +30,7 @@ RUN apt-get update \
 COPY --from=build /opt/relay /opt/relay
 # Inside the container the relay listens on every interface; from outside only what -p publishes can be reached. These
 # stand in the environment so that a file mounted at /etc/smtp-oauth-relay/relay.toml need not repeat them. AUTH is taken
-# without TLS, as that network ends on this host: publish beyond 127.0.0.1 only with TLS (README, "In a container").
+# without TLS, as that network ends on this host: publish beyond 127.0.0.1 only with TLS (docs/container.md).
 ENV RELAY_STATE_FOLDER=/var/lib/smtp-oauth-relay \
     RELAY_LISTENERS__SMTP__BIND=0.0.0.0:2525,0.0.0.0:1025 \
     RELAY_LISTENERS__SMTP__REQUIRE_TLS=false \
@@ -36,7 +39,8 @@ USER 10001:10001
 VOLUME ["/var/lib/smtp-oauth-relay"]
 # 1025 is where test harnesses that know Mailpit send to.
 EXPOSE 2525 8025 1025
+# The page may have a certificate (web.certificate), of whatever name: this asks whether it lives, not who it is.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=20s --start-interval=1s \
-    CMD ["/opt/relay/bin/python", "-c", "from http.client import HTTPConnection as C; c = C('127.0.0.1', 8025, timeout=4); c.request('GET', '/livez'); raise SystemExit(c.getresponse().status != 200)"]
+    CMD ["/opt/relay/bin/python", "-c", "import ssl\nfrom http.client import HTTPConnection, HTTPException, HTTPSConnection\ndef ask(page):\n    page.request('GET', '/livez')\n    return page.getresponse().status\ntry:\n    status = ask(HTTPConnection('127.0.0.1', 8025, timeout=2))\nexcept (OSError, HTTPException):\n    status = ask(HTTPSConnection('127.0.0.1', 8025, timeout=2, context=ssl._create_unverified_context()))\nraise SystemExit(status != 200)"]
 ENTRYPOINT ["/opt/relay/bin/relay"]
 CMD ["serve"]

@@ -136,7 +136,7 @@ class RelaySink:
         return f"{name}-{self._name}-{next(self._number)}@example.test"
 
     def messages(self, query: str = "") -> list[CaughtMail]:
-        """What was caught, the oldest first; with a query, what matches (README, "Search")."""
+        """What was caught, the oldest first; with a query, what matches (docs/sink.md, "Search")."""
         return self._do(self._caught(query))
 
     def wait_for(self, query: str = "", *, to: str = "", count: int = 1, timeout: float = 10.0) -> list[CaughtMail]:

@@ -18,7 +18,10 @@ from tests.support.process import relay
 from tests.support.source import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+KEYS_PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+"""All but that of the benchmarks, which docs/development.md names."""
 EXAMPLE = (ROOT / "config.example.toml").read_text(encoding="utf-8")
 KEYS = {".".join(path) for path in every_key()}
 # A secret's twin `k_file` is one rule for all of them: it need not be told at each.
@@ -33,9 +36,9 @@ def section(title: str, text: str = README) -> str:
 
 
 def documented_keys() -> dict[str, str]:
-    """The keys in README's tables, each under the table that its heading names, with what stands for its default."""
+    """The keys in the page's tables, each under the table that its heading names, with what stands for its default."""
     found = {}
-    for part in section("All keys").split("\n### ")[1:]:
+    for part in KEYS_PAGE.split("\n## ")[1:]:
         heading = re.match(r"`\[([\w.]+)\]`\n", part)
         prefix = f"{heading[1]}." if heading else ""
         for key, default in re.findall(r"^\| `([\w.]+)` \| (.*?) \|", part, re.MULTILINE):
@@ -60,7 +63,7 @@ def example_keys(text: str) -> set[str]:
 
 
 def as_written(value: object) -> str:
-    """A TOML value as README writes defaults."""
+    """A TOML value as the page writes defaults."""
     if isinstance(value, list):
         return ", ".join(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -83,14 +86,14 @@ def fenced(language: str, text: str) -> list[str]:
     ]
 
 
-def test_readme_explains_every_key_and_no_other() -> None:
+def test_the_page_explains_every_key_and_no_other() -> None:
     told = set(documented_keys())
     assert told - KEYS == set()
     assert KEYS - TWINS - told == set()
 
 
-def test_readme_and_the_example_tell_the_same_defaults() -> None:
-    """In the example `#key = value` is the default. README may say it in words; a value there must be that one."""
+def test_the_page_and_the_example_tell_the_same_defaults() -> None:
+    """In the example `#key = value` is the default. The page may say it in words; a value there must be that one."""
     told = documented_keys()
     compared = []
     for key, line in example_lines(EXAMPLE):
@@ -101,9 +104,9 @@ def test_readme_and_the_example_tell_the_same_defaults() -> None:
     assert len(compared) > 25
 
 
-def test_readme_marks_the_secrets() -> None:
+def test_the_page_marks_the_secrets() -> None:
     """The mark is what tells a reader of the twin."""
-    rows = re.findall(r"^\| `(?:\w+\.)?(\w+)` \|.*\*secret\* \|$", section("All keys"), re.MULTILINE)
+    rows = re.findall(r"^\| `(?:\w+\.)?(\w+)` \|.*\*secret\* \|$", KEYS_PAGE, re.MULTILINE)
     assert set(rows) == {twin.removesuffix("_file").rpartition(".")[2] for twin in TWINS}
 
 
@@ -132,11 +135,11 @@ def test_every_example_in_the_pages_loads(block: str, tmp_path: Path) -> None:
     """A piece without an account is added to the five lines, as the text says. Its files are stood in for."""
     whole = block if "[accounts." in block else OFFICE + block
     certificate = trustme.CA().issue_cert("relay.example.com")
-    for key, path in re.findall(r'^(\w+) = "(/[^"]+)"', whole, re.MULTILINE):
+    for key, path in re.findall(r'^(\w+) = "(/[^"]+|[^"]+\.pem)"', whole, re.MULTILINE):
         file = tmp_path / Path(path).name
         file.touch(mode=0o600)
         file.write_text("a secret")
-        if key in ("certificate", "certificate_file"):
+        if key in ("certificate", "certificate_file", "ca_file"):
             certificate.cert_chain_pems[0].write_to_path(file)
         elif path.endswith(".json"):
             file.write_text(service_account(rsa_key()))
@@ -144,18 +147,19 @@ def test_every_example_in_the_pages_loads(block: str, tmp_path: Path) -> None:
             certificate.private_key_pem.write_to_path(file)
         whole = whole.replace(path, str(file))
     file = tmp_path / "relay.toml"
+    file.touch(mode=0o600)
     file.write_text(whole)
     settings = config.load(file, {"HOME": str(tmp_path)})
     assert set(tomllib.loads(whole)["accounts"]) == set(settings.accounts)
     assert settings.warnings == (), block
 
 
-def test_readme_names_every_command_and_every_option() -> None:
-    rows = dict(re.findall(r"^\| `(relay [\w -]+?)(?: [A-Z]+)?` \| (.*) \|$", section("Commands"), re.MULTILINE))
+def test_the_page_names_every_command_and_every_option() -> None:
+    rows = dict(re.findall(r"^\| `(relay [\w -]+?)(?: [A-Z]+)?` \| (.*) \|$", COMMANDS_PAGE, re.MULTILINE))
     known = dict(commands())
     assert set(rows) == set(known)
     # What the commands of the queue have in common is told once, below the table and with `list`.
-    shared = section("Commands").rpartition("\n| ")[2] + rows["relay queue list"]
+    shared = COMMANDS_PAGE.rpartition("\n| ")[2] + rows["relay queue list"]
     for name, command in known.items():
         told = rows[name] + (shared if name.startswith("relay queue ") else "")
         options = {param.opts[-1] for param in command.params if isinstance(param, click.Option)} - {"--config"}
@@ -180,18 +184,33 @@ def test_the_pages_name_no_make_target_that_does_not_exist() -> None:
     assert set(re.findall(r'@echo "make ([a-z-]+) ', (ROOT / "Makefile").read_text())) <= targets
 
 
+def anchors(page: Path) -> set[str]:
+    """What a link to a heading of `page` ends in, as GitHub makes it."""
+    titles = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-") for title in titles}
+
+
 def test_links_inside_the_repository_lead_somewhere() -> None:
     for page in PAGES:
-        text = page.read_text()
-        titles = {
-            re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-")
-            for title in re.findall(r"^#+ (.+)$", text, re.MULTILINE)
-        }
-        for link in re.findall(r"\]\(([^)]+)\)", text):
-            if link.startswith("#"):
-                assert link[1:] in titles, f"{page.name}: {link}"
-            elif "://" not in link:
-                assert (page.parent / link).exists(), f"{page.name}: {link}"
+        for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
+            if "://" in link:
+                continue
+            path, _, anchor = link.partition("#")
+            target = page.parent / path if path else page
+            assert target.exists(), f"{page.name}: {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
+
+
+def test_every_page_is_in_readme_s_list() -> None:
+    """A newcomer finds each from the first page, and what each is for."""
+    listed = re.findall(r"^\| .+ \| \[(.+)\]\(\1\) \|$", section("Where to read on"), re.MULTILINE)
+    assert sorted(listed) == sorted(str(page.relative_to(ROOT)) for page in PAGES if page.name != "README.md")
+
+
+def test_readme_is_read_in_ten_minutes() -> None:
+    """At 250 words a minute; what is to be copied is not read."""
+    prose = re.sub(r"^ *```.*?^ *```", "", README, flags=re.MULTILINE | re.DOTALL)
+    assert len(prose.split()) < 2500
 
 
 def first_messages() -> list[str]:

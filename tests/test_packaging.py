@@ -7,6 +7,7 @@ would only show late.
 import json
 import re
 import shlex
+import ssl
 import subprocess
 import sys
 import threading
@@ -17,8 +18,10 @@ from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
+import trustme
 
 from relay import __version__, config
+from tests.support.process import PATIENCE
 from tests.support.source import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -154,8 +157,11 @@ def test_the_image_with_readme_s_variables_is_a_relay(tmp_path: Path) -> None:
     assert [str(bind) for bind in settings.listeners["smtp"].bind] == ["0.0.0.0:2525", "0.0.0.0:1025"]
 
 
+@pytest.mark.parametrize("https", [False, True])
 @pytest.mark.parametrize(("status", "ends"), [(200, 0), (503, 1)])
-def test_the_image_s_health_check_asks_livez_with_python_alone(status: int, ends: int) -> None:
+def test_the_image_s_health_check_asks_livez_with_python_alone(
+    tmp_path: Path, status: int, ends: int, *, https: bool
+) -> None:
     check = next(rest for word, rest in last_stage() if word == "HEALTHCHECK")
     python, option, code = json.loads(check[check.index("CMD") + 3 :])
     assert python.endswith("/bin/python")
@@ -169,8 +175,22 @@ def test_the_image_s_health_check_asks_livez_with_python_alone(status: int, ends
 
         def log_message(self, *args: object) -> None: ...
 
-    with HTTPServer(("127.0.0.1", 0), Page) as server:
-        thread = threading.Thread(target=server.handle_request)
+    class Server(HTTPServer):
+        timeout = PATIENCE
+
+        def handle_error(self, *args: object) -> None: ...
+
+    def answer(server: Server, times: int) -> None:
+        """With https it is asked in plain first, in vain."""
+        for _ in range(times):
+            server.handle_request()
+
+    with Server(("127.0.0.1", 0), Page) as server:
+        if https:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            trustme.CA().issue_cert("relay.example.com").configure_cert(context)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=answer, args=(server, 1 + https))
         thread.start()
         # A proxy in the container's environment must not be asked for the container's own page.
         environment = {"http_proxy": "http://192.0.2.1:3128"}

@@ -15,7 +15,7 @@ from relay.model import Clock
 from relay.oauth import TokenSource
 
 
-@click.command()
+@click.command(short_help="Have a user sign in for an account.")
 @CONFIG
 @click.argument("account")
 @click.option("--no-browser", is_flag=True, help="Print the link, and take the address at which the browser ends.")

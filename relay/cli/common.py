@@ -15,7 +15,8 @@ CONFIG = click.option(
     "--config",
     "path",
     type=click.Path(path_type=Path),
-    help="Configuration file. Otherwise RELAY_CONFIG, ./relay.toml, the user's configuration folder, or none.",
+    help="Configuration file. Otherwise the one that RELAY_CONFIG names, ./relay.toml, that of the user or the "
+    "system (`relay check` names it), or none.",
 )
 
 

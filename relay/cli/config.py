@@ -15,7 +15,7 @@ def config() -> None:
     """What the configuration comes to."""
 
 
-@config.command()
+@config.command(short_help="Each value in force, and where it came from.")
 @CONFIG
 @click.option("--json", "as_json", is_flag=True, help="A list of objects with key, value and origin.")
 def show(path: Path | None, *, as_json: bool) -> None:

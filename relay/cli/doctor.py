@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _MARKS = {"ok": ("ok", "green"), "warn": ("warn", "yellow"), "fail": ("FAIL", "red"), "skipped": ("-", None)}
 
 
-@click.command("doctor")
+@click.command("doctor", short_help="Does everything behind an account work? Nothing is sent.")
 @CONFIG
 @click.argument("account", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, when all is done.")

@@ -9,14 +9,20 @@ from relay import log
 from relay.cli.common import fail
 
 
-@click.command("sandbox")
+@click.command("sandbox", short_help="Run the stand-in Microsoft alone.")
 @click.option(
     "--smtp", "smtp_bind", default="127.0.0.1:1587", show_default=True, help="Where the stand-in Exchange listens."
 )
 @click.option(
     "--http", "http_bind", default="127.0.0.1:1443", show_default=True, help="Where tokens and Graph are served."
 )
-@click.option("--folder", type=click.Path(path_type=Path, file_okay=False), default=Path("sandbox"), show_default=True)
+@click.option(
+    "--folder",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("sandbox"),
+    show_default=True,
+    help="Where its certificate authority is written.",
+)
 def sandbox_command(smtp_bind: str, http_bind: str, folder: Path) -> None:
     """Run the stand-in Microsoft alone, for testing other programs against it."""
     from relay import service  # noqa: PLC0415 (the other commands need none of it)

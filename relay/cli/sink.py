@@ -19,10 +19,17 @@ def sink() -> None:
     """What the sink has caught."""
 
 
-@sink.command("export")
+@sink.command("export", short_help="Write caught mail to a folder or file.")
 @CONFIG
 @click.argument("target", type=click.Path(path_type=Path))
-@click.option("--format", "form", type=click.Choice(get_args(Format)), default="maildir", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(get_args(Format)),
+    default="maildir",
+    show_default=True,
+    help="A Maildir, one mailbox file, or a folder of .eml files.",
+)
 @click.option("--query", default="", help='Only what matches, such as "to:you@example.com".')
 def export_command(path: Path | None, target: Path, form: Format, query: str) -> None:
     """Write caught mail to TARGET: a folder (maildir, eml), or a file (mbox). The relay may run meanwhile."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _MARKS = {"ok": "ok", "warn": "warn", "fail": "FAIL", "skipped": "-"}
 
 
-@click.command("token")
+@click.command("token", short_help="Get a token and show what it says.")
 @CONFIG
 @click.argument("account")
 @click.option("--show", is_flag=True, help="Print the token itself too: whoever has it can send until it ends.")

@@ -9,7 +9,7 @@ from relay.config import mailbox_users, network, oauth, oauth_files, tls, user_g
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, nearest, suggestion
 from relay.config.settings import Account
-from relay.config.tables import make
+from relay.config.tables import make, possible
 
 BUILT_IN: Tree = {"sink": {"provider": "sink"}}
 
@@ -20,14 +20,14 @@ def accounts(raw: Tree, findings: Findings) -> dict[str, Account]:
     """The accounts that can be made of the `accounts` table, defaults filled in."""
     found = {name: _account(name, table, raw, findings) for name, table in raw.items()}
     made = {name: one for name, one in found.items() if one is not None}
-    for name in made:
+    for name in raw:
         _check_fallback(name, made, raw, findings)
     return made
 
 
 def _check_fallback(name: str, made: dict[str, Account], raw: Tree, findings: Findings) -> None:
     """It leads to another account, and never back: a message tries each once."""
-    path, way, here = ("accounts", name, "fallback"), [name], made[name].fallback
+    path, way, here = ("accounts", name, "fallback"), [name], _word(raw[name], "fallback") or None
     if here is not None and here not in raw:
         findings.problem(path, f'there is no account "{here}": {suggestion(here, raw)}')
     while here is not None and here in made:
@@ -46,14 +46,16 @@ def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Accoun
     ways.check(table, path, findings)
     _check_needs(table, path, findings)
     made = make(Account, _preset(table), path, findings)
-    if made is not None:
-        _check_credentials(made, path, findings)
-        _check_server(made, table, path, findings)
-        tls.check_account(made, path, findings)
-        if made.oauth is not None:
-            oauth_files.check(made.oauth, (*path, "oauth"), findings)
-            oauth.warn_of_user(made, path, findings)
-            oauth.warn_of_address(made.oauth, (*path, "oauth"), findings)
+    known = made or possible(Account, _preset(table))
+    if known is not None:
+        if not findings.has_problem((*path, "tls")):
+            _check_credentials(known, path, findings)
+            _check_server(known, table, path, findings)
+        tls.check_account(known, path, findings)
+        if known.oauth is not None:
+            oauth_files.check(known.oauth, (*path, "oauth"), findings)
+            oauth.warn_of_user(known, path, findings)
+            oauth.warn_of_address(known.oauth, (*path, "oauth"), findings)
     return made
 
 
@@ -109,7 +111,9 @@ def _microsoft(table: Tree) -> Tree:
         filled.setdefault("rate", list(providers.GRAPH_RATE))
     if isinstance(filled.get("oauth"), dict):
         inner = filled["oauth"] = {**filled["oauth"], "entra": True}
-        tenant = filled.get("tenant") or "TENANT"
+        tenant = filled.get("tenant")
+        if not isinstance(tenant, str) or not re.fullmatch(r"[\w.-]+", tenant):
+            tenant = "TENANT"  # What is wrong with it is said of the key itself.
         if oauth.needs_endpoint(table):
             inner.setdefault("token_endpoint", f"https://{cloud.authority}/{tenant}/oauth2/v2.0/token")
         inner |= user_grants.neighbours(inner)

@@ -1,6 +1,7 @@
 """What a checked configuration means, in words: the text of `relay check`. Never a secret's value."""
 
 import shlex
+from collections.abc import Iterator
 
 from relay.config.queue_size import show_queue_size
 from relay.config.rates import show_rate
@@ -10,9 +11,14 @@ from relay.config.units import show_day, show_duration, show_size
 from relay.log import clean
 
 
-def describe(settings: Settings) -> list[str]:
-    """What will run, line by line: listeners, clients, accounts, the queue, the page, then the warnings."""
-    lines = [f"configuration: {settings.source or 'built-in defaults (no file)'}", f"hostname: {settings.hostname}"]
+def describe(settings: Settings, *, now: float = 0.0) -> list[str]:
+    """What will run, line by line: listeners, clients, accounts, the queue, the page, then the warnings.
+
+    `now` is the time, in seconds since the epoch: what has ended by then is warned of.
+    """
+    lines = [f"configuration: {settings.source or 'built-in defaults (no file)'}"]
+    further = [path for path in settings.read_from[1:] if not path.is_dir()]
+    lines += [*(f"  and {path}" for path in further), f"hostname: {settings.hostname}"]
     for name, listener in settings.listeners.items():
         lines += ["", *_listener(name, listener, settings)]
     for name, client in settings.clients.items():
@@ -20,7 +26,17 @@ def describe(settings: Settings) -> list[str]:
     for name, account in settings.accounts.items():
         lines += ["", *_account(name, account, settings)]
     lines += ["", *_queue(settings), *_rest(settings)]
-    return [clean(line) for line in [*lines, *(f"warning: {text}" for text in settings.warnings)]]
+    warnings = [*settings.warnings, *_ended(settings, now)]
+    return [clean(line) for line in [*lines, *(f"warning: {text}" for text in warnings)]]
+
+
+def _ended(settings: Settings, now: float) -> Iterator[str]:
+    """The client secrets whose last day is over."""
+    for name, account in settings.accounts.items():
+        ends = account.oauth.client_secret_expires if account.oauth else None
+        if ends is not None and ends <= now:
+            key = f"accounts.{name}.oauth.client_secret_expires"
+            yield f"{key}: the secret has ended on {show_day(ends)}: make a new one, and write its day here"
 
 
 _ENCRYPTION = {
@@ -269,7 +285,8 @@ def _sink(settings: Settings) -> list[str]:
 
 
 def _rest(settings: Settings) -> list[str]:
-    pages = ", ".join(f"http://{bind}/" for bind in settings.web.bind) or "off"
+    scheme = "https" if settings.web.certificate else "http"
+    pages = ", ".join(f"{scheme}://{bind}{settings.web.base_path}" for bind in settings.web.bind) or "off"
     lines = [f"page: {pages}"]
     if any(account.provider == "sink" for account in settings.accounts.values()):
         lines += _sink(settings)

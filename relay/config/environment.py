@@ -106,7 +106,8 @@ def _unknown(variable: str, environ: Mapping[str, str], known: Tree) -> str:
     if near:
         return f"is not a key: did you mean {PREFIX}{near}?"
     starts = ", ".join(dict.fromkeys(_variable(key[:-1]) + "__" for key in every_key() if len(key) > 1))
-    return f"is not a key: unset it, or use one that begins with {starts}"
+    alone = ", ".join([NOT_A_KEY, *(_variable(key) for key in every_key() if len(key) == 1)])
+    return f"is not a key: unset it, or use {alone}, or one that begins with {starts}"
 
 
 def _names(variables: list[str], known: Tree) -> dict[str, set[str]]:

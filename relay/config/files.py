@@ -1,13 +1,12 @@
 """The files: found, read, joined with what they include, and checked for keys that do not exist."""
 
 import glob
-import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from relay.config import places
+from relay.config import places, toml_errors
 from relay.config.findings import Findings, KeyPath, Place, nearest, suggestion
 from relay.config.places import expanded
 from relay.config.schema import Shape, every_key, header, name_problem, shape
@@ -86,14 +85,18 @@ class Files:
                 self.read(folder / match)
 
     def _parse(self, path: Path, place: Place, named_by: str) -> Tree | None:
+        content = ""
         try:
-            return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
+            content = path.read_bytes().decode("utf-8-sig")
+            return tomllib.loads(content)
         except tomllib.TOMLDecodeError as error:
-            text = f"is not valid TOML: {_position(str(error), path)}"
+            text = f"is not valid TOML: {toml_errors.explained(str(error), content)}"
         except UnicodeDecodeError as error:
             text = f"is not text in UTF-8 (octet {error.start + 1}): save it as UTF-8"
         except FileNotFoundError:
             text = "does not exist: correct the path, or copy config.example.toml to it"
+            if named_by.startswith("include"):
+                text = "does not exist: correct the path, or take it out of include"
         except IsADirectoryError:
             text = (
                 "is a folder, a file is needed: name the file in it. (Docker makes a folder when the file that it "
@@ -127,15 +130,6 @@ class Files:
         self._tables[path] = place.name
         tree[path[-1]] = value
         self._findings.places[path] = place
-
-
-def _position(error: str, path: Path) -> str:
-    """`line 3, column 12: Invalid value` from tomllib's text, which quotes at most one character of the file."""
-    what, _, position = error.rpartition(" (at ")
-    if match := re.fullmatch(r"line (\d+), column (\d+)\)", position):
-        return f"line {match[1]}, column {match[2]}: {what}"
-    lines = path.read_bytes().decode("utf-8-sig").splitlines() or [""]
-    return f"line {len(lines)}, column {len(lines[-1]) + 1}: {what} (the file ends here)"
 
 
 def remove_unknown(tree: Tree, findings: Findings, top: Shape | None = None, path: KeyPath = ()) -> Tree:

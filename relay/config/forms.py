@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from relay.config import network, units
 from relay.config import queue_size as queue_sizes
-from relay.config.findings import UnusableError, suggestion
+from relay.config.findings import UnusableError, nearest
 from relay.config.rates import show_rate
 
 WRITTEN = {"written": True}
@@ -163,7 +163,10 @@ def one_of(choices: Any, normal: Callable[[str], str] = str) -> Form:
         if found in words:
             return found
         allowed = " or ".join(f'"{normal(word)}"' for word in words)
-        raise UnusableError(f'"{value}" is not possible: write {allowed} ({suggestion(found, words)})')
+        meant = nearest(found, words, alike=0.65)
+        raise UnusableError(
+            f'"{value}" is not possible: write {allowed}' + (f" (did you mean {meant}?)" if meant else "")
+        )
 
     return Form(parse)
 

@@ -8,7 +8,7 @@ from relay.config.files import Tree
 from relay.config.findings import Findings
 from relay.config.network import Bind
 from relay.config.settings import Account, Client, Listener, Web
-from relay.config.tables import make
+from relay.config.tables import make, possible
 
 BUILT_IN: Tree = {"default": {"bind": ["localhost:2525"]}}
 
@@ -20,9 +20,12 @@ def listeners(raw: Tree, findings: Findings) -> dict[str, Listener]:
         path = ("listeners", name)
         if "bind" not in table:
             findings.problem((*path, "bind"), 'is missing: add where it listens, like bind = ["127.0.0.1:2525"]')
-        if made := make(Listener, table, path, findings):
+        made = make(Listener, table, path, findings)
+        if made is not None:
             found[name] = made
-            tls.check_listener(made, path, findings)
+        known = made or possible(Listener, table)
+        if known is not None and not findings.has_problem((*path, "tls")):
+            tls.check_listener(known, path, findings)
     return found
 
 

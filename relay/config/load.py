@@ -12,7 +12,7 @@ from relay.config.forms import split_list
 from relay.config.schema import shape, written_keys
 from relay.config.secret import Secret
 from relay.config.settings import Account, Alerts, Http, Log, Queue, Settings, Sink, Store, Table, Web
-from relay.config.tables import joined, make, resolved
+from relay.config.tables import joined, make, possible, resolved
 
 
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
@@ -68,10 +68,9 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     opened = listeners.complete(doors, opened, people, made, findings)
     parts = _parts(tree, findings)
     web, http = parts["web"], parts["http"]
-    listeners.check_addresses(opened, web if isinstance(web, Web) else None, findings)
-    if isinstance(web, Web):
-        tls.check_page(web, findings)
-    if isinstance(http, Http) and http.ca_file:
+    listeners.check_addresses(opened, web, findings)
+    tls.check_page(web, findings)
+    if http.ca_file:
         tls.check_authority(http.ca_file, ("http", "ca_file"), findings)
     _check_reports(parts["queue"], written, findings)
     used = {name for client in people.values() for name in client.uses} | _reporting(parts["queue"])
@@ -80,6 +79,7 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     secrets.check(tree, findings)
     top = _top(tree, environ, findings)
     opened = tls.with_self_signed(opened, top["state_folder"])
+    _check_log_file(parts["log"], findings)
     _check_conversations(parts["log"], people, made, findings)
     if findings.problems:
         return None
@@ -94,9 +94,19 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     )
 
 
-def _check_conversations(log: Any, people: Mapping[str, Any], made: Mapping[str, Account], findings: Findings) -> None:
+def _check_log_file(log: Log, findings: Findings) -> None:
+    """Whether it can be there at all; whether it may be written is for the user that the relay runs as."""
+    if log.file is None:
+        return
+    if log.file.is_dir():
+        findings.problem(("log", "file"), f"{log.file}: is a folder: name a file in it")
+    elif not log.file.parent.is_dir():
+        findings.problem(("log", "file"), f"{log.file}: the folder {log.file.parent} does not exist: make it")
+
+
+def _check_conversations(log: Log, people: Mapping[str, Any], made: Mapping[str, Account], findings: Findings) -> None:
     names = [*people, *made]
-    for name in log.conversations if isinstance(log, Log) else ():
+    for name in log.conversations:
         if name not in names:
             text = f'there is no client and no account "{name}": {suggestion(name, names)}'
             findings.problem(("log", "conversations"), text)
@@ -115,7 +125,11 @@ def _parts(tree: Tree, findings: Findings) -> dict[str, Any]:
         "store": Store,
         "alerts": Alerts,
     }
-    return {name: make(model, tree.get(name, {}), (name,), findings) for name, model in models.items()}
+    written = {name: tree.get(name, {}) for name in models}
+    return {
+        name: make(model, written[name], (name,), findings) or possible(model, written[name])
+        for name, model in models.items()
+    }
 
 
 def _top(tree: Tree, environ: Mapping[str, str], findings: Findings) -> dict[str, Any]:
@@ -132,22 +146,22 @@ def _top(tree: Tree, environ: Mapping[str, str], findings: Findings) -> dict[str
     return found
 
 
-def _check_reports(queue: Table | None, written: Tree, findings: Findings) -> None:
+def _check_reports(queue: Queue, written: Tree, findings: Findings) -> None:
     """The account that reports leave through has to be there."""
     for name in _reporting(queue) - written.keys():
         findings.problem(("queue", "bounce_account"), f'there is no account "{name}": {suggestion(name, written)}')
 
 
-def _reporting(queue: Table | None) -> set[str]:
-    return {queue.bounce_account} if isinstance(queue, Queue) and queue.bounce_account else set()
+def _reporting(queue: Queue) -> set[str]:
+    return {queue.bounce_account} if queue.bounce_account else set()
 
 
-def _warn(written: Tree, used: set[str], web: Any, made: Mapping[str, Any], findings: Findings) -> None:
+def _warn(written: Tree, used: set[str], web: Web, made: Mapping[str, Any], findings: Findings) -> None:
     for name in written:
         if name not in used and not findings.problems:
             findings.warn(("accounts", name), "no client uses it: name it as account in a [clients.NAME], or remove it")
     real = any(account.is_real for account in made.values())
-    if real and isinstance(web, Web) and not listeners.is_loopback(web.bind):
+    if real and not listeners.is_loopback(web.bind):
         text = "everyone who can reach it may try to log in there: bind to 127.0.0.1 to keep it here"
         if web.certificate is None:
             text += ", or add certificate and key: without https what is shown and typed crosses the network readable"

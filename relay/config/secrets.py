@@ -31,6 +31,7 @@ def check(tree: Tree, findings: Findings) -> None:
             findings.problem(where, str(error))
             continue
         _check_value(path[-1], value, where, findings)
+        _check_characters(value, written=secret.file is None, path=where, findings=findings)
         # A client ID is no secret; it is one here because people keep it in the same file.
         file = secret.file or (findings.place(where).file if path[-1] != "client_id" else None)
         if file is not None:
@@ -45,9 +46,20 @@ def _secrets(tree: Tree, path: KeyPath) -> Iterator[tuple[KeyPath, Secret]]:
             yield from _secrets(value, (*path, key))
 
 
+def _check_characters(value: str, *, written: bool, path: KeyPath, findings: Findings) -> None:
+    """Warn of what nobody types: a backslash that TOML has taken for an escape, or more than one line in a file."""
+    if all(char >= " " and char != "\x7f" for char in value):
+        return
+    if written:
+        text = 'holds a control character: in "..." a \\ begins an escape. Write the secret in single quotes'
+    else:
+        text = "the file holds a control character or several lines; only one line end, the last, is left out"
+    findings.warn(path, text)
+
+
 def _check_value(key: str, value: str, path: KeyPath, findings: Findings) -> None:
     if key in ("password_hash", "sink_password_hash") and (fault := hashes.unusable(value)):
-        instead = ", or write password" if key == "password_hash" else ""
+        instead = ", or write password" if path[0] == "clients" else ""
         findings.problem(path, f"{fault}: make one with `relay hash-password`{instead}")
     if path[:1] == ("store",):
         try:

@@ -117,6 +117,32 @@ def make(model: type[Made], raw: Tree, path: KeyPath, findings: Findings) -> Mad
         return None
 
 
+def possible(model: type[Made], raw: Tree) -> Made | None:
+    """The model of a table without the keys that cannot be used, once `make()` has told what is wrong with them.
+
+    What is left is looked at all the same, so that one reading finds everything. None where a needed key is not there.
+    """
+    try:
+        return model.model_validate(raw, context=WRITTEN)
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False)
+    rest = raw
+    for one in found:
+        rest = _without(rest, [str(part) for part in one["loc"]])
+    return possible(model, rest) if rest != raw else None
+
+
+def _without(raw: Tree, path: list[str]) -> Tree:
+    """`raw` without the key at `path`; the rest of a table in it stays."""
+    if not path:
+        return raw
+    first, *rest = path
+    inner = raw.get(first)
+    if rest and isinstance(inner, dict):
+        return {**raw, first: _without(inner, rest)}
+    return {key: value for key, value in raw.items() if key != first}
+
+
 def _note(kind: str, context: dict[str, Any], path: KeyPath, text: str, findings: Findings) -> None:
     if kind == "missing":
         # A secret that was there and could not be used, or a key that depends on one, has its problem already.

@@ -64,8 +64,8 @@ async def _send(
         for source in dict.fromkeys(tokens.values()):
             if not await _show_token(source, account, say, clock):
                 return False
-        ways = " or ".join(account.via)
-        say(f"sending from <{sender}> to <{recipient}> by {name} ({account.provider}, {ways})")
+        ways = f", by {' or '.join(account.via)}" if account.is_real else ""
+        say(f"sending from <{sender}> to <{recipient}> by {name} ({account.provider}{ways})")
         results = await way.send(_message(name, sender, recipient, settings.hostname, clock.time()), say)
     finally:
         await way.close()
@@ -82,7 +82,7 @@ async def _show_token(tokens: TokenSource, account: Account, say: Say, clock: Cl
     try:
         token = await tokens.get()
     except TokenError as error:
-        say(f"no token: {error}")
+        say(f"no token: {error.reason}")
         return False
     say(f"got a token, good for {duration(token.expires_at - clock.time())}")
     claims = oauth.claims(token)

@@ -52,7 +52,7 @@ class TokenFacts:
         how = f"the stored sign-in ({self.grant})" if self.sign_in is not None else f"a new request ({self.grant})"
         if self.token is not None:
             return [*told, f"{self.account}: token from {self.origin}, by {how}", lasting(self.token, self.at)]
-        return [*told, clean(f"no token: {self.error}")]
+        return [*told, clean(f"no token: {self.error.reason if self.error is not None else ''}")]
 
     def as_json(self, *, show: bool = False) -> dict[str, Any]:
         """The facts as JSON has them; the token itself only with `show`."""

@@ -29,10 +29,17 @@ _BACKLOG = 1024
 """asyncio's 100 makes clients wait a second for a lost SYN when 200 connect at once (STYLE.md)."""
 
 
-def bind(place: Bind) -> socket.socket | None:
+class BindError(OSError):
+    """An address that cannot be listened on; `str()` names the key, the address, the cause and the next step."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def bind(place: Bind, key: str) -> socket.socket | None:
     """A bound socket, or None when the place is optional and this machine does not have it.
 
-    Raises OSError whose text names the place and the next step.
+    `key` is the one that the address stands in. Raises BindError.
     """
     family = socket.AF_INET6 if ":" in place.host else socket.AF_INET
     server = socket.socket(family, socket.SOCK_STREAM)
@@ -46,7 +53,8 @@ def bind(place: Bind) -> socket.socket | None:
         server.close()
         if place.optional and error.errno in _ABSENT:
             return None
-        raise OSError(error.errno, f"cannot listen on {place}: {error.strerror}: {_next_step(error.errno)}") from error
+        text = f"{key}: cannot listen on {place}: {error.strerror}. {_next_step(error.errno)}"
+        raise BindError(error.errno, text) from error
     return server
 
 
@@ -55,10 +63,12 @@ _ABSENT = {97, 99, 10047, 10049}  # EAFNOSUPPORT, EADDRNOTAVAIL: on Linux, on Wi
 
 def _next_step(number: int | None) -> str:
     if number in (98, 48, 10048):
-        return "another program has this port; stop it, or set listeners.NAME.bind (web.bind) to another one"
+        return "Another program has this port: stop it, or write another one here"
     if number in (13, 10013):
-        return "ports below 1024 need a privilege; use a higher port or grant CAP_NET_BIND_SERVICE"
-    return "check the bind address"
+        return "Ports below 1024 need a privilege: use a higher one, or grant CAP_NET_BIND_SERVICE"
+    if number in _ABSENT:
+        return "This machine does not have that address: write one that `ip address` shows, or 0.0.0.0 for all"
+    return "Write another address here"
 
 
 class Server:
@@ -77,6 +87,10 @@ class Server:
         """Connections that have not come to their session yet: PROXY header, TLS handshake."""
         self.stopping = False
         self._hurried = False
+
+    @property
+    def name(self) -> str:
+        return self._parts.name
 
     @property
     def connections(self) -> int:

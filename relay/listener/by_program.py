@@ -66,9 +66,9 @@ class HandIn:
         return submission
 
     def _size(self, policy: Policy, client: ClientPolicy, block: int, whole: int) -> Refusal | None:
-        limit = max(policy.max_size(name, client) for name in self.settings().listeners)
-        if whole > limit:
-            return Refusal(552, "5.3.4", f"{whole:,} octets are more than the {limit:,} allowed here")
+        limits = [policy.size_limit(name, client) for name in self.settings().listeners]
+        if too_large := max(limits, key=lambda limit: limit.octets).refusal(whole):
+            return too_large
         if block > LARGEST_HEADER:
             return Refusal(552, "5.3.4", f"The header block is larger than {LARGEST_HEADER:,} octets")
         return None

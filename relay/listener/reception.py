@@ -18,7 +18,7 @@ from relay.listener.rates import Rates
 from relay.metrics.visits import VisitorBook, What
 from relay.model import Clock, Envelope, Origin, Outcome, Results
 from relay.oauth.bearer import Bearer
-from relay.policy import ClientPolicy, Decision, Policy, Refusal
+from relay.policy import ClientPolicy, Decision, Policy, Refusal, SizeLimit
 from relay.sink.faults import Faults
 from relay.spool import Queue, Spool, Submission, Upload
 
@@ -81,10 +81,10 @@ class Reception:
         origin: Origin,
         reader: DataReader | LegacyReader,
         *,
-        limit: int,
+        limit: SizeLimit,
+        announced: int,
         extended: bool,
         gone: Callable[[], bool],
-        announced: int = 0,
     ) -> None:
         self._parts = parts
         self._client = client
@@ -135,8 +135,8 @@ class Reception:
         """Take the next octets."""
         dots = self._reader.dots
         part = self._reader.feed(data)
-        if self._reader.size > self._limit:
-            self._refuse(Refusal(552, "5.3.4", f"The message is larger than the {self._limit:,} octets allowed here"))
+        if too_large := self._limit.refusal(self._reader.size):
+            self._refuse(too_large)
         if self._refusal is None and not self._decisions:
             self._take_header(part)
         elif self._refusal is None:

@@ -13,7 +13,7 @@ from relay.listener.reception import NO_ROOM, TOO_MUCH, Parts, Reception
 from relay.listener.tls import ServerTls
 from relay.listener.visitor import VisitorSession
 from relay.model import Envelope, Origin
-from relay.policy import ClientPolicy, Refusal
+from relay.policy import ClientPolicy, Refusal, SizeLimit
 from relay.sink.faults import Stage, Strike
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class SubmissionSession(VisitorSession):
         self._dialogue: login.Dialogue | None = None
         """An AUTH exchange: the next line is not a command."""
         self._reception: Reception | None = None
-        self._size = 0
+        self._limit = SizeLimit(0, "")
+        """How large the message may be, from MAIL on."""
         self._announced = 0
         """Octets that MAIL said the message has."""
         self._refusals = 0
@@ -96,7 +97,7 @@ class SubmissionSession(VisitorSession):
         if not extended:
             self.push(f"250 {self.hostname}")
             return
-        size = self._parts.policy.max_size(self._parts.name, self._who)
+        size = self._parts.policy.size_limit(self._parts.name, self._who).octets
         mechanisms = self._parts.policy.mechanisms(self._parts.name) if self.may_login else ()
         self.push(_offer(self.hostname, size, self._server_tls is not None and not self.tls, mechanisms))
 
@@ -171,10 +172,9 @@ class SubmissionSession(VisitorSession):
         client = self._who
         if client is None or self.login_refused:
             return self._stranger()
-        self._size = self._parts.policy.max_size(self._parts.name, client)
-        if parameters.size > self._size:
-            text = f"{parameters.size:,} octets are more than the {self._size:,} allowed here"
-            return Refusal(552, "5.3.4", text)
+        self._limit = self._parts.policy.size_limit(self._parts.name, client)
+        if too_large := self._limit.refusal(parameters.size):
+            return too_large
         refusal = self._parts.policy.check_sender(client, path.address) or self._parts.rates.at_mail(client)
         if refusal is None and self._parts.spool.capacity.refusal(parameters.size):
             refusal = NO_ROOM
@@ -297,8 +297,17 @@ class SubmissionSession(VisitorSession):
         origin = Origin(client.name, self._parts.name, self.peer, greeted_as, self.login, self.tls, said)
         extended, gone = self.session.extended_smtp, self._client_has_left
         reader = LegacyReader(lf=self.lf_only) if self.legacy else DataReader()
-        limits = {"limit": self._size, "announced": self._announced}
-        return Reception(self._parts, client, envelope, origin, reader, **limits, extended=extended, gone=gone)
+        return Reception(
+            self._parts,
+            client,
+            envelope,
+            origin,
+            reader,
+            limit=self._limit,
+            announced=self._announced,
+            extended=extended,
+            gone=gone,
+        )
 
     def _client_has_left(self) -> bool:
         """The client has closed the connection: what is written now, nobody reads."""

@@ -61,6 +61,11 @@ class TokenError(Exception):
     the token endpoint may be asked again. `trace` holds the provider's ids of the request, for the log.
     """
 
+    @property
+    def reason(self) -> str:
+        """The line for where "no token" is said already."""
+        return str(self).replace(": no token: ", ": ", 1)
+
     def __init__(
         self,
         text: str,

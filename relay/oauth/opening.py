@@ -25,6 +25,17 @@ async def opened(settings: Settings) -> AsyncIterator[ConsentStore]:
         yield ConsentStore(database, Sealer(settings.store, settings.store_key_file))
     finally:
         await database.close()
+        _hand_over(settings)
+
+
+def _hand_over(settings: Settings) -> None:
+    """What root has made beside a service belongs to the service's user, who has to read it: the folder's owner."""
+    if os.name != "posix" or os.geteuid() != 0:
+        return
+    owner = settings.state_folder.stat()
+    for file in settings.state_folder.iterdir():
+        if file.is_file() and not file.is_symlink() and file.stat().st_uid != owner.st_uid:
+            os.chown(file, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def _database(settings: Settings) -> SqliteDatabase:

@@ -2,6 +2,7 @@
 
 from relay.policy.clients import ClientPolicy, comes_from
 from relay.policy.rules import Policy
+from relay.policy.sizes import SizeLimit
 from relay.policy.verdicts import Decision, Refusal, shown
 
-__all__ = ["ClientPolicy", "Decision", "Policy", "Refusal", "comes_from", "shown"]
+__all__ = ["ClientPolicy", "Decision", "Policy", "Refusal", "SizeLimit", "comes_from", "shown"]

@@ -7,9 +7,10 @@ from relay import mime
 from relay.config import Settings
 from relay.mime import Header, SenderEdit
 from relay.model import Envelope
-from relay.policy import senders
+from relay.policy import senders, sizes
 from relay.policy.clients import ClientPolicy, Recognition, compiled
 from relay.policy.routes import Routes, fallback
+from relay.policy.sizes import SizeLimit
 from relay.policy.verdicts import Decision, Refusal, shown
 
 MAX_HOPS = 50
@@ -25,13 +26,7 @@ class Policy:
         self._clients = compiled(settings)
         self._routes = Routes(settings, self._clients)
         self._recognition = {name: Recognition(name, settings, self._clients) for name in settings.listeners}
-        self._sizes: dict[tuple[str, str | None], int] = {}
-        for name, listener in settings.listeners.items():
-            self._sizes[name, None] = listener.max_message_size
-            for client_name, client in settings.clients.items():
-                limits = (client.max_message_size, *(settings.accounts[one].max_message_size for one in client.uses))
-                given = [limit for limit in limits if limit is not None]
-                self._sizes[name, client_name] = min([listener.max_message_size, *given])
+        self._sizes = sizes.limits(settings)
 
     def offers_login(self, listener: str) -> bool:
         """Whether any client of this listener has a login."""
@@ -69,8 +64,8 @@ class Policy:
         """The client of that name, None when the configuration has none."""
         return self._clients.get(name)
 
-    def max_size(self, listener: str, client: ClientPolicy | None) -> int:
-        """Octets that a message may have here: the smallest limit of listener, client and account."""
+    def size_limit(self, listener: str, client: ClientPolicy | None) -> SizeLimit:
+        """How large a message may be here: the smallest limit of listener, client and account."""
         return self._sizes[listener, client.name if client else None]
 
     def check_sender(self, client: ClientPolicy, reverse_path: str) -> Refusal | None:

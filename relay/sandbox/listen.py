@@ -38,6 +38,14 @@ def listen(bind: Bind) -> list[socket.socket]:
 
 
 def _listening(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
+    try:
+        return _bound(family, host, port)
+    except OSError as error:
+        place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        raise OSError(error.errno, f"{error.strerror}: {place}. Stop what is there, or name another address") from error
+
+
+def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
     with contextlib.ExitStack() as stack:
         sock = stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
         if os.name == "posix":

@@ -144,7 +144,7 @@ class Doors:
             for bound in wanted.sockets.values():
                 bound.close()
         for door, place, really in change.shut:
-            bound_again = bind(really)
+            bound_again = bind(really, f"listeners.{door.server.name}.bind")
             if bound_again is not None:
                 door.places[place] = _Place(bound_again, await door.server.listen(bound_again))
 
@@ -196,7 +196,7 @@ class Doors:
         for place in wanted.parts.settings.bind:
             if door is not None and place in door.places:
                 continue
-            bound = self._handed_over(place) or await self._bound(place, settings, change)
+            bound = self._handed_over(place) or await self._bound(place, wanted.name, settings, change)
             if bound is not None:
                 wanted.sockets[place] = bound
                 bound.listen(_BACKLOG)
@@ -207,14 +207,15 @@ class Doors:
         same = (one.socket.dup() for one in found if one.socket.getsockname()[:2] == (place.host, place.port))
         return next(same, None)
 
-    async def _bound(self, place: Bind, settings: Settings, change: Change) -> socket.socket | None:
+    async def _bound(self, place: Bind, name: str, settings: Settings, change: Change) -> socket.socket | None:
+        key = f"listeners.{name}.bind"
         try:
-            return bind(place)
+            return bind(place, key)
         except OSError as error:
             # 0.0.0.0:25 in place of 127.0.0.1:25: the old one has to go first.
             if error.errno != errno.EADDRINUSE or not await self._shut_port(place.port, settings, change):
                 raise
-        return bind(place)
+        return bind(place, key)
 
     async def _shut_port(self, port: int, settings: Settings, change: Change) -> bool:
         """Close the addresses with this port that the new settings do not have; whether there was one."""
@@ -270,12 +271,12 @@ def place_of(bound: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def bound(places: Sequence[Bind]) -> list[socket.socket]:
-    """Sockets at these places, but for optional ones that this machine does not have. Raises OSError."""
+def bound(places: Sequence[Bind], key: str) -> list[socket.socket]:
+    """Sockets at the places that `key` holds, but for optional ones that this machine lacks. Raises BindError."""
     found: list[socket.socket] = []
     try:
         for place in places:
-            opened = bind(place)
+            opened = bind(place, key)
             if opened is not None:
                 found.append(opened)
     except OSError:

@@ -329,7 +329,7 @@ class Service:
         )
 
     async def _start_web(self, stack: contextlib.AsyncExitStack, sink: SinkStore, running: Running) -> None:
-        sockets = bound(self.settings.web.bind)
+        sockets = bound(self.settings.web.bind, "web.bind")
         if not sockets:
             return
         checker = PasswordChecker(self.clock)

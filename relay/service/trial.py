@@ -42,7 +42,7 @@ async def serve_sandbox(base: Settings, load: Load | None = None) -> None:
                 load=again if load is not None else None,
             )
     except OSError as error:
-        raise StartError(f"the sandbox cannot start: {error}") from error
+        raise StartError(f"the sandbox cannot start: {error.strerror or error}") from error
 
 
 def _check_harmless(base: Settings) -> None:
@@ -117,11 +117,11 @@ async def sandbox_alone(smtp_bind: str, http_bind: str, folder: Path, say: Calla
             say(f"its service account: private_key_file {key_file}")
             await stop.wait()
     except OSError as error:
-        raise StartError(f"the sandbox cannot start: {error}") from error
+        raise StartError(f"the sandbox cannot start: {error.strerror or error}") from error
 
 
 def _host_and_port(text: str) -> tuple[str, int]:
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit():
+    if not host or not port.isascii() or not port.isdigit() or int(port[:6]) > 65535:
         raise StartError(f"{text!r} is no address: write HOST:PORT, such as 127.0.0.1:1587")
     return host.strip("[]"), int(port)

@@ -143,7 +143,7 @@ def test_a_variable_that_is_no_key(problems: Problems, variable: str, near: str)
 
 def test_a_variable_like_no_key_gets_the_beginnings(problems: Problems) -> None:
     found = problems("", {"RELAY_XYZ": "1"})
-    assert "unset it, or use one that begins with RELAY_QUEUE__" in found[0].text
+    assert "unset it, or use RELAY_CONFIG, " in found[0].text
     assert "RELAY_ACCOUNTS__NAME__OAUTH__" in found[0].text
 
 

@@ -171,7 +171,7 @@ def test_an_absolute_pattern(configure: Configure, tmp_path: Path) -> None:
 def test_a_pattern_may_match_nothing_but_a_name_may_not(problems: Problems, tmp_path: Path) -> None:
     found = problems('include = ["conf.d/*.toml", "missing.toml"]')
     assert [problem.where for problem in found] == [str(tmp_path / "missing.toml")]
-    assert f"does not exist: correct the path, or copy config.example.toml to it (named by include in {tmp_path}" in (
+    assert f"does not exist: correct the path, or take it out of include (named by include in {tmp_path}" in (
         found[0].text
     )
 

@@ -49,7 +49,7 @@ def test_send_test_shows_the_token_of_each_way(tmp_path: Path) -> None:
     assert code == 0, said
     assert "aud: https://outlook.office365.com" in said
     assert "aud: https://graph.microsoft.com" in said
-    assert "(microsoft, smtp or graph)" in said
+    assert "(microsoft, by smtp or graph)" in said
 
 
 def test_the_doctor_looks_at_each_way(tmp_path: Path) -> None:

@@ -89,8 +89,16 @@ def test_a_port_in_use(tmp_path: Path) -> None:
         environ = QUIET | {"RELAY_LISTENERS__DEFAULT__BIND": f"127.0.0.1:{port}"}
         code, output = run(tmp_path, "serve", environ=environ)
     assert code == 1
-    assert f"127.0.0.1:{port}" in output
-    assert "another program has this port" in output
+    assert f"relay: listeners.default.bind: cannot listen on 127.0.0.1:{port}: " in output
+    assert "Another program has this port" in output
+
+
+def test_the_page_s_port_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        code, output = run(tmp_path, "serve", environ=QUIET | {"RELAY_WEB__BIND": f"127.0.0.1:{port}"})
+    assert code == 1
+    assert f"relay: web.bind: cannot listen on 127.0.0.1:{port}: " in output
 
 
 def test_a_second_relay_on_the_same_state(tmp_path: Path) -> None:
@@ -207,7 +215,7 @@ def test_an_upstream_certificate_that_nobody_trusts(tmp_path: Path) -> None:
 
 def test_an_oversized_message(tmp_path: Path) -> None:
     with way(tmp_path) as at, at.relay(listener='max_message_size = "64KiB"') as process:
-        with pytest.raises(smtplib.SMTPSenderRefused, match="65,536 allowed"):
+        with pytest.raises(smtplib.SMTPSenderRefused, match="65,536 octets allowed here"):
             send(process, b"From: a@x.org\r\n\r\n" + b"x" * 100_000)
         send(process, message("small").as_bytes())
         (taken,) = at.wait_received(1)
@@ -293,3 +301,17 @@ def _port_in(log: Path) -> int:
                 return int(entry["places"][0].rpartition(":")[2])
         time.sleep(0.05)
     raise AssertionError("the relay did not start")
+
+
+@pytest.mark.parametrize("place", ["nope", "127.0.0.1:", "127.0.0.1:65536", "127.0.0.1:٣"])
+def test_an_address_for_the_sandbox_that_is_none(tmp_path: Path, place: str) -> None:
+    code, output = run(tmp_path, "sandbox", "--http", place)
+    assert (code, output) == (1, f"relay: {place!r} is no address: write HOST:PORT, such as 127.0.0.1:1587\n")
+
+
+def test_a_port_of_the_sandbox_in_use(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, output = run(tmp_path, "sandbox", "--smtp", place)
+    assert code == 1
+    assert f"relay: the sandbox cannot start: Address already in use: {place}. Stop what is there" in output

@@ -78,6 +78,7 @@ def test_a_secret_within_another_leaves_nothing_behind() -> None:
 def test_unreachable() -> None:
     error = errors.unreachable("office", HttpError("connect", "h refused the connection", "Check it"))
     assert str(error) == "office: no token: h refused the connection — Check it"
+    assert error.reason == "office: h refused the connection — Check it"
     assert (error.error, error.temporary) == ("unreachable", True)
 
 

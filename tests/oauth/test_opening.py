@@ -1,6 +1,7 @@
 """The store of sign-ins, opened by a command: the schema is the serving relay's business."""
 
 import contextlib
+import os
 import sqlite3
 from importlib import resources
 from pathlib import Path
@@ -12,6 +13,9 @@ from relay.config import Settings
 from relay.database import StorageError, migrations
 from relay.database.lock import LockFile
 from relay.oauth.opening import opened
+from relay.oauth.store import SignIn
+
+SOMEBODY = 12345
 
 
 def settings_of(folder: Path) -> Settings:
@@ -57,3 +61,17 @@ async def test_while_none_serves_the_schema_is_brought_up_to_date(tmp_path: Path
     free = LockFile(settings.lock_file)
     free.acquire()
     free.release()
+
+
+async def test_what_root_makes_belongs_to_the_user_of_the_state_folder(tmp_path: Path) -> None:
+    """`sudo relay authorize` beside a service, which has to read the key and the database."""
+    settings = settings_of(tmp_path)
+    folder = settings.state_folder
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, SOMEBODY, SOMEBODY)
+    async with opened(settings) as store:
+        await store.keep(SignIn("office", "a refresh token", "id", "https://login.example.com", "scope"))
+    made = {path.name: path.stat().st_uid for path in folder.iterdir()}
+    assert {"relay.db", "store.key"} <= made.keys()
+    assert set(made.values()) == {folder.stat().st_uid}

@@ -265,9 +265,25 @@ def test_the_smallest_size_limit_counts() -> None:
             "plain": client(account="hub"),
         }
     )
-    sizes = {name: made.max_size("default", made.client_by_name(name)) for name in ("small", "big", "hub", "plain", "")}
-    assert sizes == {"small": 500, "big": 800, "hub": 900, "plain": 1000, "": 1000}
-    assert made.max_size("other", made.client_by_name("plain")) == 35 * 1024 * 1024
+    names = ("small", "big", "hub", "plain", "")
+    found = [made.size_limit("default", made.client_by_name(name)) for name in names]
+    assert [(limit.octets, limit.key.removesuffix(".max_message_size")) for limit in found] == [
+        (500, "clients.small"),
+        (800, "accounts.office"),
+        (900, "clients.hub"),
+        (1000, "listeners.default"),
+        (1000, "listeners.default"),
+    ]
+    assert made.size_limit("other", made.client_by_name("plain")).octets == 35 * 1024 * 1024
+
+
+def test_a_message_that_is_too_large_hears_which_key_says_so() -> None:
+    limit = policy({"small": client(max_message_size=500)}).size_limit("default", None)
+    assert limit.refusal(1000) is None
+    text = (
+        "552 5.3.4 The message is larger than the 1,000 octets allowed here: raise listeners.default.max_message_size"
+    )
+    assert str(limit.refusal(1001)) == text
 
 
 @pytest.mark.parametrize("rule", ["force", "if_not_allowed"])

@@ -134,7 +134,7 @@ async def door(
             memory=memory or Memory(),
         )
         server = Server(parts)
-        listening = bind(wanted.bind[0])
+        listening = bind(wanted.bind[0], "listeners.default.bind")
         assert listening is not None
         await server.start([listening])
         opened_door = Door(server, spool, listening.getsockname()[1], checker)

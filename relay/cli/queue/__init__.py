@@ -14,7 +14,7 @@ from relay.cli.queue.retry import retry
 from relay.cli.queue.show import show
 
 
-@click.group()
+@click.group(short_help="Look at the queue, and change what waits.")
 def queue() -> None:
     """Look at the queue and change what waits in it, also while the relay runs."""
 

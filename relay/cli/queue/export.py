@@ -16,7 +16,7 @@ from relay.spool.selection import Selection
 from relay.spool.upload import FileBody
 
 
-@click.command()
+@click.command(short_help="Copy messages out of the queue.")
 @CONFIG
 @filters
 @ALL

@@ -21,7 +21,7 @@ from relay.upstream import identity
 _EVERYTHING = 1_000_000_000
 
 
-@click.command("list")
+@click.command("list", short_help="List messages, and how old the waiting mail is.")
 @CONFIG
 @filters
 @click.option("--summary", "only_summary", is_flag=True, help="Only how old the waiting mail of each mailbox is.")

@@ -11,7 +11,7 @@ from relay.spool import changes
 from relay.spool.selection import Selection
 
 
-@click.command()
+@click.command(short_help="Try messages again at once.")
 @CONFIG
 @filters
 @ALL

@@ -17,7 +17,7 @@ from relay.spool.administration import Administration
 from relay.spool.details import Details, PastAttempt, RecipientState
 
 
-@click.command()
+@click.command(short_help="Show everything about messages.")
 @CONFIG
 @JSON
 @NAMES

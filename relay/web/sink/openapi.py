@@ -26,7 +26,10 @@ _TRIGGER = {
 }
 _NUMBER = {"type": "string", "pattern": "^[0-9]{1,9}$"}
 _PAGE = {"start": _NUMBER, "limit": _NUMBER}
-_SEARCH = {"query": {**_STRING, "description": "README, Search."}, "tz": {**_STRING, "description": "Europe/Berlin"}}
+_SEARCH = {
+    "query": {**_STRING, "description": "docs/sink.md, Search."},
+    "tz": {**_STRING, "description": "Europe/Berlin"},
+}
 _EXAMPLES = {"id": "latest", "part": "1", "tag": "a"}
 
 
