@@ -2,17 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
 
-from relay import doctor, log, upstream
+from relay import doctor, log
 from relay.cli.common import CONFIG, fail, load_account
 from relay.cli.terminal import Terminal
 from relay.config import Settings
-from relay.model import Clock
-from relay.oauth import TokenSource
 
 
 @click.command()
@@ -29,7 +26,7 @@ def authorize(path: Path | None, account: str, no_browser: bool, yes: bool, send
     log.configure("ERROR")
     person = Terminal(no_browser=no_browser, yes=yes)
     try:
-        done = asyncio.run(consent.authorize(settings, account, person, _try_out(settings, account, person)))
+        done = asyncio.run(consent.authorize(settings, account, person, doctor.trial_of(settings, account, person.say)))
         works = done.works and (not send_test or asyncio.run(_send(settings, account, done.user, person)))
     except consent.ConsentError as error:
         fail(str(error))
@@ -39,15 +36,6 @@ def authorize(path: Path | None, account: str, no_browser: bool, yes: bool, send
         fail(f"the sign-in of {account} is kept, but mail cannot be sent with it yet: see above")
     if not send_test:
         person.say(f"next: relay send-test {account} --to YOUR@ADDRESS")
-
-
-def _try_out(settings: Settings, account: str, person: Terminal) -> Callable[[TokenSource, Clock], Awaitable[bool]]:
-    wanted = settings.accounts[account]
-
-    async def try_out(tokens: TokenSource, clock: Clock) -> bool:
-        return await upstream.probe(account, wanted, tokens, hostname=settings.hostname, clock=clock, say=person.say)
-
-    return try_out
 
 
 async def _send(settings: Settings, account: str, user: str, person: Terminal) -> bool:
