@@ -40,7 +40,7 @@ from relay.service.page import Running, start_page
 from relay.service.parts import Follower, LogPart, QueuePart, hold
 from relay.service.reload import Load, Reloader
 from relay.service.room import limits_of, memory_of
-from relay.service.sign_ins import SignIns
+from relay.service.sign_ins import SignIns, take_over_key
 from relay.service.sink_plane import sink_plane
 from relay.service.state_folder import log_loose_mode, make_state_folder
 from relay.service.tokens import bearers_of
@@ -168,6 +168,7 @@ class Service:
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
+        await take_over_key(settings.store, store)
         maker = ExitMaker(http, self.clock, store, sink)
         exits = maker.make(settings)
         ledger = Ledger(database, self.clock)
