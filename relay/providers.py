@@ -77,8 +77,6 @@ EXCHANGE_APPLICATION: Final = "00000002-0000-0ff1-ce00-000000000000"
 GRAPH_APPLICATION: Final = "00000003-0000-0000-c000-000000000000"
 REFRESH_TOKEN_DAYS: Final = 90
 """Days without use after which Entra ends a refresh token ("Refresh tokens in the Microsoft identity platform")."""
-HVE_HOSTS: Final = frozenset({"smtp.hve.mx.microsoft", "smtp-hve.office365.com"})
-"""High Volume Email: another permission, internal recipients only."""
 
 GOOGLE_OAUTH_HOSTS: Final = frozenset({"accounts.google.com", "oauth2.googleapis.com"})
 """Where Google's users consent and its tokens come from."""

@@ -168,7 +168,11 @@ def _read(account: Account) -> Iterator[str]:
     oauth = account.oauth
     secrets: dict[str, Secret | None] = {"password": account.password}
     if oauth is not None:
-        secrets |= {"client_id": oauth.client_id, "client_secret": oauth.client_secret}
+        secrets |= {
+            "client_id": oauth.client_id,
+            "client_secret": oauth.client_secret,
+            "client_secret_next": oauth.client_secret_next,
+        }
     there = {key: secret for key, secret in secrets.items() if secret is not None}
     read_together(*there.values())
     yield from (f"{key} ({secret.origin})" for key, secret in there.items())
