@@ -1,11 +1,12 @@
 """`[accounts.NAME.oauth]`: which keys go together, and what follows from them."""
 
+from collections.abc import Mapping
 from typing import get_args
 
 from relay.config import mailbox_users, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.settings import Account, OAuth
+from relay.config.settings import Account, Client, OAuth
 from relay.config.words import AuthMethod, Grant
 
 _WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_header")
@@ -254,3 +255,21 @@ def warn_of_user(made: Account, path: KeyPath, findings: Findings) -> None:
             f"the token will be that of {user}, and mail leaves as {sender}: the provider must allow that (at "
             "Exchange: Full Access and Send As)",
         )
+
+
+def warn_of_senders(client: Client, made: Mapping[str, Account], path: KeyPath, findings: Findings) -> None:
+    """The same for who a client may send as, where it keeps the sender that it has."""
+    if client.sender == "force":
+        return
+    for name in client.uses:
+        account = made.get(name)
+        if account is None or account.oauth is None or account.oauth.grant != "password" or not account.username:
+            continue
+        known = {account.username.lower(), (account.own_address or "").lower()}
+        others = [sender for sender in client.senders if sender.lower() not in known]
+        if others:
+            findings.warn(
+                (*path, "senders"),
+                f"the tokens of the account {name} are those of {account.username}, and mail may leave as "
+                f"{', '.join(others)}: the provider must allow that (at Exchange: Send As)",
+            )
