@@ -71,6 +71,9 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
     ),
 }
 
+ENTRA_HOSTS: Final = frozenset(cloud.authority for cloud in CLOUDS.values())
+"""Where Microsoft's tokens come from."""
+
 # First-party application ids that tokens may name as audience: learn.microsoft.com "Verify first-party Microsoft
 # applications in sign-in reports".
 EXCHANGE_APPLICATION: Final = "00000002-0000-0ff1-ce00-000000000000"

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from typing import get_args
+from urllib.parse import urlsplit
 
+from relay import providers
 from relay.config import mailbox_users, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
@@ -93,6 +95,7 @@ def has_user_grant(account: Tree) -> bool:
 def preset(account: Tree) -> Tree:
     """`account` with what follows from its oauth table: the method of client authentication, and a user's password."""
     table, grant = dict(account["oauth"]), grant_of(account)
+    table["entra"] = _is_microsoft(table)
     if grant in get_args(Grant):
         table["grant"] = grant
     if grant in _USELESS_WITH:
@@ -110,6 +113,19 @@ def preset(account: Tree) -> Tree:
     table["password"] = account.get("password")
     # Graph has no login of its own, but this user is still somebody.
     return {**account, "oauth": table, **({"username": username} if username is not None else {})}
+
+
+def _is_microsoft(table: Tree) -> bool:
+    """Whether its tokens come from Microsoft, for whatever provider of mail they are."""
+    places = (table.get(key) for key in ("issuer", "token_endpoint", "authorization_endpoint"))
+    return any(isinstance(place, str) and _host(place) in providers.ENTRA_HOSTS for place in places)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url if "://" in url else f"https://{url}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _method(account: Tree) -> object:
