@@ -74,7 +74,7 @@ class _Examination:
             stack.push_async_callback(http.close)
             try:
                 store = await stack.enter_async_context(sign_ins(self._settings, account))
-            except (StorageError, OSError) as error:
+            except StorageError as error:
                 notes.add(Step("sign_in", State.FAIL, f"the stored sign-ins cannot be read: {error}"))
                 return
             for way in account.via:

@@ -57,3 +57,16 @@ async def test_while_none_serves_the_schema_is_brought_up_to_date(tmp_path: Path
     free = LockFile(settings.lock_file)
     free.acquire()
     free.release()
+
+
+async def test_a_state_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    settings.state_folder.write_text("a file")
+    with pytest.raises(StorageError, match=r"cannot be used: File exists\. Run the command as the user"):
+        async with opened(settings):
+            pass
+    settings.state_folder.unlink()
+    settings.lock_file.mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot be used: Is a directory"):
+        async with opened(settings):
+            pass
