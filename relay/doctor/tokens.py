@@ -181,12 +181,13 @@ def told(name: str, consent: Consent | None) -> Step:
     again = f"relay authorize {name}"
     if consent is None:
         return Step("sign_in", State.FAIL, "nobody has signed in for this account yet", "Sign in:", (again,))
+    ended = consent.state == CONSENT_NEEDED
     facts = (
         f"user: {consent.user or 'the provider did not say who'}",
         f"signed in: {moment(consent.obtained_at)}",
-        f"last used: {moment(consent.used_at)}",
+        f"{'last refused' if ended else 'last used'}: {moment(consent.used_at)}",
     )
-    if consent.state == CONSENT_NEEDED:
+    if ended:
         text = f"the sign-in has ended{f': {consent.error}' if consent.error else ''}"
         return Step("sign_in", State.FAIL, text, "The user signs in again; the mail waits until then:", (again,), facts)
     if consent.error:
