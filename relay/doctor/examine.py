@@ -41,11 +41,11 @@ async def diagnose(settings: Settings, name: str, tell: Tell | None = None, cloc
 
 
 def diagnose_relay(settings: Settings, tell: Tell | None = None, clock: Clock | None = None) -> Report:
-    """What belongs to no account: the configuration as a whole, and the listeners' certificates."""
+    """What belongs to no account: the configuration as a whole, and the certificates of listeners and page."""
     notes = Notes(tell)
     others = tuple(text for text in settings.warnings if not any(_is_about(text, name) for name in settings.accounts))
     notes.add(_warned(settings, others))
-    notes.add(_expiry(list(Deadlines(settings).of_listeners()), (clock or Clock()).time()))
+    notes.add(_expiry(list(Deadlines(settings).of_doors()), (clock or Clock()).time()))
     return Report("", tuple(notes.steps))
 
 

@@ -196,14 +196,14 @@ class Service:
         if "delivery" in self.roles:
             radar = Radar(
                 settings,
-                sources=accounts.tokens.first,
+                credentials=accounts.tokens.credentials,
                 store=store,
                 lanes=delivery.status,
                 http=http,
                 clock=self.clock,
                 storage=lambda: spool.capacity.troubles,
             )
-            self._follow(lambda _, new: radar.use(new, accounts.tokens.first))
+            self._follow(lambda _, new: radar.use(new, accounts.tokens.credentials))
             self._watch(stack, radar.run(), "radar")
             self._start_delivery(stack, delivery, store, accounts)
             self._start_reporter(stack, reports)

@@ -15,10 +15,11 @@ from starlette.responses import Response
 
 from relay import config
 from relay.alerts import Radar
+from relay.alerts.radar import Credential
 from relay.config import Settings
 from relay.http import HttpClient
 from relay.model import LaneStatus
-from relay.oauth import ConsentStore, TokenSource
+from relay.oauth import ConsentStore
 from tests.support.clock import FakeClock
 from tests.support.stored import database, store
 from tests.support.web import web
@@ -67,7 +68,7 @@ class Tower:
     http: HttpClient
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     lanes: list[LaneStatus] = field(default_factory=list)
-    sources: dict[str, TokenSource] = field(default_factory=dict)
+    credentials: dict[str, Credential] = field(default_factory=dict)
 
     def settings(self, text: str, alerts: str = "") -> Settings:
         file = self.folder / "relay.toml"
@@ -80,7 +81,7 @@ class Tower:
         """A radar as it is after a start of the relay."""
         return Radar(
             self.settings(text, alerts),
-            sources=self.sources,
+            credentials=self.credentials,
             store=self.store,
             lanes=lambda: self.lanes,
             http=self.http,
