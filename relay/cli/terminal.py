@@ -88,6 +88,7 @@ class Terminal:
         return await self.ask("The address that the browser shows")
 
     async def ask(self, question: str) -> str:
+        """What is typed. Raises ConsentError where nobody can type."""
         from relay.oauth.consent import ConsentError  # noqa: PLC0415 (loads what the other commands do not need)
 
         self._end_line()
