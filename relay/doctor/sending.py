@@ -69,6 +69,8 @@ async def _send(
         results = await way.send(_message(name, sender, recipient, settings.hostname, clock.time()), say)
     finally:
         await way.close()
+        for source in set(tokens.values()):
+            await source.close()
         await http.close()
     result = results[recipient]
     say(f"{result.outcome.value}: {result.code} {result.status} {result.text}")
