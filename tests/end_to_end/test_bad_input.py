@@ -309,3 +309,13 @@ def test_ctrl_c_while_a_token_endpoint_does_not_answer(tmp_path: Path) -> None:
             process.signal(signal.SIGINT)
             assert process.wait() == 1
         assert process.output.endswith("Aborted!"), process.output
+
+
+def test_what_the_terminal_has_no_characters_for(tmp_path: Path) -> None:
+    with way(tmp_path) as one:
+        one.stand_in.sandbox.faults.add(Fault(kind="wrong_secret"))
+        environ = {"PYTHONIOENCODING": "cp437"}  # of consoles in the United States, without a dash
+        code, text = run(tmp_path, "token", "office", "--config", str(one.config()), environ=environ)
+    assert code == 1
+    assert "AADSTS7000215" in text
+    assert "Traceback" not in text
