@@ -71,6 +71,9 @@ CLOUDS: Final[dict[CloudName, Cloud]] = {
     ),
 }
 
+ENTRA_HOSTS: Final = frozenset(cloud.authority for cloud in CLOUDS.values())
+"""Where Microsoft's tokens come from."""
+
 # First-party application ids that tokens may name as audience: learn.microsoft.com "Verify first-party Microsoft
 # applications in sign-in reports".
 EXCHANGE_APPLICATION: Final = "00000002-0000-0ff1-ce00-000000000000"
@@ -79,8 +82,6 @@ GRAPH_DRAFTS: Final = "Mail.ReadWrite"
 """The permission for drafts, which carry what one request does not."""
 REFRESH_TOKEN_DAYS: Final = 90
 """Days without use after which Entra ends a refresh token ("Refresh tokens in the Microsoft identity platform")."""
-HVE_HOSTS: Final = frozenset({"smtp.hve.mx.microsoft", "smtp-hve.office365.com"})
-"""High Volume Email: another permission, internal recipients only."""
 
 GOOGLE_OAUTH_HOSTS: Final = frozenset({"accounts.google.com", "oauth2.googleapis.com"})
 """Where Google's users consent and its tokens come from."""

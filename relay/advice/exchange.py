@@ -11,7 +11,9 @@ from typing import Any
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # What PowerShell takes for one word as it stands.
-_PLAIN = re.compile(r"[A-Za-z0-9@._+-]+")
+_PLAIN = re.compile(r"[A-Za-z0-9][A-Za-z0-9@._+-]*")
+# PowerShell takes typographic quotes for plain ones, also where they end a text.
+_QUOTE = re.compile("(['\u2018\u2019\u201a\u201b])")
 
 CONNECT = "Connect-ExchangeOnline"
 """Comes before all the others."""
@@ -70,4 +72,4 @@ def quoted(text: str) -> str:
     """`text` as one word of PowerShell; the placeholders of `Ids` stay as they are."""
     if _PLAIN.fullmatch(text) or text in (Ids().application, Ids().principal):
         return text
-    return "'" + text.replace("'", "''") + "'"
+    return "'" + _QUOTE.sub(r"\1\1", text) + "'"

@@ -21,9 +21,9 @@ class Deadline:
     """Something that runs out at `until` (seconds since the epoch). `subject` names it, `action` says what to do."""
 
     kind: str
-    """"client_secret", "certificate", "client_certificate", "listener_certificate" or "refresh_token"."""
+    """"client_secret", "refresh_token", "certificate", or that of a "client_", a "listener_" or the "page_"."""
     name: str
-    """The account's, or the listener's."""
+    """The account's, the listener's, or "page"."""
     until: float
     subject: str
     action: str
@@ -49,7 +49,7 @@ class Deadlines:
     def all(self) -> list[Deadline]:
         """Those of every account and listener; sign-ins are in the database, and not among them."""
         accounts = (one for name in self._settings.accounts for one in self.of_account(name))
-        return [*accounts, *self.of_listeners()]
+        return [*accounts, *self.of_doors()]
 
     def of_account(self, name: str) -> Iterator[Deadline]:
         """Those that an account's settings and files tell of."""
@@ -82,13 +82,17 @@ class Deadlines:
             )
             yield Deadline("certificate", name, until.timestamp(), subject, action)
 
-    def of_listeners(self) -> Iterator[Deadline]:
-        """Those of the certificates that listeners show."""
-        for name, listener in self._settings.listeners.items():
-            if listener.tls != "off" and listener.certificate is not None:
-                action = f"Renew it and put the new one into {listener.certificate}"
-                key = f"listeners.{name}.certificate"
-                yield from _of_file("listener_certificate", name, listener.certificate, key, action)
+    def of_doors(self) -> Iterator[Deadline]:
+        """Those of the certificates that listeners and the page show."""
+        shown = [
+            ("listener_certificate", name, listener.certificate, f"listeners.{name}.certificate")
+            for name, listener in self._settings.listeners.items()
+            if listener.tls != "off"
+        ]
+        shown.append(("page_certificate", "page", self._settings.web.certificate, "web.certificate"))
+        for kind, name, file, key in shown:
+            if file is not None:
+                yield from _of_file(kind, name, file, key, f"Renew it and put the new one into {file}")
 
 
 def signed_in_until(name: str, account: Account, consent: Consent) -> Deadline | None:

@@ -6,6 +6,7 @@ It stands beside the mail and never in its way: a task of its own, whose trouble
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from relay import log, metrics
 from relay.alerts import thresholds
@@ -20,7 +21,7 @@ from relay.database import StorageError
 from relay.http import HttpClient
 from relay.log import duration
 from relay.model import Clock, LaneStatus
-from relay.oauth import ConsentStore, TokenSource
+from relay.oauth import ConsentStore, TokenError
 from relay.oauth.store import CONSENT_NEEDED
 
 EVERY = 60.0
@@ -34,6 +35,15 @@ _SECRET_EXPIRED = 7000222
 """Entra's number for a client secret that has ended (PROVIDERS 1.13)."""
 
 
+class Credential(Protocol):
+    """What an account proves itself with, by what has become of it."""
+
+    @property
+    def works(self) -> bool: ...
+    @property
+    def failure(self) -> TokenError | None: ...
+
+
 class Radar:
     """One for each relay. `lanes` tells how the mailboxes are doing, `storage` why the queue takes no mail."""
 
@@ -41,7 +51,7 @@ class Radar:
         self,
         settings: Settings,
         *,
-        sources: Mapping[str, TokenSource],
+        credentials: Mapping[str, Credential],
         store: ConsentStore,
         lanes: Callable[[], Sequence[LaneStatus]],
         http: HttpClient,
@@ -49,7 +59,7 @@ class Radar:
         storage: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._settings = settings
-        self._sources = sources
+        self._credentials = credentials
         self._store = store
         self._lanes = lanes
         self._storage = storage
@@ -64,10 +74,10 @@ class Radar:
         self._in_trouble: dict[str, float] = {}
         """Since when, by a clock that nobody can set."""
 
-    def use(self, settings: Settings, sources: Mapping[str, TokenSource]) -> None:
+    def use(self, settings: Settings, credentials: Mapping[str, Credential]) -> None:
         """Look at these from now on: the configuration has changed. What was told stays told."""
         self._settings = settings
-        self._sources = sources
+        self._credentials = credentials
         self._deadlines = Deadlines(settings)
         self._files_at = float("-inf")
         self._outbox.use(channels(settings, self._http))
@@ -148,13 +158,13 @@ class Radar:
     def _look_at_refusals(self) -> None:
         """A secret whose end nobody has written down is known to have ended when the provider says so."""
         written = {one.name for one in self._known if one.kind == "client_secret" and one.until <= self._clock.time()}
-        for name, source in self._sources.items():
+        for name, credential in self._credentials.items():
             key = f"client_secret_refused:{name}"
-            if source.works:
+            if credential.works:
                 self._memory.forget(key)
-            elif source.failure is not None and _SECRET_EXPIRED in source.failure.codes and name not in written:
+            elif credential.failure is not None and _SECRET_EXPIRED in credential.failure.codes and name not in written:
                 text = f"the client secret of the account {name} has expired, as the provider says; its mail waits"
-                action = source.failure.hint
+                action = credential.failure.hint
                 self._tell_once(key, "expired", "client_secret", name, text, action)
 
     def _look_at_lanes(self) -> None:

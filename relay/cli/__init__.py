@@ -3,6 +3,9 @@
 Exit codes: 0 all is well, 1 something has to be done (the text says what), 2 the command was mistyped.
 """
 
+import io
+import sys
+
 import click
 
 from relay import __version__
@@ -25,6 +28,9 @@ def main() -> None:
 
     Without a configuration file it is a test-mail sink: it takes everything and delivers nothing.
     """
+    # What providers and mail say can hold characters that a pipe or an old console has none for.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 _SERVING = (serve, check, config, hash_password, sandbox_command)

@@ -2,17 +2,14 @@
 
 import asyncio
 import sys
-import webbrowser
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import click
 
-from relay import doctor, log, upstream
+from relay import doctor, log
 from relay.cli.common import CONFIG, fail, load_account
+from relay.cli.terminal import Terminal
 from relay.config import Settings
-from relay.model import Clock
-from relay.oauth import TokenSource
 
 
 @click.command(short_help="Have a user sign in for an account.")
@@ -27,9 +24,9 @@ def authorize(path: Path | None, account: str, no_browser: bool, yes: bool, send
 
     settings = load_account(path, account)
     log.configure("ERROR")
-    person = _Terminal(no_browser=no_browser, yes=yes)
+    person = Terminal(no_browser=no_browser, yes=yes)
     try:
-        done = asyncio.run(consent.authorize(settings, account, person, _try_out(settings, account, person)))
+        done = asyncio.run(consent.authorize(settings, account, person, doctor.trial_of(settings, account, person.say)))
         works = done.works and (not send_test or asyncio.run(_send(settings, account, done.user, person)))
     except consent.ConsentError as error:
         fail(str(error))
@@ -41,49 +38,7 @@ def authorize(path: Path | None, account: str, no_browser: bool, yes: bool, send
         person.say(f"next: relay send-test {account} --to YOUR@ADDRESS")
 
 
-def _try_out(settings: Settings, account: str, person: "_Terminal") -> Callable[[TokenSource, Clock], Awaitable[bool]]:
-    wanted = settings.accounts[account]
-
-    async def try_out(tokens: TokenSource, clock: Clock) -> bool:
-        return await upstream.probe(account, wanted, tokens, hostname=settings.hostname, clock=clock, say=person.say)
-
-    return try_out
-
-
-async def _send(settings: Settings, account: str, user: str, person: "_Terminal") -> bool:
+async def _send(settings: Settings, account: str, user: str, person: Terminal) -> bool:
     wanted = settings.accounts[account]
     mailbox = wanted.own_mailbox or user
     return await doctor.send_test(settings, account, mailbox, wanted.own_address or mailbox, person.say)
-
-
-class _Terminal:
-    """The person at the terminal."""
-
-    def __init__(self, *, no_browser: bool, yes: bool) -> None:
-        self._no_browser = no_browser
-        self._yes = yes
-        self._counting = False
-
-    def say(self, text: str) -> None:
-        if self._counting:
-            click.echo()
-            self._counting = False
-        click.echo(text)
-
-    def countdown(self, seconds: float) -> None:
-        if sys.stdout.isatty():
-            click.echo(f"\r{log.duration(seconds)} left   ", nl=False)
-            self._counting = True
-
-    async def open(self, link: str) -> bool:
-        return not self._no_browser and await asyncio.to_thread(webbrowser.open, link)
-
-    async def paste(self) -> str:
-        return await self.ask("The address that the browser shows")
-
-    async def ask(self, question: str) -> str:
-        answer: str = await asyncio.to_thread(click.prompt, question)
-        return answer
-
-    async def confirm(self, question: str) -> bool:
-        return self._yes or await asyncio.to_thread(click.confirm, question)

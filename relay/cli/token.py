@@ -39,8 +39,8 @@ def token(path: Path | None, account: str, show: bool, as_json: bool) -> None:
     log.only_mistakes()
     try:
         found = asyncio.run(doctor.examine_token(settings, account))
-    except (StorageError, OSError) as error:
-        fail(f"the sign-ins in {settings.state_folder} cannot be read: {error}")
+    except StorageError as error:
+        fail(f"the stored sign-ins cannot be read: {error}")
     if as_json:
         click.echo(json.dumps(found.as_json(show=show), indent=2))
     else:

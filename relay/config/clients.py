@@ -4,7 +4,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from relay.config import bearers, mailbox_users, network, recognition
+from relay.config import bearers, mailbox_users, network, oauth, recognition
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, suggestion
 from relay.config.settings import Account, Client, Listener
@@ -39,6 +39,7 @@ def clients(raw: Tree, known: Known, findings: Findings) -> dict[str, Client]:
         if client := _made(filled, known, path, findings):
             found[name] = client
             _check_sender(client, known.made, path, findings)
+            oauth.warn_of_senders(client, known.made, path, findings)
             recognition.check_client(client, known.opened, path, findings)
             mailbox_users.check_pair(client, known.made.get(client.account), path, findings)
     _check_ambiguous(found, findings)

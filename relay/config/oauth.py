@@ -1,11 +1,14 @@
 """`[accounts.NAME.oauth]`: which keys go together, and what follows from them."""
 
+from collections.abc import Mapping
 from typing import get_args
+from urllib.parse import urlsplit
 
+from relay import providers
 from relay.config import mailbox_users, user_grants
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath
-from relay.config.settings import Account, OAuth
+from relay.config.settings import Account, Client, OAuth
 from relay.config.words import AuthMethod, Grant
 
 _WITH_SECRET = ("client_secret_post", "client_secret_basic", "client_secret_header")
@@ -92,6 +95,7 @@ def has_user_grant(account: Tree) -> bool:
 def preset(account: Tree) -> Tree:
     """`account` with what follows from its oauth table: the method of client authentication, and a user's password."""
     table, grant = dict(account["oauth"]), grant_of(account)
+    table["entra"] = _is_microsoft(table)
     if grant in get_args(Grant):
         table["grant"] = grant
     if grant in _USELESS_WITH:
@@ -109,6 +113,19 @@ def preset(account: Tree) -> Tree:
     table["password"] = account.get("password")
     # Graph has no login of its own, but this user is still somebody.
     return {**account, "oauth": table, **({"username": username} if username is not None else {})}
+
+
+def _is_microsoft(table: Tree) -> bool:
+    """Whether its tokens come from Microsoft, for whatever provider of mail they are."""
+    places = (table.get(key) for key in ("issuer", "token_endpoint", "authorization_endpoint"))
+    return any(isinstance(place, str) and _host(place) in providers.ENTRA_HOSTS for place in places)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url if "://" in url else f"https://{url}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _method(account: Tree) -> object:
@@ -254,3 +271,21 @@ def warn_of_user(made: Account, path: KeyPath, findings: Findings) -> None:
             f"the token will be that of {user}, and mail leaves as {sender}: the provider must allow that (at "
             "Exchange: Full Access and Send As)",
         )
+
+
+def warn_of_senders(client: Client, made: Mapping[str, Account], path: KeyPath, findings: Findings) -> None:
+    """The same for who a client may send as, where it keeps the sender that it has."""
+    if client.sender == "force":
+        return
+    for name in client.uses:
+        account = made.get(name)
+        if account is None or account.oauth is None or account.oauth.grant != "password" or not account.username:
+            continue
+        known = {account.username.lower(), (account.own_address or "").lower()}
+        others = [sender for sender in client.senders if sender.lower() not in known]
+        if others:
+            findings.warn(
+                (*path, "senders"),
+                f"the tokens of the account {name} are those of {account.username}, and mail may leave as "
+                f"{', '.join(others)}: the provider must allow that (at Exchange: Send As)",
+            )

@@ -163,7 +163,7 @@ def _of_key(private: PrivateKey, found: list[x509.Certificate], files: KeyFiles)
     """The one of `found` that is about this key; a chain holds others too."""
     public = _public(private.public_key())
     for certificate in found:
-        if _public(certificate.public_key()) == public:
+        if _public_of(certificate) == public:
             return certificate
     if found:
         file = files.certificate or files.key
@@ -171,6 +171,14 @@ def _of_key(private: PrivateKey, found: list[x509.Certificate], files: KeyFiles)
             f"{file}: the certificate is not that of the key in {files.key}. Name the one that belongs to it"
         )
     return None
+
+
+def _public_of(certificate: x509.Certificate) -> bytes:
+    """The key that it is about; b"" where this machine does not know that kind, so that it is another than ours."""
+    try:
+        return _public(certificate.public_key())
+    except (ValueError, UnsupportedAlgorithm):
+        return b""
 
 
 def _public(key: object) -> bytes:

@@ -8,6 +8,7 @@ from relay.doctor.examine import diagnose, diagnose_relay
 from relay.doctor.report import Report, State, Step
 from relay.doctor.sending import send_test
 from relay.doctor.tokens import TokenFacts, examine_token, has_token_of_its_own, try_a_mailbox
+from relay.doctor.trial import trial_of
 
 __all__ = [
     "Report",
@@ -19,5 +20,6 @@ __all__ = [
     "examine_token",
     "has_token_of_its_own",
     "send_test",
+    "trial_of",
     "try_a_mailbox",
 ]

@@ -67,7 +67,7 @@ def need_of(account: Account) -> Need | None:
 
 def is_high_volume(account: Account) -> bool:
     """Whether it is an account of High Volume Email, which has rights of its own (PROVIDERS 3.8)."""
-    return (account.host or "").lower() in providers.HVE_HOSTS
+    return (account.host or "").lower() in providers.HIGH_VOLUME_HOSTS
 
 
 def is_of_user(account: Account) -> bool:

@@ -41,11 +41,11 @@ async def diagnose(settings: Settings, name: str, tell: Tell | None = None, cloc
 
 
 def diagnose_relay(settings: Settings, tell: Tell | None = None, clock: Clock | None = None) -> Report:
-    """What belongs to no account: the configuration as a whole, and the listeners' certificates."""
+    """What belongs to no account: the configuration as a whole, and the certificates of listeners and page."""
     notes = Notes(tell)
     others = tuple(text for text in settings.warnings if not any(_is_about(text, name) for name in settings.accounts))
     notes.add(_warned(settings, others))
-    notes.add(_expiry(list(Deadlines(settings).of_listeners()), (clock or Clock()).time()))
+    notes.add(_expiry(list(Deadlines(settings).of_doors()), (clock or Clock()).time()))
     return Report("", tuple(notes.steps))
 
 
@@ -74,7 +74,7 @@ class _Examination:
             stack.push_async_callback(http.close)
             try:
                 store = await stack.enter_async_context(sign_ins(self._settings, account))
-            except (StorageError, OSError) as error:
+            except StorageError as error:
                 notes.add(Step("sign_in", State.FAIL, f"the stored sign-ins cannot be read: {error}"))
                 return
             for way in account.via:
@@ -168,7 +168,11 @@ def _read(account: Account) -> Iterator[str]:
     oauth = account.oauth
     secrets: dict[str, Secret | None] = {"password": account.password}
     if oauth is not None:
-        secrets |= {"client_id": oauth.client_id, "client_secret": oauth.client_secret}
+        secrets |= {
+            "client_id": oauth.client_id,
+            "client_secret": oauth.client_secret,
+            "client_secret_next": oauth.client_secret_next,
+        }
     there = {key: secret for key, secret in secrets.items() if secret is not None}
     read_together(*there.values())
     yield from (f"{key} ({secret.origin})" for key, secret in there.items())

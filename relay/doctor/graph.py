@@ -19,7 +19,9 @@ _NO_MAILBOX = frozenset({"Request_ResourceNotFound", "ResourceNotFound", "ErrorI
 async def examine(name: str, account: Account, token: Token | None, http: HttpClient) -> Step:
     """Ask Graph about the mailbox of account `name`, without a token where there is none."""
     root = (account.mail_endpoint or providers.CLOUDS[account.cloud].graph_root).rstrip("/")
-    url = f"{root}/v1.0/users/{quote(account.mailbox or '', safe='@')}?$select=id"
+    mailbox = account.mailbox or (token.user if token is not None else "")
+    place = f"users/{quote(mailbox, safe='@')}" if mailbox else "me"
+    url = f"{root}/v1.0/{place}?$select=id"
     headers = {"authorization": f"Bearer {token.value}"} if token is not None else {}
     try:
         response = await http.request("GET", url, headers=headers)
@@ -31,7 +33,7 @@ async def examine(name: str, account: Account, token: Token | None, http: HttpCl
         return Step("graph", State.OK, f"{answer}, asked without a token")
     unknown = response.status == 404 and said.code in _NO_MAILBOX
     if response.status == 401 or unknown or response.status >= 500 or response.status == 429:
-        result = classify(response.status, said, response.retry_after, mailbox=account.mailbox or "", account=name)
+        result = classify(response.status, said, response.retry_after, mailbox=mailbox, account=name)
         state = State.FAIL if response.status < 500 and response.status != 429 else State.WARN
         return Step("graph", state, f"{answer}: {said.message}".rstrip(": "), result.hint)
     return Step("graph", State.OK, answer)

@@ -37,9 +37,9 @@ async def send_test(settings: Settings, name: str, recipient: str | None, sender
             needed = account.oauth.grant in USER_GRANTS or account.has_sign_ins
             try:
                 store = await stack.enter_async_context(opened(settings))
-            except (StorageError, OSError) as error:
+            except StorageError as error:
                 if needed:
-                    say(f"the sign-ins in {settings.state_folder} cannot be read: {error}")
+                    say(f"the stored sign-ins cannot be read: {error}")
                     return False
         return await _send(settings, name, sender, recipient, say, store)
 
@@ -69,6 +69,8 @@ async def _send(
         results = await way.send(_message(name, sender, recipient, settings.hostname, clock.time()), say)
     finally:
         await way.close()
+        for source in set(tokens.values()):
+            await source.close()
         await http.close()
     result = results[recipient]
     say(f"{result.outcome.value}: {result.code} {result.status} {result.text}")

@@ -81,7 +81,7 @@ class TokenFacts:
 
 
 async def examine_token(settings: Settings, name: str, clock: Clock | None = None) -> TokenFacts:
-    """Get a token for account `name`, as sending would, and look at it. Raises StorageError or OSError.
+    """Get a token for account `name`, as sending would, and look at it. Raises StorageError.
 
     A sign-in's refresh token is used for it, as everything does that wants a token; a new one that comes back is kept.
     """
@@ -100,7 +100,7 @@ async def examine_token(settings: Settings, name: str, clock: Clock | None = Non
 
 @contextlib.asynccontextmanager
 async def sign_ins(settings: Settings, account: Account) -> AsyncIterator[ConsentStore | None]:
-    """The store of sign-ins, where the account needs it; None otherwise. Raises StorageError or OSError."""
+    """The store of sign-ins, where the account needs it; None otherwise. Raises StorageError."""
     if account.oauth is None or account.oauth.grant not in USER_GRANTS:
         yield None
         return
@@ -181,12 +181,13 @@ def told(name: str, consent: Consent | None) -> Step:
     again = f"relay authorize {name}"
     if consent is None:
         return Step("sign_in", State.FAIL, "nobody has signed in for this account yet", "Sign in:", (again,))
+    ended = consent.state == CONSENT_NEEDED
     facts = (
         f"user: {consent.user or 'the provider did not say who'}",
         f"signed in: {moment(consent.obtained_at)}",
-        f"last used: {moment(consent.used_at)}",
+        f"{'last refused' if ended else 'last used'}: {moment(consent.used_at)}",
     )
-    if consent.state == CONSENT_NEEDED:
+    if ended:
         text = f"the sign-in has ended{f': {consent.error}' if consent.error else ''}"
         return Step("sign_in", State.FAIL, text, "The user signs in again; the mail waits until then:", (again,), facts)
     if consent.error:

@@ -49,6 +49,18 @@ def consent_replaced(account: str) -> None:
     event(logging.INFO, "consent replaced", text, account=account)
 
 
+def key_changed(sign_ins: int, unopened: int) -> None:
+    """[store] names a previous key. `sign_ins` were sealed with it a moment ago; `unopened` neither key opens."""
+    done = f"{sign_ins} stored sign-ins were sealed with the previous key and are with the new one now"
+    text = done if sign_ins else "nothing is sealed with the previous key any more"
+    advised = "remove key_previous from [store]"
+    if unopened:
+        advised = (
+            f"{unopened} are sealed with yet another one: name it as key_previous_file in [store], or sign in again"
+        )
+    event(logging.WARNING, "key changed", f"{text}: {advised}", sign_ins=sign_ins, unopened=unopened)
+
+
 def not_shared(account: str, reason: str) -> None:
     text = f"{account}: its token cannot be shared with other processes: {reason}"
     event(logging.WARNING, "token not shared", text, account=account, reason=reason)

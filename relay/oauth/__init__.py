@@ -140,11 +140,11 @@ def mailboxes(name: str, oauth: OAuth, http: HttpClient, clock: Clock, store: Co
             raise ValueError(f"accounts.{name}.oauth.grant: password needs the store of sign-ins")
         return _with_logins(name, oauth, http, clock, store)
     if oauth.grant == "jwt_bearer":
+        gate = Gate(asker(name, oauth, http, clock), clock)
 
         def of_user(mailbox: str) -> TokenSource:
             own = oauth.model_copy(update={"subject": mailbox})
-            ask, grant = asker(name, own, http, clock), _grant(name, own, clock)
-            fetch: Fetch = functools.partial(ask, grant)
+            fetch: Fetch = functools.partial(gate.ask, _grant(name, own, clock))
             if store is not None:
                 fetch = _shared(name, own, fetch, clock, store, mailbox)
             return TokenSource(f"{name} ({mailbox})", fetch, clock, refresh_margin=oauth.refresh_margin)

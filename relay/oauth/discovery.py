@@ -23,7 +23,6 @@ WELL_KNOWN = "/.well-known/openid-configuration"
 
 _MOST_OCTETS = 256 * 1024
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_AUTHORITIES = frozenset(cloud.authority for cloud in providers.CLOUDS.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +44,7 @@ class Discovery:
         self._issuer = issuer
         self._http = http
         self._clock = clock
-        self._entra = entra or urlsplit(issuer).hostname in _AUTHORITIES
+        self._entra = entra or urlsplit(issuer).hostname in providers.ENTRA_HOSTS
         self._found: Metadata | None = None
         self._until = 0.0
         self._failure: errors.TokenError | None = None

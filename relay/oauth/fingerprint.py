@@ -23,9 +23,10 @@ def fingerprint(oauth: OAuthSettings, *more: str) -> str:
         oauth.token_request_method,
         oauth.token_endpoint_auth_method,
         oauth.client_secret_header,
-        list(oauth.scopes),
+        oauth.scope_delimiter.join(oauth.scopes),
         dict(oauth.extra_parameters),
         oauth.subject,
+        str(oauth.federated_token_file),
         oauth.username,
         [each.read() if each is not None else None for each in secrets],
         [

@@ -5,7 +5,7 @@ import math
 import re
 from typing import Any
 
-_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?")
+_NUMBER = re.compile(r"-?[0-9]{1,15}(\.[0-9]{0,15})?")
 
 
 def read_object(octets: bytes) -> dict[str, Any] | None:

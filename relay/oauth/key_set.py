@@ -98,7 +98,7 @@ class KeySet:
         place = as_text(said.get("jwks_uri"))
         if urlsplit(place).scheme != "https":
             raise KeysError(f"{address} names no https address as jwks_uri: is it an OpenID Connect provider?")
-        return _usable(place, await self._document(place))
+        return signing_keys(place, await self._document(place))
 
     async def _document(self, address: str) -> dict[str, Any]:
         try:
@@ -113,8 +113,11 @@ class KeySet:
         return found
 
 
-def _usable(place: str, document: dict[str, Any]) -> list[SigningKey]:
-    """The public keys for signatures in a key set; what this machine does not know is left out (RFC 7517 5)."""
+def signing_keys(place: str, document: dict[str, Any]) -> list[SigningKey]:
+    """The public keys for signatures in the key set at `place`, without what this machine does not know (RFC 7517 5).
+
+    Raises KeysError when there is none.
+    """
     written = document.get("keys")
     found = []
     for each in written[:_MOST_KEYS] if isinstance(written, list) else ():

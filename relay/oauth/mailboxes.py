@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from relay.oauth.access_token import Granted
+from relay.oauth.errors import TokenError
 from relay.oauth.token_source import TokenSource
 
 MOST = 1000
@@ -40,6 +41,17 @@ class MailboxTokens:
         if source is not None and not source.works:
             source.begin_anew()
         self.renewed(mailbox)
+
+    @property
+    def failure(self) -> TokenError | None:
+        """Why the last request of some mailbox gave no token, where that is not the user's own trouble."""
+        failures = (source.failure for source in self._sources.values())
+        return next((one for one in failures if one is not None and not one.is_of_user), None)
+
+    @property
+    def works(self) -> bool:
+        """Whether some mailbox has got a token, and nothing but a user's own trouble is in the way of the others."""
+        return self.failure is None and any(source.works for source in self._sources.values())
 
     async def close(self) -> None:
         """Give up the renewals that are under way."""

@@ -16,11 +16,17 @@ from relay.seal import Sealer
 async def opened(settings: Settings) -> AsyncIterator[ConsentStore]:
     """The sign-ins of `settings`. The schema is brought up to date only while no relay serves.
 
-    Raises StorageError or OSError when the state folder or the database cannot be used.
+    Raises StorageError when the state folder or the database cannot be used.
     """
     os.umask(0o077)
-    settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = _database(settings)
+    try:
+        settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        database = _database(settings)
+    except OSError as error:
+        raise StorageError(
+            f"the state folder {settings.state_folder} cannot be used: {error.strerror}. Run the command as the user "
+            "that the relay runs as, or set state_folder to a folder that this user may write"
+        ) from error
     try:
         yield ConsentStore(database, Sealer(settings.store, settings.store_key_file))
     finally:

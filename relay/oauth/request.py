@@ -10,11 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 from urllib.parse import urlencode, urlsplit
 
+from relay.advice import oauth as advice
 from relay.config.secret import SecretError
 from relay.http import HttpClient, HttpError, HttpResponse
 from relay.model import Clock
 from relay.oauth import errors
 from relay.oauth.access_token import Granted
+from relay.oauth.errors import Refused
 from relay.oauth.response import parse
 
 _MOST_OCTETS = 256 * 1024
@@ -129,6 +131,8 @@ class TokenEndpoint:
         answer = parse(response, self._clock.time())
         if isinstance(answer, Granted):
             return answer
+        if response.status == 401:
+            answer = _of_client(answer)
         wait = response.retry_after
         if not answer.temporary and self._grant.pause_after_refusal:
             wait = max(wait or 0.0, self._grant.pause_after_refusal)
@@ -143,6 +147,14 @@ class TokenEndpoint:
         mark = "&" if urlsplit(request.url).query else "?"
         address = f"{request.url}{mark}{urlencode(request.form)}"
         return await self._http.request(self._method, address, headers=request.headers, max_response=_MOST_OCTETS)
+
+
+def _of_client(answer: Refused) -> Refused:
+    """A refusal of the client in the words of what stands before the server: RFC 6749 5.2 has one error for that."""
+    if answer.error in advice.ERRORS:
+        return answer
+    words = answer.description if answer.error == errors.INVALID_RESPONSE else f"{answer.error} {answer.description}"
+    return replace(answer, error="invalid_client", description=words.strip(), hint="")
 
 
 def is_private(url: str) -> bool:

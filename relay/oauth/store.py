@@ -9,7 +9,7 @@ from typing import Any
 
 from relay.database import Connection, Database
 from relay.oauth.token_store import TokenStore
-from relay.seal import Sealer
+from relay.seal import Sealer, SealError
 
 OK = "ok"
 CONSENT_NEEDED = "consent_needed"
@@ -22,6 +22,7 @@ _COLUMNS = """account, mailbox, user_name, refresh_token, client_id, token_endpo
 class Consent:
     """One sign-in that is kept. `mailbox` is "" for the account's own; times are seconds since the epoch.
 
+    `used_at` is when it last gave a token or, once it has ended, when that was last said of it.
     `sealed` is the refresh token as it is stored. `error` is why the last request gave no token, "" after one that did.
     """
 
@@ -115,6 +116,32 @@ class ConsentStore:
         """The refresh token. Raises SealError; then nothing was changed."""
         return self._sealer.open(consent.sealed, _purpose(consent.account, consent.mailbox))
 
+    async def seal_anew(self) -> tuple[int, int]:
+        """Seal with the key of now what the previous one had sealed.
+
+        Returns how many sign-ins that was, and how many neither key opens: they stay as they are. Raises SealError when
+        there is no usable key.
+        """
+        changed = unopened = 0
+        for consent in await self.all():
+            if self._sealer.is_current(consent.sealed):
+                continue
+            try:
+                token = self.token_of(consent)
+            except SealError:
+                unopened += 1
+                continue
+            await self._seal_anew(consent, token)
+            changed += 1
+        return changed, unopened
+
+    async def _seal_anew(self, consent: Consent, token: str) -> None:
+        place = (consent.account, consent.mailbox)
+        values = (self._sealer.seal(token, _purpose(*place)), *place, consent.sealed)
+        # Whatever has come in its place meanwhile was sealed with the key of now.
+        sql = "UPDATE consent SET refresh_token = ? WHERE account = ? AND mailbox = ? AND refresh_token = ?"
+        await self._database.write(lambda connection: connection.execute(sql, values))
+
     async def lease(self, account: str, mailbox: str, owner: str, seconds: float) -> Consent | None:
         """Take the sign-in for `seconds`, by the database's clock; None when there is none. Raises LeasedError."""
         now = self._database.now
@@ -150,8 +177,12 @@ class ConsentStore:
         return await self._change(consent, owner, changes, (sealed, OK, ""))
 
     async def refused(self, consent: Consent, owner: str, error: str, *, state: str) -> bool:
-        """Note why `consent` gave no token, and end the lease. The refresh token stays."""
-        changes = f"used_at = {self._database.now}, state = ?, error = ?"
+        """Note why `consent` gave no token, and end the lease. The refresh token stays.
+
+        Trouble that is not the sign-in's own is no use of it: for the provider it grows older all the same.
+        """
+        noted = f"used_at = {self._database.now}, " if state == CONSENT_NEEDED else ""
+        changes = f"{noted}state = ?, error = ?"
         return await self._change(consent, owner, changes, (state, error))
 
     async def release(self, consent: Consent, owner: str) -> None:

@@ -40,7 +40,7 @@ from relay.service.page import Running, start_page
 from relay.service.parts import Follower, LogPart, QueuePart, hold
 from relay.service.reload import Load, Reloader
 from relay.service.room import limits_of, memory_of
-from relay.service.sign_ins import SignIns
+from relay.service.sign_ins import SignIns, take_over_key
 from relay.service.sink_plane import sink_plane
 from relay.service.state_folder import log_loose_mode, make_state_folder
 from relay.service.tokens import bearers_of
@@ -169,6 +169,7 @@ class Service:
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
         store = oauth.ConsentStore(database, Sealer(settings.store, settings.store_key_file))
+        await take_over_key(settings.store, store)
         maker = ExitMaker(http, self.clock, store, sink)
         exits = maker.make(settings)
         ledger = Ledger(database, self.clock)
@@ -196,14 +197,14 @@ class Service:
         if "delivery" in self.roles:
             radar = Radar(
                 settings,
-                sources=accounts.tokens.first,
+                credentials=accounts.tokens.credentials,
                 store=store,
                 lanes=delivery.status,
                 http=http,
                 clock=self.clock,
                 storage=lambda: spool.capacity.troubles,
             )
-            self._follow(lambda _, new: radar.use(new, accounts.tokens.first))
+            self._follow(lambda _, new: radar.use(new, accounts.tokens.credentials))
             self._watch(stack, radar.run(), "radar")
             self._start_delivery(stack, delivery, store, accounts)
             self._start_reporter(stack, reports)

@@ -3,14 +3,28 @@
 import contextlib
 from collections.abc import Callable
 
+from relay import log
+from relay.config import Store
 from relay.database import StorageError
 from relay.model import Clock
 from relay.oauth import ConsentStore
+from relay.seal import SealError
 from relay.service.tokens import Tokens
 from relay.spool import Queue
 
 EVERY = 1.0
 """Seconds between two looks."""
+
+
+async def take_over_key(settings: Store, store: ConsentStore) -> None:
+    """Where [store] names a previous key, seal everything with the new one, so that the old one can go.
+
+    Raises StorageError.
+    """
+    if settings.key_previous is None:
+        return
+    with contextlib.suppress(SealError):  # whoever wants a token hears of it
+        log.oauth.key_changed(*await store.seal_anew())
 
 
 class SignIns:

@@ -25,6 +25,11 @@ class Tokens:
         return {name: next(iter(by_way.values())) for name, by_way in self.sources.items()}
 
     @property
+    def credentials(self) -> Mapping[str, TokenSource | MailboxTokens]:
+        """What tells of the credential of each account."""
+        return {**self.first, **self.of_sender}
+
+    @property
     def of_sender(self) -> Mapping[str, MailboxTokens]:
         return {name: each.tokens for name, each in self.mailboxes.items()}
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from relay.config import Account
+from relay.log import clean
 from relay.model import Clock
 from relay.oauth import Token, TokenSource, claims
 from relay.upstream.address import is_safe
@@ -21,13 +22,13 @@ _GRAPH_PERMISSIONS = frozenset({"Mail.Send", "Mail.Send.Shared"})
 async def probe(name: str, account: Account, tokens: TokenSource, *, hostname: str, clock: Clock, say: Say) -> bool:
     """Try account `name` up to where a message would begin, and `say` what was tried. Raises TokenError.
 
-    By SMTP that is connection, AUTH and MAIL, taken back with RSET; Graph shows only what its token allows.
+    By SMTP that is connection, AUTH and MAIL, taken back with RSET. Of Graph only the token is looked at, and of
+    Gmail, whose tokens say nothing, that there is one.
     """
     token = await tokens.get()
     if account.via[0] == "graph":
         return _allows(token, say)
-    if account.via[0] == "gmail-api":
-        say("the token was given; more does not show without sending: use --send-test")
+    if account.via[0] != "smtp":
         return True
     sender = account.own_address or token.user
     try:
@@ -65,13 +66,15 @@ async def _session(sessions: Sessions, account: Account, sender: str, say: Say) 
 def _allows(token: Token, say: Say) -> bool:
     """Whether the token says that mail may be sent with it (`scp` for a user, `roles` for an application)."""
     told = claims(token)
-    allowed = {*str(told.get("scp", "")).split(), *(told.get("roles") or ())} or set(token.scope.split())
-    names = {permission.rpartition("/")[2] for permission in map(str, allowed)}
+    roles = told.get("roles")
+    held = [str(role) for role in roles] if isinstance(roles, list) else []
+    allowed = {*str(told.get("scp", "")).split(), *held} or set(token.scope.split())
+    names = {clean(permission).rpartition("/")[2] for permission in allowed}
     if names & _GRAPH_PERMISSIONS:
-        say("the token allows Mail.Send; more does not show without sending: use --send-test")
+        say("the token allows Mail.Send")
         return True
     if not names:
-        say("the token does not say what it allows: use --send-test to see whether mail can be sent")
+        say("the token does not say what it allows: only a message shows it")
         return True
     say(f"the token does not allow Mail.Send, only {', '.join(sorted(names))}")
     say("what to do: add the delegated permission under App registrations > API permissions, and sign in again")

@@ -2,10 +2,8 @@
 
 from collections.abc import Awaitable, Callable
 
-from relay import doctor, upstream
+from relay import doctor
 from relay.config import Settings
-from relay.model import Clock
-from relay.oauth import TokenSource
 from relay.oauth.consent import ConsentError, authorize
 from relay.web.jobs import Job
 
@@ -35,13 +33,8 @@ def sign_in(settings: Settings, name: str, *, here: bool) -> Task:
 
     async def work(job: Job) -> bool:
         person = _OnThePage(job, here=here)
-
-        async def try_out(tokens: TokenSource, clock: Clock) -> bool:
-            wanted = settings.accounts[name]
-            return await upstream.probe(name, wanted, tokens, hostname=settings.hostname, clock=clock, say=job.say)
-
         try:
-            return (await authorize(settings, name, person, try_out)).works
+            return (await authorize(settings, name, person, doctor.trial_of(settings, name, job.say))).works
         except ConsentError as error:
             job.say(str(error))
             return False

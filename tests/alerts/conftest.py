@@ -15,10 +15,11 @@ from starlette.responses import Response
 
 from relay import config
 from relay.alerts import Radar
+from relay.alerts.radar import Credential
 from relay.config import Settings
 from relay.http import HttpClient
 from relay.model import LaneStatus
-from relay.oauth import ConsentStore, TokenSource
+from relay.oauth import ConsentStore
 from tests.support.clock import FakeClock
 from tests.support.stored import database, store
 from tests.support.web import web
@@ -67,8 +68,8 @@ class Tower:
     http: HttpClient
     clock: FakeClock = field(default_factory=lambda: FakeClock(NOW))
     lanes: list[LaneStatus] = field(default_factory=list)
-    sources: dict[str, TokenSource] = field(default_factory=dict)
     storage: list[str] = field(default_factory=list)
+    credentials: dict[str, Credential] = field(default_factory=dict)
 
     def settings(self, text: str, alerts: str = "") -> Settings:
         file = self.folder / "relay.toml"
@@ -81,7 +82,7 @@ class Tower:
         """A radar as it is after a start of the relay."""
         return Radar(
             self.settings(text, alerts),
-            sources=self.sources,
+            credentials=self.credentials,
             store=self.store,
             lanes=lambda: self.lanes,
             http=self.http,

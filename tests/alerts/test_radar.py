@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from relay import metrics
-from relay.oauth import TokenError, TokenSource
+from relay.oauth import MailboxTokens, TokenError, TokenSource
 from relay.oauth.access_token import Granted
 from relay.oauth.store import CONSENT_NEEDED, SignIn
 from tests.alerts.conftest import ACCOUNT, DAY, NOW, SECRET, Tower, events, lane
@@ -83,12 +83,15 @@ async def test_certificates_of_the_application(tower: Tower) -> None:
     assert "upload it under App registrations" in tower.listener.texts[-1]
 
 
-async def test_certificates_of_listeners_and_towards_servers(tower: Tower) -> None:
+async def test_certificates_of_listeners_and_page_and_towards_servers(tower: Tower) -> None:
     files = server_files(tower.folder)
     text = f"""
 [listeners.lan]
 bind = ["127.0.0.1:0"]
 tls = "starttls"
+certificate = "{files.certificate}"
+key = "{files.key}"
+[web]
 certificate = "{files.certificate}"
 key = "{files.key}"
 [accounts.hub]
@@ -101,10 +104,11 @@ key = "{files.key}"
 """
     radar = tower.radar(text)
     await radar.look()
-    assert sorted(one.key for one in radar._known) == ["client_certificate:hub", "listener_certificate:lan"]
+    known = ["client_certificate:hub", "listener_certificate:lan", "page_certificate:page"]
+    assert sorted(one.key for one in radar._known) == known
     tower.clock.now = radar._known[0].until - 0.5 * DAY
     await radar.look()
-    assert sorted(one["kind"] for one in tower.listener.heard) == ["client_certificate", "listener_certificate"]
+    assert sorted(f"{one['kind']}:{one['name']}" for one in tower.listener.heard) == known
     assert {one["level"] for one in tower.listener.heard} == {"error"}
     assert str(files.certificate) in tower.listener.texts[0]
 
@@ -228,9 +232,26 @@ async def ask(source: TokenSource) -> None:
         pass
 
 
+async def test_the_same_of_an_account_that_acts_as_its_senders(tower: Tower) -> None:
+    of_user = TokenError("office: no", error="invalid_grant", temporary=False, codes=(7000222,))
+    providers = {"a@contoso.com": Provider(of_user), "b@contoso.com": Provider(), "c@contoso.com": Provider(EXPIRED)}
+    tokens = MailboxTokens(lambda mailbox: TokenSource(mailbox, providers[mailbox].fetch, tower.clock))
+    tower.credentials["office"] = tokens
+    radar = tower.radar(SECRET)
+    for mailbox in ("a@contoso.com", "b@contoso.com"):
+        await ask(tokens.of(mailbox))
+        await radar.look()
+    assert events(tower.listener) == []
+    assert tokens.works, "one user's trouble is not the application's"
+    await ask(tokens.of("c@contoso.com"))
+    await radar.look()
+    assert events(tower.listener) == ["expired"]
+    assert not tokens.works
+
+
 async def test_the_provider_says_that_the_secret_has_expired(tower: Tower) -> None:
     provider = Provider(EXPIRED, EXPIRED)
-    source = tower.sources["office"] = TokenSource("office", provider.fetch, tower.clock)
+    source = tower.credentials["office"] = TokenSource("office", provider.fetch, tower.clock)
     radar = tower.radar(SECRET)
     await radar.look()
     for _ in range(2):
@@ -250,7 +271,7 @@ async def test_the_provider_says_that_the_secret_has_expired(tower: Tower) -> No
 
 
 async def test_an_end_that_is_written_down_is_not_told_twice(tower: Tower) -> None:
-    source = tower.sources["office"] = TokenSource("office", Provider(EXPIRED).fetch, tower.clock)
+    source = tower.credentials["office"] = TokenSource("office", Provider(EXPIRED).fetch, tower.clock)
     await ask(source)
     await tower.radar(ending(after(-1))).look()
     assert events(tower.listener) == ["expired"]
@@ -258,7 +279,7 @@ async def test_an_end_that_is_written_down_is_not_told_twice(tower: Tower) -> No
 
 async def test_other_refusals_are_not_an_expiry(tower: Tower) -> None:
     wrong = TokenError("office: refused", error="invalid_client", temporary=False, codes=(7000215,))
-    source = tower.sources["office"] = TokenSource("office", Provider(wrong).fetch, tower.clock)
+    source = tower.credentials["office"] = TokenSource("office", Provider(wrong).fetch, tower.clock)
     await ask(source)
     await tower.radar(SECRET).look()
     assert tower.listener.heard == []

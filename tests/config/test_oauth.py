@@ -205,6 +205,24 @@ def test_a_users_password_elsewhere(configure: Configure) -> None:
 
 
 @pytest.mark.parametrize(
+    ("client", "others"),
+    [
+        ('senders = ["shared@contoso.com", "NoReply@contoso.com", "@example.com"]', "shared@contoso.com, @example.com"),
+        ('senders = ["*"]', "*"),
+        ('senders = ["NoReply@contoso.com"]', ""),
+        ("", ""),
+        ('senders = ["*"]\nsender = "force"', ""),
+    ],
+)
+def test_who_may_send_with_a_users_password(configure: Configure, client: str, others: str) -> None:
+    settings = configure(f'{PERSON}\n[clients.app]\nnetworks = ["127.0.0.1"]\n{client}')
+    told = [text for text in settings.warnings if "clients.app.senders" in text]
+    assert len(told) == (1 if others else 0), settings.warnings
+    if told:
+        assert f"are those of noreply@contoso.com, and mail may leave as {others}: the provider must" in told[0]
+
+
+@pytest.mark.parametrize(
     ("text", "key", "parts"),
     [
         (PERSON.replace('password = "hunter2"\n', ""), "accounts.office.password", ("is missing", "password_file")),

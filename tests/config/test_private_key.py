@@ -1,5 +1,6 @@
 """Key files: every form that people have, and what is said about those that cannot be used."""
 
+import ssl
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,17 @@ def test_what_cannot_be_used(
     assert str(tmp_path) in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert "wrong" not in str(caught.value)
+
+
+def test_a_certificate_of_an_unknown_kind_beside_the_right_one(tmp_path: Path) -> None:
+    p256, unknown = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d03017f")
+    odd = certificate_der(certificate(ec.generate_private_key(ec.SECP256R1()))).replace(p256, unknown)
+    right = certificate(rsa_key())
+    odd_pem = ssl.DER_cert_to_PEM_cert(odd).encode()
+    key = reader(tmp_path, pem(rsa_key()) + odd_pem + certificate_pem(right)).read()
+    assert key.certificate == right
+    with pytest.raises(SecretError, match="the certificate is not that of the key"):
+        reader(tmp_path, pem(rsa_key()) + odd_pem).read()
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

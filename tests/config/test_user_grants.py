@@ -124,3 +124,26 @@ def test_redirect_uris(tmp_path: Path, redirect_uri: str, right: bool) -> None:
         return
     with pytest.raises(ConfigError, match="is no redirect URI"):
         loaded(tmp_path, oauth=f'redirect_uri = "{redirect_uri}"')
+
+
+@pytest.mark.parametrize(
+    ("place", "microsoft"),
+    [
+        ('issuer = "login.microsoftonline.com/common/v2.0"', True),
+        ('issuer = "https://login.microsoftonline.us/contoso.com/v2.0"', True),
+        ('token_endpoint = "https://login.microsoftonline.com/contoso.com/oauth2/v2.0/token"', True),
+        ('issuer = "https://login.microsoftonline.com.example.org/"', False),
+        ('issuer = "https://accounts.google.com"', False),
+    ],
+)
+def test_microsoft_is_known_by_its_address_for_any_server(tmp_path: Path, place: str, microsoft: bool) -> None:
+    """It wants offline_access for a refresh token, and assertions in its own form, whoever takes the mail."""
+    file = tmp_path / "relay.toml"
+    file.write_text(
+        '[accounts.office]\nprovider = "smtp"\nhost = "smtp.example.com"\nmailbox = "a@example.com"\n'
+        f'[accounts.office.oauth]\nclient_id = "x"\nclient_secret = "y"\n{place}\n'
+    )
+    file.chmod(0o600)
+    oauth = load(file, {"HOME": str(tmp_path)}).accounts["office"].oauth
+    assert oauth is not None
+    assert oauth.entra is microsoft

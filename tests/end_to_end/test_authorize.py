@@ -1,6 +1,6 @@
 """`relay authorize` as it is typed, and the relay that sends with what it kept."""
 
-import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -21,12 +21,18 @@ def config(one: Way, *removed: str, via: str = "smtp") -> Path:
     return path
 
 
+def by_link(one: Way) -> RelayProcess:
+    """`relay authorize --no-browser` in a terminal, for a sign-in in a browser."""
+    path = config(one)
+    path.write_text(path.read_text().replace("device_code", "authorization_code"))
+    arguments = ("authorize", "office", "--no-browser", "--config", str(path))
+    return RelayProcess(one.folder, *arguments, typing=True)
+
+
 def authorize(one: Way, *options: str, answer: str = "accept", path: Path | None = None) -> RelayProcess:
     """`relay authorize`, with a user who types the code and answers."""
     process = RelayProcess(one.folder, "authorize", "office", *options, "--config", str(path or config(one)))
-    while not (found := re.search(r"open (\S+) in a browser .* the code (\w+)", process.output)):
-        with process._changed:
-            assert process._changed.wait(30), process.output
+    found = process.wait_for_text(r"open (\S+) in a browser .* the code (\w+)")
     browser = Browser(one.stand_in.sandbox, answer=answer)
     browser.type_code(found[1], found[2])
     browser.close()
@@ -58,6 +64,41 @@ def test_mail_waits_for_a_sign_in_and_then_goes(tmp_path: Path) -> None:
             assert one.wait_received(2)[1].subject == "waits"
             assert process.stop() == 0
             assert "refresh" not in process.output
+
+
+def test_what_is_typed_at_a_link(tmp_path: Path) -> None:
+    other = "other@sandbox.onmicrosoft.com"
+    with way(tmp_path, more_mailboxes=(other,)) as one:
+        process = by_link(one)
+        browser = Browser(one.stand_in.sandbox, other)
+        address = browser.consent(process.wait_for_text(r"https://\S+/authorize\?\S+")[0])
+        browser.close()
+        process.type("http://localhost/?code=of-another&state=sign-in")
+        process.wait_for_text("that is not the answer to this sign-in")
+        process.type(f" {address} ")
+        process.wait_for_text(f"signed in: {other}")
+        process.type("n")
+        assert process.wait() == 1
+        assert "and other@sandbox.onmicrosoft.com has signed in" in process.output
+        assert "nothing was kept. Sign in as noreply@sandbox.onmicrosoft.com" in process.output
+
+
+def test_ctrl_c_ends_it_while_an_address_is_awaited(tmp_path: Path) -> None:
+    with way(tmp_path) as one:
+        process = by_link(one)
+        process.wait_for_text(r"copy that address")
+        process.signal(signal.SIGINT)
+        assert process.wait() == 130
+        assert "Traceback" not in process.output
+
+
+def test_nobody_sits_at_the_terminal(tmp_path: Path) -> None:
+    with way(tmp_path) as one:
+        process = by_link(one)
+        assert process._process.stdin is not None
+        process._process.stdin.close()
+        assert process.wait() == 1
+        assert "standard input has ended. Run the command in a terminal" in process.output
 
 
 def test_who_declines_hears_so(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import signal
 import smtplib
 import socket
 import subprocess
@@ -17,7 +18,7 @@ import pytest
 from relay.sandbox import Fault
 from tests.support import certificates
 from tests.support.admin import admin
-from tests.support.process import PATIENCE, clean_environ, relay, run
+from tests.support.process import PATIENCE, RelayProcess, clean_environ, relay, run
 from tests.support.way import connect, message, send, way
 
 QUIET = {"RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0", "RELAY_WEB__BIND": "127.0.0.1:0", "RELAY_LOG__FORMAT": "json"}
@@ -315,3 +316,28 @@ def test_a_port_of_the_sandbox_in_use(tmp_path: Path) -> None:
         code, output = run(tmp_path, "sandbox", "--smtp", place)
     assert code == 1
     assert f"relay: the sandbox cannot start: Address already in use: {place}. Stop what is there" in output
+
+
+def test_ctrl_c_while_a_token_endpoint_does_not_answer(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, way(tmp_path) as one:
+        file = one.config()
+        endpoint = f"https://127.0.0.1:{silent.getsockname()[1]}/token"
+        file.write_text(re.sub(r'token_endpoint = ".*"', f'token_endpoint = "{endpoint}"', file.read_text()))
+        process = RelayProcess(tmp_path, "send-test", "office", "--config", str(file))
+        process.wait_for_text("asking .* for a token")
+        silent.settimeout(PATIENCE)
+        connection, _ = silent.accept()
+        with connection:
+            process.signal(signal.SIGINT)
+            assert process.wait() == 1
+        assert process.output.endswith("Aborted!"), process.output
+
+
+def test_what_the_terminal_has_no_characters_for(tmp_path: Path) -> None:
+    with way(tmp_path) as one:
+        one.stand_in.sandbox.faults.add(Fault(kind="wrong_secret"))
+        environ = {"PYTHONIOENCODING": "cp437"}  # of consoles in the United States, without a dash
+        code, text = run(tmp_path, "token", "office", "--config", str(one.config()), environ=environ)
+    assert code == 1
+    assert "AADSTS7000215" in text
+    assert "Traceback" not in text

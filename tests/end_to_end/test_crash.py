@@ -96,8 +96,9 @@ def test_killed_again_and_again_under_load(tmp_path: Path) -> None:
                 time.sleep(0.1)
             assert promised <= set(subjects(at))
             assert len(promised) > 10
-            # Not more than what was under way at a crash: 2 connections to the mailbox.
-            assert len(subjects(at)) - len(set(subjects(at))) <= 2 * crashes
+            # Not more than what was under way at a crash: on 2 connections to the mailbox, and results that wait some
+            # milliseconds to share a commit.
+            assert len(subjects(at)) - len(set(subjects(at))) <= 8 * crashes
 
 
 def _keep_sending(process: RelayProcess, name: str, promised: set[str], lock: threading.Lock) -> None:

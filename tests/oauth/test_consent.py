@@ -1,6 +1,7 @@
 """Signing in at the stand-in Entra ID, the whole way: browser, pasted link, device code; and what must not be kept."""
 
 import asyncio
+import base64
 import re
 import socket
 from collections.abc import AsyncIterator
@@ -178,6 +179,34 @@ async def test_with_a_pasted_address(case: Case) -> None:
     assert await case.works(parts) == MAILBOX
 
 
+class AtTheSameMachine(Terminal):
+    """No browser was opened for her, so she opened the link herself, and waits for the rest: she pastes nothing."""
+
+    async def open(self, link: str) -> bool:
+        await super().open(link)
+        return False
+
+    async def paste(self) -> str:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_with_a_printed_link_that_was_opened_on_this_machine(case: Case) -> None:
+    person = AtTheSameMachine(Browser(case.sandbox))
+    parts = case.parts()
+    assert await signed_in(case, parts, person) == MAILBOX
+    assert any(person.link in line for line in person.said)
+    assert "You have signed in" in person.seen[-1].text
+    assert await case.works(parts) == MAILBOX
+
+
+async def test_the_link_is_shown_beside_the_browser_that_was_opened(case: Case) -> None:
+    """A browser that was started is not one that shows: on a server, or in another session."""
+    person = Terminal(Browser(case.sandbox))
+    await signed_in(case, case.parts(), person)
+    assert any(person.link in line for line in person.said)
+
+
 async def test_with_a_device_code(case: Case) -> None:
     person = Terminal(Browser(case.sandbox))
     parts = case.parts("device_code")
@@ -232,11 +261,16 @@ async def test_an_id_token_for_another_sign_in_is_not_believed(case: Case) -> No
         await signed_in(case, watched, Terminal(Browser(case.sandbox), pastes=True))
 
 
+DEEP = base64.urlsafe_b64encode(b"[" * 30_000).decode()
+"""A header that no reader of JSON follows to its end."""
+
+
 @pytest.mark.parametrize(
     ("fields", "text"),
     [
-        ({"id_token": "a.b.c"}, "cannot be believed"),
-        ({"id_token": "e30.e30."}, "cannot be believed"),
+        ({"id_token": "a.b.c"}, "the id_token is no JWT"),
+        ({"id_token": "e30.e30."}, "not accepted: nobody knows whom. Nothing was kept: start over"),
+        ({"id_token": f"{DEEP}.e30."}, "the id_token is no JWT"),
         ({"refresh_token": None}, "no refresh token"),
     ],
 )
@@ -252,6 +286,7 @@ async def test_without_an_id_token_nobody_knows_who_it_was(case: Case) -> None:
     assert "the provider does not say who has signed in" in person.said
 
 
+GOOGLE: dict[str, Any] = {"authorization_endpoint": "https://accounts.google.com/o/oauth2/v2/auth"}
 NOWHERE: dict[str, Any] = {"authorization_endpoint": None, "device_authorization_endpoint": None}
 
 
@@ -297,6 +332,27 @@ async def test_an_address_that_is_registered_elsewhere_is_shown_whole(case: Case
     assert any(
         "redirect URI https://relay.example.com/signed-in (at Microsoft under Web)" in each for each in person.said
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"redirect_uri": "http://localhost:PORT/signed-in"},
+            "http://localhost:PORT/signed-in (at Microsoft under Mob",
+        ),
+        ({"entra": False, "issuer": None}, "http://127.0.0.1, with any port"),
+        ({"entra": False, "issuer": None, "redirect_uri": "http://127.0.0.1:PORT"}, "http://127.0.0.1:PORT"),
+        ({"entra": False, "issuer": "https://accounts.google.com", **GOOGLE}, "http://127.0.0.1 (at Google: an OAuth"),
+    ],
+)
+async def test_the_redirect_uri_is_shown_as_it_is_registered(case: Case, changes: dict[str, Any], told: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    written = {key: value.replace("PORT", port) if key == "redirect_uri" else value for key, value in changes.items()}
+    person = Terminal(None)
+    await refused(case, case.parts(**written), person)
+    assert any(f"the redirect URI {told.replace('PORT', port)}" in line for line in person.said), person.said
 
 
 async def test_an_issuer_that_is_another(case: Case) -> None:

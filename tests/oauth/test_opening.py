@@ -75,3 +75,16 @@ async def test_what_root_makes_belongs_to_the_user_of_the_state_folder(tmp_path:
     made = {path.name: path.stat().st_uid for path in folder.iterdir()}
     assert {"relay.db", "store.key"} <= made.keys()
     assert set(made.values()) == {folder.stat().st_uid}
+
+
+async def test_a_state_folder_that_cannot_be_used(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path)
+    settings.state_folder.write_text("a file")
+    with pytest.raises(StorageError, match=r"cannot be used: File exists\. Run the command as the user"):
+        async with opened(settings):
+            pass
+    settings.state_folder.unlink()
+    settings.lock_file.mkdir(parents=True)
+    with pytest.raises(StorageError, match="cannot be used: Is a directory"):
+        async with opened(settings):
+            pass

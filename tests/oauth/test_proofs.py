@@ -30,6 +30,7 @@ class Strict(Provider):
     taken: set[str] = field(default_factory=lambda: {OLD, NEW})
     shown: list[str] = field(default_factory=list)
     error: str = "invalid_client"
+    refused: Response | None = None
 
     async def answer(self, request: Request) -> Response:
         answer = await super().answer(request)
@@ -37,7 +38,7 @@ class Strict(Provider):
         self.shown.append(secret)
         if secret in self.taken:
             return answer
-        return JSONResponse({"error": self.error, "error_description": f"not {secret}"}, 401)
+        return self.refused or JSONResponse({"error": self.error, "error_description": f"not {secret}"}, 401)
 
     def _secret(self, request: Request) -> str:
         form = self.forms[-1].get("client_secret", "")
@@ -82,6 +83,29 @@ async def test_the_next_is_used_when_the_first_is_refused(
     assert caplog.text.count(GO) == 1, "said once"
     assert OLD not in caplog.text
     assert NEW not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("refused", "said"),
+    [
+        (Response("Unauthorized", 401), "status 401"),
+        (JSONResponse({"statusCode": 401, "message": "Access denied due to a wrong key."}, 401), "Access denied"),
+        (JSONResponse({"error": "bad_key"}, 401), "bad_key"),
+    ],
+)
+async def test_a_gateway_refuses_the_first_in_its_own_words(
+    account: Account, provider: Strict, caplog: pytest.LogCaptureFixture, refused: Response, said: str
+) -> None:
+    provider.taken, provider.refused = {NEW}, refused
+    with caplog.at_level(logging.INFO, "relay"):
+        await account(**two("client_secret_header")).get()
+    assert provider.shown == [OLD, NEW]
+    assert GO in caplog.text
+    provider.taken = set()
+    error = await refusal(account(**two("client_secret_header")))
+    assert (error.error, error.temporary) == ("invalid_client", False)
+    assert said in error.text
+    assert "accounts.office.oauth.client_id" in error.hint
 
 
 async def test_other_refusals_are_not_the_secret_s(account: Account, provider: Strict) -> None:

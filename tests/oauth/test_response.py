@@ -53,7 +53,7 @@ class TestGranted:
     def test_only_the_end_is_given(self, end: object) -> None:
         assert granted(token(expires_on=end)).lifetime == 1000.0
 
-    @pytest.mark.parametrize("expires_in", [None, "soon", "", [], {}, True, math.nan, "1e9", "-5", "٣", "0x10"])
+    @pytest.mark.parametrize("expires_in", [None, "soon", "", [], {}, True, math.nan, "1e9", "--5", "٣", "0x10"])
     def test_no_usable_lifetime_is_an_hour(self, expires_in: object) -> None:
         assert granted(token(expires_in=expires_in)).lifetime == 3600.0
         assert granted(token()).lifetime == 3600.0
@@ -109,7 +109,8 @@ class TestStrange:
         assert "token_type" in refused(token(token_type=token_type)).description
 
     @pytest.mark.parametrize(
-        "more", [{"expires_in": 0}, {"expires_in": -5}, {"expires_in": 0.5}, {"expires_on": NOW - 1}]
+        "more",
+        [{"expires_in": 0}, {"expires_in": -5}, {"expires_in": "-5"}, {"expires_in": 0.5}, {"expires_on": NOW - 1}],
     )
     def test_a_token_that_has_ended(self, more: dict[str, object]) -> None:
         result = refused(token(**more))

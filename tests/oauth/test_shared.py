@@ -309,6 +309,8 @@ async def test_each_way_of_an_account_has_a_place_of_its_own(tmp_path: Path) -> 
         {"client_secret_next": Secret("other")},
         {"client_id": Secret("other")},
         {"scopes": ("other",)},
+        {"scope_delimiter": ","},
+        {"federated_token_file": Path("/other/token")},
         {"token_endpoint": "https://other.example/token"},
         {"extra_parameters": {"a": "b"}},
         {"subject": "ann@x.org"},
@@ -316,7 +318,8 @@ async def test_each_way_of_an_account_has_a_place_of_its_own(tmp_path: Path) -> 
     ],
 )
 def test_what_changes_the_fingerprint(changes: dict[str, Any]) -> None:
-    base = {"client_secret": Secret("s"), "token_endpoint": "https://login.example.com/token"}
+    base: dict[str, Any] = {"client_secret": Secret("s"), "token_endpoint": "https://login.example.com/token"}
+    base["scopes"] = ("one", "two")
     assert fingerprint(settings(**base)) == fingerprint(settings(**base))
     assert fingerprint(settings(**(base | changes))) != fingerprint(settings(**base))
     assert fingerprint(settings(**base), "1") != fingerprint(settings(**base), "2")

@@ -114,6 +114,20 @@ async def test_a_refusal_takes_nothing_away(store: ConsentStore) -> None:
     assert ((await kept(store)).state, (await kept(store)).error) == (OK, "")
 
 
+async def test_only_an_answer_is_a_use(store: ConsentStore, database: Wrapped) -> None:
+    """A provider ends what nobody uses, and trouble on the way to it is no use."""
+    database.now = "1000.0"
+    await store.keep(SIGN_IN)
+    database.now = "2000.0"
+    assert await store.refused(await leased(store), "one", "no connection", state=OK)
+    assert (await kept(store)).used_at == 1000.0
+    assert await store.used(await leased(store), "one", "")
+    assert (await kept(store)).used_at == 2000.0
+    database.now = "3000.0"
+    assert await store.refused(await leased(store), "one", "AADSTS70008: expired", state=CONSENT_NEEDED)
+    assert (await kept(store)).used_at == 3000.0, "from when on it is left alone"
+
+
 async def test_a_new_sign_in_goes_before_the_answer_to_an_old_one(store: ConsentStore) -> None:
     await store.keep(SIGN_IN)
     old = await leased(store)
@@ -131,6 +145,26 @@ async def test_a_changed_key_takes_over_with_the_next_use(database: Wrapped, tmp
     assert await store.used(await leased(store), "one", "")
     alone = ConsentStore(database, Sealer(Store(key=new), tmp_path / "unused"))
     assert alone.token_of(await kept(alone)) == "refresh-1"
+
+
+async def test_all_that_the_old_key_opens_is_sealed_with_the_new_one(database: Wrapped, tmp_path: Path) -> None:
+    before = stored.store(database, tmp_path)
+    for mailbox in ("", "a@contoso.com"):
+        await before.keep(dataclasses.replace(SIGN_IN, mailbox=mailbox))
+    foreign = ConsentStore(database, Sealer(Store(key=Secret("aa" * 32)), tmp_path / "unused"))
+    await foreign.keep(dataclasses.replace(SIGN_IN, mailbox="b@contoso.com"))
+    old, new = Secret(file=tmp_path / "store.key"), Secret("0f" * 32)
+    store = ConsentStore(database, Sealer(Store(key=new, key_previous=old), tmp_path / "unused"))
+    held = await leased(store)
+    assert await store.seal_anew() == (2, 1)
+    alone = ConsentStore(database, Sealer(Store(key=new), tmp_path / "unused"))
+    assert [alone.token_of(one) for one in await alone.all() if one.mailbox != "b@contoso.com"] == ["refresh-1"] * 2
+    assert await alone.used(held, "one", "refresh-2"), "a request that was under way is none the poorer"
+    assert alone.token_of(await kept(alone)) == "refresh-2"
+    assert await store.seal_anew() == (0, 1)
+    other = await foreign.find("office", "b@contoso.com")
+    assert other is not None
+    assert foreign.token_of(other) == "refresh-1", "what neither key opens stays as it is"
 
 
 async def test_with_the_wrong_key_nothing_is_overwritten(database: Wrapped, tmp_path: Path) -> None:

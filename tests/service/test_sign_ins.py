@@ -3,13 +3,17 @@
 import asyncio
 from pathlib import Path
 
+import pytest
+
+from relay.config import Secret, Store
 from relay.database.sqlite import SqliteDatabase
 from relay.model import Clock
-from relay.oauth import Mailboxes, MailboxTokens, TokenSource
+from relay.oauth import ConsentStore, Mailboxes, MailboxTokens, TokenSource
 from relay.oauth.access_token import Granted
 from relay.oauth.errors import TokenError, consent_missing
 from relay.oauth.store import SignIn
-from relay.service.sign_ins import SignIns
+from relay.seal import Sealer
+from relay.service.sign_ins import SignIns, take_over_key
 from relay.service.tokens import Tokens
 from relay.spool import Queue
 from tests.support import stored
@@ -81,3 +85,25 @@ async def test_a_login_ends_the_wait_at_once(tmp_path: Path) -> None:
     assert resumed == [Queue("people", ANN)]
     assert (await mailboxes.of(ANN).get()).value == "token"
     await database.close()
+
+
+async def test_a_changed_key_takes_everything_over_and_says_that_the_old_one_can_go(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with stored.database(tmp_path) as database:
+        await stored.store(database, tmp_path).keep(stored.SIGN_IN)
+        old, new = Secret(file=tmp_path / "store.key"), Secret("0f" * 32)
+        plain = Store(key=new)
+        both = Store(key=new, key_previous=old)
+        for settings, told in (
+            (plain, []),
+            (both, ["1 stored sign-ins were sealed"]),
+            (both, ["nothing is sealed with the previous key any more: remove key_previous from [store]"]),
+        ):
+            caplog.clear()
+            await take_over_key(settings, ConsentStore(database, Sealer(settings, tmp_path / "unused")))
+            assert [record.getMessage()[: len(text)] for record, text in zip(caplog.records, told, strict=True)] == told
+        alone = ConsentStore(database, Sealer(plain, tmp_path / "unused"))
+        kept = await alone.find("office")
+        assert kept is not None
+        assert alone.token_of(kept) == "refresh-1"

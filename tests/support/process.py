@@ -19,7 +19,10 @@ PATIENCE = 30.0
 class RelayProcess:
     """`relay ARGUMENTS` in `folder`, its log read line by line as JSON objects."""
 
-    def __init__(self, folder: Path, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, environ: Mapping[str, str] | None = None, typing: bool = False
+    ) -> None:
+        """With `typing` somebody sits at its standard input, and what he types is told by `type`."""
         self.events: list[dict[str, Any]] = []
         self.text: list[str] = []
         self._changed = threading.Condition()
@@ -27,7 +30,7 @@ class RelayProcess:
             [sys.executable, "-W", "error", "-m", "relay", *arguments],
             cwd=folder,
             env=clean_environ(folder) | dict(environ or {}),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if typing else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -102,11 +105,26 @@ class RelayProcess:
         """Send any other signal."""
         self._process.send_signal(number)
 
+    def type(self, line: str) -> None:
+        """Type a line on its standard input."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def wait_for_text(self, pattern: str) -> "re.Match[str]":
+        """The first match in its output; fails with the whole output when it does not come."""
+        deadline = time.monotonic() + PATIENCE
+        with self._changed:
+            while (found := re.search(pattern, self.output)) is None:
+                assert self._changed.wait(max(0.0, deadline - time.monotonic())), self.output
+        return found
+
     def wait(self) -> int:
         code = self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
-        if self._process.stdout is not None:
-            self._process.stdout.close()
+        for stream in (self._process.stdin, self._process.stdout):
+            if stream is not None:
+                stream.close()
         return code
 
 

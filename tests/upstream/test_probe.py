@@ -1,5 +1,7 @@
 """What an account's trial shows without sending: at the stand-in Exchange and Graph."""
 
+import base64
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -99,7 +101,7 @@ async def test_by_graph_what_the_token_allows(case: Case) -> None:
     [
         ("https://graph.microsoft.com/Mail.Send openid", True, "allows Mail.Send"),
         ("https://graph.microsoft.com/User.Read", False, "only User.Read"),
-        ("", True, "use --send-test"),
+        ("", True, "only a message shows it"),
     ],
 )
 async def test_by_graph_what_a_token_that_cannot_be_read_was_given_for(
@@ -107,3 +109,10 @@ async def test_by_graph_what_a_token_that_cannot_be_read_was_given_for(
 ) -> None:
     assert await case.probe(opaque(scope), via=("graph",)) is good
     assert part in case.said[0]
+
+
+@pytest.mark.parametrize("roles", [5, "Mail.Send", {"Mail.Send": 1}, [["Mail.Send"], None], None])
+async def test_claims_of_the_wrong_kind_are_survived(case: Case, roles: object) -> None:
+    claims = base64.urlsafe_b64encode(json.dumps({"roles": roles, "scp": ["x"]}).encode()).rstrip(b"=").decode()
+    assert not await case.probe(opaque("", f"e30.{claims}.e30"), via=("graph",))
+    assert "does not allow Mail.Send" in case.said[0]

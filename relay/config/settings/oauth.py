@@ -43,7 +43,7 @@ class OAuth(Table):
     """Whom `jwt_bearer` asks for."""
     refresh_margin: DurationOrZero | None = None
     entra: bool = False
-    """The tokens are Microsoft's, which wants assertions in its own form. Set by the provider, so it has no form."""
+    """The tokens are Microsoft's, which wants assertions in its own form. Found by the addresses, so it has no form."""
     username: str | None = None
     """The account's, and so is the password: for the grant that sends them. Filled in, so they have no form."""
     password: Secret | None = None

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import html
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,7 @@ _LAST_WORDS = 1.0
 _TRIES = 20
 _PAGE = """<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Mail relay</title></head>
 <body><h1>{title}</h1><p>{text}</p></body></html>"""
-_DONE = ("You have signed in", "Close this window and look at the terminal for the rest.")
+_DONE = ("You have signed in", "Close this window: the rest is shown where the sign-in began.")
 _NOT_HERE = ("Not here", "This address waits for the answer to one sign-in.")
 
 Answered = Callable[[str], None]
@@ -94,7 +95,7 @@ def _sockets(host: str, port: int) -> list[socket.socket]:
         try:
             return [first, _bound("::1", first.getsockname()[1])]
         except OSError as error:
-            if error.errno not in (98, 48, 10048):
+            if error.errno != errno.EADDRINUSE:
                 return [first]  # this machine has no ::1
             first.close()
             if port:

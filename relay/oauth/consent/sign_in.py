@@ -1,9 +1,9 @@
 """The whole of a sign-in: ask, be answered, see who it was, keep it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from relay.config.secret import SecretError
@@ -17,7 +17,7 @@ from relay.oauth.consent.errors import ConsentError
 from relay.oauth.consent.id_token import user_of
 from relay.oauth.consent.loopback import Loopback
 from relay.oauth.consent.places import Places, places
-from relay.oauth.consent.settings import ConsentSettings, scopes_of, useless_scopes
+from relay.oauth.consent.settings import ConsentSettings, is_google, scopes_of, useless_scopes
 from relay.oauth.discovery import Discovery
 from relay.oauth.errors import TokenError
 from relay.oauth.proofs import Proofs
@@ -117,12 +117,12 @@ def _check_renewable(parts: Parts, granted: Granted) -> None:
 
 async def _by_browser(parts: Parts, person: Person, at: Places, client_id: str) -> tuple[Granted, str | None]:
     wanted = parts.oauth.redirect_uri or ("http://localhost" if parts.oauth.entra else "http://127.0.0.1")
-    if urlsplit(wanted).scheme != "http" or urlsplit(wanted).hostname not in _LOOPBACK:
-        request = _request(parts, at, client_id, wanted)
-        _tell_redirect(wanted, person)
-        code = await _pasted(request, person)
-    else:
+    person.say(_registered(parts.oauth, wanted))
+    if _is_loopback(wanted):
         request, code = await _caught(parts, person, at, client_id, Loopback(wanted))
+    else:
+        request = _request(parts, at, client_id, wanted)
+        code = await _pasted(request, person)
     return await parts.ask(AuthorizationCode(code, request)), request.nonce
 
 
@@ -135,7 +135,7 @@ def _request(parts: Parts, at: Places, client_id: str, redirect_uri: str) -> Bro
 async def _caught(
     parts: Parts, person: Person, at: Places, client_id: str, loopback: Loopback
 ) -> tuple[BrowserSignIn, str]:
-    """The code that the browser brings to the listener; or, with no browser here, that is pasted."""
+    """The code that the browser brings to the listener; or, where none was opened here, the one that is pasted."""
     caught: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     request: BrowserSignIn | None = None
 
@@ -153,13 +153,13 @@ async def _caught(
     try:
         async with loopback.waiting(answered):
             request = _request(parts, at, client_id, loopback.redirect_uri)
-            _tell_redirect(loopback.redirect_uri, person)
-            if not await person.open(request.link):
-                return request, await _pasted(request, person)
-            person.say("waiting for the browser (Ctrl-C gives up)")
+            opened = await person.open(request.link)
             async with asyncio.timeout(PATIENCE):
-                code = await caught
-            return request, code
+                if not opened:
+                    return request, await _first(caught, _pasted(request, person))
+                person.say(f"if no browser shows up, open this address in one on this machine:\n\n{request.link}\n")
+                person.say("waiting for the browser (Ctrl-C gives up)")
+                return request, await caught
     except TimeoutError:
         raise ConsentError(f"{parts.account}: no answer came. Start over: relay authorize {parts.account}") from None
     except OSError as error:
@@ -169,16 +169,34 @@ async def _caught(
         ) from None
 
 
-def _tell_redirect(redirect_uri: str, person: Person) -> None:
+async def _first(caught: "asyncio.Future[str]", pasted: Coroutine[Any, Any, str]) -> str:
+    """The code that the browser brings or the one that is pasted: nobody knows on which machine a link is opened."""
+    pasting = asyncio.create_task(pasted, name="the address of a sign-in")
+    try:
+        await asyncio.wait({caught, pasting}, return_when=asyncio.FIRST_COMPLETED)
+        return await (caught if caught.done() else pasting)
+    finally:
+        pasting.cancel()
+        await asyncio.wait({pasting})
+
+
+def _registered(oauth: ConsentSettings, redirect_uri: str) -> str:
+    """What the provider has to know, and where it stands there. On loopback a port counts only if it is written."""
+    loopback = _is_loopback(redirect_uri)
+    told = f"the application must have the redirect URI {redirect_uri}"
+    if oauth.entra:
+        return f"{told} (at Microsoft under {'Mobile and desktop applications' if loopback else 'Web'})"
+    if is_google(oauth):
+        needs = "Desktop app, which has it by itself" if loopback else "Web application, among its authorised ones"
+        return f"{told} (at Google: an OAuth client of the type {needs})"
+    if loopback and urlsplit(redirect_uri).port is None:
+        return f"{told}, with any port (if the provider wants one port, write redirect_uri with it)"
+    return told
+
+
+def _is_loopback(redirect_uri: str) -> bool:
     place = urlsplit(redirect_uri)
-    if place.scheme != "http":
-        person.say(f"the application must have the redirect URI {redirect_uri} (at Microsoft under Web)")
-        return
-    host = f"[{place.hostname}]" if ":" in (place.hostname or "") else place.hostname
-    bare = f"{place.scheme}://{host}{place.path}"
-    person.say(
-        f"the application must have the redirect URI {bare} (at Microsoft under Mobile and desktop applications)"
-    )
+    return place.scheme == "http" and place.hostname in _LOOPBACK
 
 
 async def _pasted(request: BrowserSignIn, person: Person) -> str:

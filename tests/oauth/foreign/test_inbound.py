@@ -47,5 +47,5 @@ def test_curl_logs_in_with_a_token(foreign: Foreign, tmp_path: Path) -> None:
             refused = send(mechanism, "another")
             assert refused.returncode == 67, refused.stderr
             said = process.wait_for("login refused", count)
-            assert said["reason"] == "the access token is not for relay: the app has to ask for one that is"
+            assert said["reason"] == "the access token is not for relay: one that is has to be asked for"
         assert "eyJ" not in process.output
