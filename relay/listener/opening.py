@@ -38,8 +38,11 @@ class Manner:
     """Whether connections from this address begin with a PROXY header."""
     begin: Callable[[Peername | None], asyncio.Protocol]
     """Makes the session of a client that is at this address; None: the transport knows it."""
-    admit: Callable[["Opening"], bool]
-    """Counts a connection that has not come to its session yet; False turns it away."""
+    admit: Callable[["Opening", str], bool]
+    """Counts a connection that has not come to its session yet, for a client's address; False turns it away.
+
+    Asked again, with the address, where at first only a load balancer is known ("").
+    """
     left: Callable[["Opening"], None]
 
 
@@ -57,14 +60,18 @@ class Opening(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if not self._manner.admit(self):
-            self._transport.abort()
-            return
         self._wants_header = self._manner.is_proxy(self.address)
-        if self._wants_header:
+        if not self._manner.admit(self, "" if self._wants_header else self.address):
+            self._turn_away()
+        elif self._wants_header:
             self._wait(_PATIENCE, self._no_header)
         else:
             self._after_header()
+
+    def _turn_away(self) -> None:
+        """Unheard: whoever has not begun TLS yet would not understand it."""
+        self._end()
+        self.abort()
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._end()
@@ -108,7 +115,10 @@ class Opening(asyncio.Protocol):
         self._wants_header = False
         self._data = found.rest
         self._peer = (found.address, found.port) if found.address else None
-        self._after_header()
+        if self._manner.admit(self, found.address):
+            self._after_header()
+        else:
+            self._turn_away()
 
     def _no_header(self) -> None:
         self._refuse("no PROXY header came")

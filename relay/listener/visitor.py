@@ -34,6 +34,9 @@ class VisitorSession(CommandSession):
         """Who has logged in."""
         self.login = ""
         self.login_refused = False
+        """A login was asked for and has not succeeded: its owner means to be somebody, and is not let in as nobody."""
+        self.login_later = False
+        """Only for the moment."""
         self.failed_logins = 0
         self._at_this_address: ClientPolicy | None = None
         self._by_certificate: ClientPolicy | None = None

@@ -188,8 +188,42 @@ async def test_connections_that_only_open_are_counted_and_ended(tmp_path: Path) 
         await asyncio.sleep(0.05)
         await at.knock(made.authority.client)
         await at.server.stop(patience=0.1)
-        assert await silent[0].reader.read() == b""
+        assert await asyncio.wait_for(silent[0].reader.read(), 5) == b"", "a stop does not wait for it"
         for line in (*silent, third):
+            await finish(line)
+
+
+async def test_one_address_cannot_take_all_places_with_connections_that_only_open(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys, _ = tls_keys(tmp_path, "implicit", "max_connections_per_client = 2")
+    async with door(tmp_path, keys) as at:
+        silent = [await connect(at.port) for _ in range(3)]
+        assert await asyncio.wait_for(silent[2].reader.read(), 5) == b""
+        assert "max_connections_per_client = 2 is reached" in caplog.text
+        for line in silent:
+            await finish(line)
+        await asyncio.sleep(0.05)
+        another = await connect(at.port)
+        with pytest.raises(TimeoutError):  # it is let in again
+            await asyncio.wait_for(another.reader.read(), 0.1)
+        await finish(another)
+
+
+async def test_an_address_behind_a_load_balancer_is_counted_by_itself(tmp_path: Path) -> None:
+    keys, made = tls_keys(tmp_path, "implicit", TRUSTED + "max_connections_per_client = 2")
+    async with door(tmp_path, keys, FROM_AFAR) as at:
+        silent = [await connect(at.port) for _ in range(3)]
+        for line in silent:
+            line.writer.write(ONE)
+        assert await asyncio.wait_for(silent[2].reader.read(), 5) == b""
+        reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
+        writer.write(ONE.replace(b"192.0.2.7", b"192.0.2.8", 1))
+        await writer.drain()
+        await writer.start_tls(made.authority.client, server_hostname="localhost")
+        other = Line(reader, writer)
+        assert (await other.hear()).startswith("220 ")
+        for line in (*silent, other):
             await finish(line)
 
 
