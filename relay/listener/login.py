@@ -49,6 +49,7 @@ def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
         log.listener.password_unreadable(str(error))
         postpone(session)
         return
+    session.claims_to_be(known.client)
     strike = trouble.due(parts, known.client, "auth")
     if strike is None:
         _decide(session, parts, known, proof)
