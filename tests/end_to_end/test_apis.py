@@ -1,6 +1,9 @@
 """Mail by HTTPS, the relay as a process: large scans by Graph, and Graph where SMTP AUTH is switched off."""
 
+import email.policy
 from pathlib import Path
+
+import pytest
 
 from relay.sandbox import Fault
 from tests.support.large import content_of, scan_to_mail
@@ -59,3 +62,32 @@ def test_the_doctor_looks_at_each_way(tmp_path: Path) -> None:
     assert "https://outlook.office365.com" in said
     assert "https://graph.microsoft.com" in said
     assert said.index("https://outlook.office365.com") < said.index("https://graph.microsoft.com")
+
+
+STAGING = (
+    '[clients.app]\nnetworks = ["127.0.0.0/8", "::1/128"]\nsender = "force"\nfrom_name = "Büro, 2"\n'
+    'redirect_to = "stage@example.com"\n'
+)
+
+
+@pytest.mark.parametrize("via", ["smtp", "graph"])
+def test_mail_of_a_staging_system_reaches_nobody_else(tmp_path: Path, via: str) -> None:
+    fields = (
+        b"Bcc : secret@example.org\r\nCC: Boss <boss@example.org>\r\nResent-To: r@example.org\r\n"
+        b"Resent-Bcc: rb@example.org\r\nTo: second@example.org\r\nSender: app@example.com\r\n"
+    )
+    with way(tmp_path) as at, at.relay(via=via, clients=STAGING) as process:
+        send(process, fields + message().as_bytes(), "someone@example.org", "hidden@example.org")
+        (taken,) = at.wait_received(1)
+        process.wait_for("sent")
+        assert len(at.received) == 1
+    assert tuple(taken.recipients) == ("stage@example.com",)
+    head = taken.raw.partition(b"\r\n\r\n")[0] + b"\r\n"
+    assert b"\r\nX-Original-Recipients: someone@example.org,\r\n hidden@example.org\r\n" in head
+    assert b"\r\nX-Original-Cc: Boss <boss@example.org>\r\n" in head.replace(b"X-Original-CC", b"X-Original-Cc")
+    assert b"secret@" not in head
+    assert b"rb@" not in head
+    (author,) = email.message_from_bytes(taken.raw, policy=email.policy.default)["From"].addresses
+    assert (author.display_name, author.addr_spec) == ("Büro, 2", taken.sender)
+    assert b"\r\nReply-To: app@example.com\r\n" in head
+    assert b"\r\nSender:" not in head
