@@ -1,14 +1,16 @@
 """Mail by HTTPS, the relay as a process: large scans by Graph, and Graph where SMTP AUTH is switched off."""
 
+import contextlib
 import email.policy
 from pathlib import Path
 
 import pytest
 
-from relay.sandbox import Fault
+from relay.sandbox import Fault, ServiceAccount
+from tests.support.keys import public_pem, rsa_key, service_account
 from tests.support.large import content_of, scan_to_mail
-from tests.support.process import run
-from tests.support.way import message, send, way
+from tests.support.process import RelayProcess, run
+from tests.support.way import Way, message, send, way
 
 
 def test_a_scan_of_ten_megabytes_goes_by_graph(tmp_path: Path) -> None:
@@ -70,13 +72,33 @@ STAGING = (
 )
 
 
-@pytest.mark.parametrize("via", ["smtp", "graph"])
+ROBOT = "robot@project.iam.gserviceaccount.com"
+
+
+def staging(at: Way, via: str) -> contextlib.AbstractContextManager[RelayProcess]:
+    """The relay for `STAGING`; there is no configuration for Gmail but this."""
+    if via != "gmail":
+        return at.relay(via=via, clients=STAGING)
+    key = at.folder / "key.json"
+    key.write_text(service_account(rsa_key(), client_email=ROBOT, private_key_id="key"))
+    key.chmod(0o600)
+    sandbox = at.stand_in.sandbox
+    account = (
+        f'[accounts.gmail]\nprovider = "google"\nvia = ["gmail-api"]\nmailbox = "{sandbox.settings.mailbox}"\n'
+        f'mail_endpoint = "{sandbox.gmail_endpoint}"\n[accounts.gmail.oauth]\nprivate_key_file = "{key}"\n'
+        f'token_endpoint = "{sandbox.google_token_endpoint}"\n'
+    )
+    return at.relay(clients=STAGING + 'account = "gmail"\n' + account)
+
+
+@pytest.mark.parametrize("via", ["smtp", "graph", "gmail"])
 def test_mail_of_a_staging_system_reaches_nobody_else(tmp_path: Path, via: str) -> None:
     fields = (
         b"Bcc : secret@example.org\r\nCC: Boss <boss@example.org>\r\nResent-To: r@example.org\r\n"
         b"Resent-Bcc: rb@example.org\r\nTo: second@example.org\r\nSender: app@example.com\r\n"
     )
-    with way(tmp_path) as at, at.relay(via=via, clients=STAGING) as process:
+    google = ServiceAccount(ROBOT, "key", public_pem(rsa_key()), ("https://www.googleapis.com/auth/gmail.send",))
+    with way(tmp_path, service_account=google) as at, staging(at, via) as process:
         send(process, fields + message().as_bytes(), "someone@example.org", "hidden@example.org")
         (taken,) = at.wait_received(1)
         process.wait_for("sent")
