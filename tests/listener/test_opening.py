@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.listener import self_signed
 from relay.listener.proxy_header import SIGNATURE_2
 from tests.listener.test_session import CONTENT
 from tests.support import certificates
@@ -238,3 +239,18 @@ async def test_old_tls_for_old_devices(tmp_path: Path) -> None:
         line = await at.knock(context)
         assert line.writer.get_extra_info("cipher")[1].startswith("TLSv1")
         assert (await line.say("NOOP")).startswith("250")
+
+
+@pytest.mark.parametrize("cipher", ["AES128-SHA", "AES256-SHA", "ECDHE-RSA-AES128-SHA"])
+async def test_a_device_without_elliptic_curves_and_the_certificate_for_a_try(tmp_path: Path, cipher: str) -> None:
+    keys = f'tls = "auto"\ncertificate = "{tmp_path}/made.pem"\nkey = "{tmp_path}/made.key"\n'
+    self_signed.make(tmp_path / "made.pem", tmp_path / "made.key", "relay.test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(tmp_path / "made.pem")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    async with door(tmp_path, f'{keys}profile = "legacy"\nmin_tls = "1.0"', LOCAL) as at:
+        line = await at.knock(context)
+        assert line.writer.get_extra_info("cipher")[0] == cipher
