@@ -97,10 +97,12 @@ def secret() -> Form:
     return Form(lambda value: value, kind=Kind.SECRET)
 
 
-def listing(item: Callable[[str], Any], *, empty: bool = False, example: str) -> Form:
-    """A list of texts; a variable holds it separated by commas, or as JSON."""
+def listing(item: Callable[[str], Any], *, empty: bool = False, alone: bool = False, example: str) -> Form:
+    """A list of texts; a variable holds it separated by commas, or as JSON. `alone`: one text is a list of one."""
 
     def parse(value: Any) -> tuple[Any, ...]:
+        if alone and isinstance(value, str):
+            value = [value]
         if isinstance(value, str):
             raise UnusableError(f"must be a list: write [{json.dumps(value, ensure_ascii=False)}]")
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):

@@ -1,9 +1,9 @@
 """The SMTP listener: takes mail from old applications, safely.
 
-`wire` carries a connection's octets, `lines` cuts them into commands, `commands` does those that need no knowledge,
-`submission` those that need it of `visitor`, who knows the client; `opening` is what comes in front of it, `login` and
-`mechanisms` are AUTH (`mailbox_login` and `bearer_login` where somebody else knows who it is), `reception`, `data` and
-`legacy` what follows DATA.
+`wire` carries a connection's octets (`encrypted`: in TLS), `lines` cuts them into commands, `commands` does those that
+need no knowledge, `submission` those that need it of `visitor`, who knows the client; `opening` is what comes in front
+of it, `login` and `mechanisms` are AUTH (`mailbox_login` and `bearer_login` where somebody else knows who it is),
+`reception`, `data` and `legacy` what follows DATA.
 """
 
 import asyncio
@@ -83,8 +83,8 @@ class Server:
         self._counted: dict[VisitorSession, str] = {}
         self._open = metrics.CONNECTIONS.labels(parts.name)
         self._servers: list[asyncio.Server] = []
-        self._openings: set[Opening] = set()
-        """Connections that have not come to their session yet: PROXY header, TLS handshake."""
+        self._openings: dict[Opening, str] = {}
+        """Connections that have not come to their session yet (PROXY header, TLS handshake), and their addresses."""
         self.stopping = False
         self._hurried = False
 
@@ -138,19 +138,32 @@ class Server:
         if settings.tls in ("off", "starttls") and not settings.proxy_protocol:
             return begin
         context = tls.current if tls is not None else None
-        manner = Manner(settings.tls, context, self._is_proxy, begin, self._admit_opening, self._openings.discard)
+        manner = Manner(settings.tls, context, self._is_proxy, begin, self._admit_opening, self._opened)
         return lambda: Opening(manner)
 
     def _is_proxy(self, address: str) -> bool:
         return comes_from(self._parts.settings.proxy_protocol, address)
 
-    def _admit_opening(self, opening: Opening) -> bool:
-        limit = self._parts.settings.max_connections
-        if self.stopping or len(self._openings) + len(self._sessions) >= limit:
-            self._turned_away(opening.address, "max_connections", limit)
+    def _admit_opening(self, opening: Opening, address: str) -> bool:
+        """Count a connection of `address` ("" while only a load balancer is known), or turn it away."""
+        limits = self._parts.settings
+        if opening not in self._openings:
+            if self.stopping or len(self._openings) + len(self._sessions) >= limits.max_connections:
+                self._turned_away(opening.address, "max_connections", limits.max_connections)
+                return False
+            self._openings[opening] = ""
+        if address and self._by_address[address] >= limits.max_connections_per_client:
+            self._turned_away(address, "max_connections_per_client", limits.max_connections_per_client)
             return False
-        self._openings.add(opening)
+        if address:
+            self._openings[opening] = address
+            self._by_address[address] += 1
         return True
+
+    def _opened(self, opening: Opening) -> None:
+        """It has come to its session, which is counted by itself, or to its end."""
+        if address := self._openings.pop(opening, ""):
+            self._forget(address)
 
     def admit(self, session: VisitorSession, peername: Any) -> str:
         """Count a new connection; the reply that turns it away, or ""."""
@@ -182,14 +195,20 @@ class Server:
         address = self._counted.pop(session, None)
         if address is not None:
             self._open.dec()
-            self._by_address[address] -= 1
-            if not self._by_address[address]:
-                del self._by_address[address]
+            self._forget(address)
+
+    def _forget(self, address: str) -> None:
+        """A connection of that address is no more."""
+        self._by_address[address] -= 1
+        if not self._by_address[address]:
+            del self._by_address[address]
 
     async def stop(self, patience: float = 10.0) -> None:
         """Accept nothing more, say 421 to who waits, let messages that are under way be committed."""
         self.stopping = True
         await stop_listening(self._servers)
+        for opening in list(self._openings):
+            opening.abort()
         for session in list(self._sessions):
             if not session.busy:
                 session.goodbye()

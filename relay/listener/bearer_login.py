@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from relay import log
-from relay.listener.login_reply import accept, refuse
+from relay.listener.login_reply import TOO_MANY, accept, postpone, refuse
 from relay.listener.mechanisms import Proof
 from relay.listener.reception import Parts
 from relay.listener.secrecy import ENCRYPT_FIRST, may_be_read
@@ -12,8 +12,6 @@ from relay.oauth.logins import Answer, Verdict
 if TYPE_CHECKING:
     from relay.listener.submission import SubmissionSession
 
-_LATER = "454 4.7.0 Temporary authentication failure, please try again later"
-
 
 async def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
     """Answer a shown token: the first client whose token it is, is the session's."""
@@ -21,7 +19,7 @@ async def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> No
         session.push(ENCRYPT_FIRST)
         return
     if parts.checker.is_barred(session.peer):
-        session.push("454 4.7.0 Too many logins, please try again later")
+        postpone(session, TOO_MANY)
         return
     clients = parts.policy.clients_with_tokens(parts.name, session.peer)
     answers: list[Answer] = []
@@ -38,7 +36,7 @@ async def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> No
     later = next((answer for answer in answers if answer.verdict is Verdict.LATER), None)
     if later is not None:
         log.listener.login_unchecked(proof.login, session.peer, later.reason)
-        session.push(_LATER)
+        postpone(session)
         return
     await parts.checker.failed(proof.login, session.peer)
     reasons = dict.fromkeys(answer.reason for answer in answers)

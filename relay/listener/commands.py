@@ -5,6 +5,7 @@ for each command, cancels whatever runs when a client closes its half of the con
 ours; with all of that replaced nothing of it was left (PERFORMANCE.md, "own asyncio.Protocol").
 """
 
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -16,7 +17,10 @@ from relay.listener.wire import LONGEST_AUTH_LINE, Wire
 _LONGEST_COMMAND = 2048
 _MOST_ERRORS = 10
 """Commands that nobody understands, in one session: then it is closed."""
-_HTTP_METHODS = ("GET", "POST", "PUT", "HEAD", "OPTIONS", "DELETE", "PATCH", "CONNECT", "TRACE", "PRI")
+_HTTP = re.compile(
+    rb"(?:GET|POST|PUT|HEAD|OPTIONS|DELETE|PATCH|CONNECT|TRACE|PRI)(?: |\Z)|\S+ .* HTTP/[0-9.]+\s*\Z", re.IGNORECASE
+)
+"""The first line of an HTTP request (RFC 9112 3); one that is too long has lost its end."""
 
 
 class CommandSession(Wire):
@@ -27,7 +31,6 @@ class CommandSession(Wire):
     def __init_subclass__(cls) -> None:
         """Collect the commands once for the class: looking through it for each connection cost a quarter of it."""
         cls._commands = {name[5:].encode(): getattr(cls, name) for name in dir(cls) if name.startswith("smtp_")}
-        cls._commands |= dict.fromkeys((name.encode() for name in _HTTP_METHODS), cls._refuse_http)
 
     def __init__(self, *, hostname: str, timeout: float, legacy: bool = False) -> None:
         super().__init__(timeout)
@@ -75,18 +78,20 @@ class CommandSession(Wire):
         word, _, rest = line.partition(b" ")
         name = word.upper()
         if len(line) > (LONGEST_AUTH_LINE if name == b"AUTH" else _LONGEST_COMMAND):
-            self.not_understood("500 5.5.2 Line too long")
+            self.not_understood(f"500 {'5.5.6' if name == b'AUTH' else '5.5.2'} Line too long", line)
             return
         command = self._commands.get(name)
         if command is None:
-            self.not_understood("500 5.5.2 Command not recognised")
+            self.not_understood("500 5.5.2 Command not recognised", line)
         else:
             command(self, rest.strip().decode("utf-8", "surrogateescape"))
 
-    def not_understood(self, reply: str) -> None:
-        """Refuse a line; after too many of them the session ends."""
+    def not_understood(self, reply: str, line: bytes) -> None:
+        """Refuse a line; after too many of them the session ends, and at once after one of HTTP."""
         self._errors += 1
-        if self._errors >= _MOST_ERRORS:
+        if _HTTP.match(line):
+            self._refuse_http()
+        elif self._errors >= _MOST_ERRORS:
             self.leave("421 4.7.0 Too many errors, closing the connection")
         else:
             self.push(reply)
@@ -111,7 +116,7 @@ class CommandSession(Wire):
         """An argument is no error: some devices send one."""
         self.leave(f"221 2.0.0 {self.hostname} closing the connection")
 
-    def _refuse_http(self, _arg: str) -> None:
+    def _refuse_http(self) -> None:
         """A browser or a script was pointed here: whatever its body holds is never read as commands."""
         log.listener.http_refused(self.peer)
         self.leave("421 4.7.0 This is an SMTP port, not a web server")

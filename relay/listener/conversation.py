@@ -32,7 +32,8 @@ class Conversation:
         if command not in _COMMANDS:
             line = b"(not a command)"  # it may be a login in the wrong place
         if command == b"AUTH":
-            line = word + b" " + rest.partition(b" ")[0] + (b" ***" if b" " in rest.strip() else b"")
+            mechanism, *more = rest.split(None, 1) or [b""]
+            line = word + b" " + mechanism + (b" ***" if more else b"")
         self._add("C: " + line[:LONGEST_LINE].decode("utf-8", "replace"))
 
     def said(self, reply: str) -> None:

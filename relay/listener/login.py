@@ -9,9 +9,10 @@ from relay.config import SecretError
 from relay.listener import bearer_login, credentials, mailbox_login, mechanisms, trouble
 from relay.listener.authentication import Attempt, Verdict
 from relay.listener.credentials import Known
-from relay.listener.login_reply import accept, refuse
+from relay.listener.login_reply import TOO_MANY, accept, postpone, refuse
 from relay.listener.mechanisms import Dialogue, Proof, Refused
 from relay.listener.reception import Parts
+from relay.listener.secrecy import ENCRYPT_FIRST
 from relay.policy import ClientPolicy
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def not_now(session: "SubmissionSession", parts: Parts) -> str:
         return ""
     if not parts.policy.offers_login(parts.name):
         return "502 5.5.1 This listener has no client with a login"
-    return "538 5.7.11 Encryption required for authentication: issue STARTTLS first"
+    return ENCRYPT_FIRST
 
 
 def dialogue(argument: str, parts: Parts) -> Dialogue:
@@ -46,8 +47,9 @@ def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
         known = credentials.find(parts, proof.login, session.peer)
     except SecretError as error:
         log.listener.password_unreadable(str(error))
-        session.push("454 4.7.0 Temporary authentication failure")
+        postpone(session)
         return
+    session.claims_to_be(known.client)
     strike = trouble.due(parts, known.client, "auth")
     if strike is None:
         _decide(session, parts, known, proof)
@@ -109,7 +111,7 @@ def _answer(
     session: "SubmissionSession", client: ClientPolicy | None, name: str, verdict: Verdict, bearer: str = ""
 ) -> None:
     if verdict is Verdict.BUSY:
-        session.push("454 4.7.0 Too many logins, please try again later")
+        postpone(session, TOO_MANY)
     elif verdict is Verdict.RIGHT and client is not None:
         accept(session, client, name)
     else:

@@ -12,13 +12,21 @@ if TYPE_CHECKING:
 _MOST_FAILURES = 3
 """In one session: then it is closed."""
 _LONGEST = 400
+TOO_MANY = "Too many logins"
 
 
 def accept(session: "SubmissionSession", client: ClientPolicy, login: str) -> None:
     """The session is `client` from now on."""
-    session.client, session.login, session.login_refused = client, login, False
+    session.client, session.login = client, login
+    session.login_refused = session.login_later = False
     log.listener.logged_in(client.name, login, session.peer)
     session.push("235 2.7.0 Authentication successful")
+
+
+def postpone(session: "SubmissionSession", why: str = "Temporary authentication failure") -> None:
+    """Nobody can say now whether the login is right: the session goes on as nobody."""
+    session.login_later = True
+    session.push(f"454 4.7.0 {why}, please try again later")
 
 
 def refuse(

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from relay import log, mime
-from relay.listener.login_reply import accept, refuse
+from relay.listener.login_reply import TOO_MANY, accept, postpone, refuse
 from relay.listener.reception import Parts
 from relay.listener.secrecy import ENCRYPT_FIRST, may_be_read
 from relay.oauth.logins import Verdict
@@ -13,8 +13,6 @@ from relay.policy.patterns import fold
 if TYPE_CHECKING:
     from relay.listener.submission import SubmissionSession
 
-_LATER = "454 4.7.0 Temporary authentication failure, please try again later"
-
 
 async def decide(session: "SubmissionSession", parts: Parts, client: ClientPolicy, login: str, password: bytes) -> None:
     """Answer the login of one of the client's users; when it is right, the session is that user's."""
@@ -22,7 +20,7 @@ async def decide(session: "SubmissionSession", parts: Parts, client: ClientPolic
         session.push(ENCRYPT_FIRST)
         return
     if parts.checker.is_barred(session.peer):
-        session.push("454 4.7.0 Too many logins, please try again later")
+        postpone(session, TOO_MANY)
         return
     mailbox = _mailbox(login)
     if mailbox is None:
@@ -37,7 +35,7 @@ async def decide(session: "SubmissionSession", parts: Parts, client: ClientPolic
         accept(session, client.used_by(mailbox), mailbox)
     elif answer.verdict is Verdict.LATER:
         log.listener.login_unchecked(login, session.peer, answer.reason)
-        session.push(_LATER)
+        postpone(session)
     else:
         await parts.checker.failed(mailbox, session.peer)
         refuse(session, login, reason=answer.reason, advice=answer.advice)

@@ -13,6 +13,7 @@ from typing import Any, cast
 
 from relay import log
 from relay.listener import proxy_header
+from relay.listener.encrypted import Encrypted
 from relay.listener.proxy_header import BadProxyHeaderError
 
 WAIT_FOR_HELLO = 0.3
@@ -21,6 +22,8 @@ _PATIENCE = 15.0
 """Seconds for a PROXY header, and for a handshake."""
 TLS_HELLO = 0x16
 """The type of a TLS record that begins a handshake (RFC 8446 5.1)."""
+_OLD_HELLO = 0x80
+"""In the first octet of a hello in the form of SSL 2.0, which very old devices send (RFC 5246 E.2)."""
 
 Peername = tuple[str, int]
 
@@ -35,8 +38,11 @@ class Manner:
     """Whether connections from this address begin with a PROXY header."""
     begin: Callable[[Peername | None], asyncio.Protocol]
     """Makes the session of a client that is at this address; None: the transport knows it."""
-    admit: Callable[["Opening"], bool]
-    """Counts a connection that has not come to its session yet; False turns it away."""
+    admit: Callable[["Opening", str], bool]
+    """Counts a connection that has not come to its session yet, for a client's address; False turns it away.
+
+    Asked again, with the address, where at first only a load balancer is known ("").
+    """
     left: Callable[["Opening"], None]
 
 
@@ -50,26 +56,26 @@ class Opening(asyncio.Protocol):
         self._data = b""
         self._peer: Peername | None = None
         self._wants_header = False
-        self._shaking_hands = False
         self._timer: asyncio.TimerHandle | None = None
-        self._task: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
-        if not self._manner.admit(self):
-            self._transport.abort()
-            return
         self._wants_header = self._manner.is_proxy(self.address)
-        if self._wants_header:
+        if not self._manner.admit(self, "" if self._wants_header else self.address):
+            self._turn_away()
+        elif self._wants_header:
             self._wait(_PATIENCE, self._no_header)
         else:
             self._after_header()
 
+    def _turn_away(self) -> None:
+        """Unheard: whoever has not begun TLS yet would not understand it."""
+        self._end()
+        self.abort()
+
     def connection_lost(self, _error: Exception | None) -> None:
         self._end()
         self._transport = None
-        if self._task is not None:
-            self._task.cancel()
 
     def abort(self) -> None:
         """The relay stops."""
@@ -78,8 +84,6 @@ class Opening(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._data += data
-        if self._shaking_hands:
-            return  # of a client that speaks before it is greeted, inside TLS: kept for its session
         if self._wants_header:
             self._read_header()
         else:
@@ -111,7 +115,10 @@ class Opening(asyncio.Protocol):
         self._wants_header = False
         self._data = found.rest
         self._peer = (found.address, found.port) if found.address else None
-        self._after_header()
+        if self._manner.admit(self, found.address):
+            self._after_header()
+        else:
+            self._turn_away()
 
     def _no_header(self) -> None:
         self._refuse("no PROXY header came")
@@ -135,7 +142,7 @@ class Opening(asyncio.Protocol):
             self._wait(_PATIENCE, self._no_hello)
 
     def _decide(self) -> None:
-        if self._manner.tls == "implicit" or self._data[0] == TLS_HELLO:
+        if self._manner.tls == "implicit" or self._data[0] == TLS_HELLO or self._data[0] & _OLD_HELLO:
             self._shake_hands()
         else:
             self._begin()
@@ -145,44 +152,15 @@ class Opening(asyncio.Protocol):
         self.abort()
 
     def _shake_hands(self) -> None:
-        """Begin TLS with the hello that has come: uvloop reads it before a task could pause the transport."""
+        """Begin TLS with the hello that has come."""
         transport = self._transport
         if transport is None or self._manner.context is None:
             return
         self._stop_waiting()
-        # The task begins a turn later: the rest of a hello that came in between would be lost.
-        transport.pause_reading()
-        self._shaking_hands = True
         hello, self._data = self._data, b""
-        self._task = self._loop.create_task(self._secure(transport, self._manner.context()))
-        # Two turns later TLS has taken the transport over, and nothing further has been read yet.
-        self._loop.call_soon(self._loop.call_soon, self._hand_over, transport, hello)
-
-    @staticmethod
-    def _hand_over(transport: asyncio.Transport, hello: bytes) -> None:
-        """Give TLS the octets that were read to recognise it."""
-        protocol = cast("asyncio.BufferedProtocol", transport.get_protocol())
-        while hello and not transport.is_closing():
-            buffer = memoryview(protocol.get_buffer(len(hello)))
-            size = min(len(buffer), len(hello))
-            buffer[:size] = hello[:size]
-            protocol.buffer_updated(size)
-            hello = hello[size:]
-
-    async def _secure(self, transport: asyncio.Transport, context: ssl.SSLContext) -> None:
-        try:
-            secure = await self._loop.start_tls(
-                transport, self, context, server_side=True, ssl_handshake_timeout=_PATIENCE
-            )
-        except OSError as error:
-            log.listener.tls_failed(self._client, str(error) or type(error).__name__)
-            transport.abort()
-            self._end()
-            return
-        if secure is None or self._transport is None:
-            return
-        self._transport = secure
-        self._begin()
+        context, peer = self._manner.context(), self._client
+        self._transport = secure = Encrypted(transport, context, self, peer=peer, patience=_PATIENCE, ready=self._begin)
+        secure.data_received(hello)
 
     # --- the session
 
@@ -191,6 +169,7 @@ class Opening(asyncio.Protocol):
         if transport is None or transport.is_closing():
             return
         self._end()
+        self._transport = None
         session = self._manner.begin(self._peer)
         transport.set_protocol(session)
         session.connection_made(transport)

@@ -20,6 +20,8 @@ _QUOTED = r'"(?:[^"\\\x00-\x1f\x7f\ud800-\udfff]|\\[\x20-\x7e])*"'
 _ADDRESS = re.compile(rf"(?:{_ATOM}(?:\.{_ATOM})*|{_QUOTED})@(?:{_ATOM}(?:\.{_ATOM})*|\[[0-9A-Za-z.:-]+\])")
 """A mailbox of RFC 5321 4.1.2, with the UTF-8 of RFC 6531 3.3; no surrogate: that is an octet that is no UTF-8."""
 
+_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+
 _USUAL = re.compile(rf"[A-Za-z]+:[ ]?<({_ATOM}(?:\.{_ATOM})*@{_ATOM}(?:\.{_ATOM})*)>")
 """What nearly all arguments look like: no parameter, nothing quoted, nothing to be tolerant about."""
 
@@ -55,9 +57,14 @@ def parse(argument: str | None, keyword: str) -> Path:
     if len(address) > LONGEST_PATH:
         raise BadPath("the address is too long", 501, "5.1.3")
     address = _without_route(address)
-    if address and address.lower() != "postmaster" and not _ADDRESS.fullmatch(address):
+    if address and not (_ADDRESS.fullmatch(address) or _may_lack_domain(address, keyword)):
         raise BadPath("this is no address", 501, "5.1.3")
     return Path(address, _parameters(rest))
+
+
+def _may_lack_domain(address: str, keyword: str) -> bool:
+    """Devices give their login, or `root`, as sender: who may go on with that is for the policy to say."""
+    return address.lower() == "postmaster" or (keyword == "FROM" and _LOCAL.fullmatch(address) is not None)
 
 
 def _bracketed(text: str) -> tuple[str, str]:

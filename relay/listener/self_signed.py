@@ -7,11 +7,13 @@ from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from relay import log
 
+_BITS = 2048
+"""Of an RSA key: devices whose TLS ends at 1.0 know no elliptic curves, and every newer client knows RSA."""
 _DAYS = 397
 """Newer clients refuse what is valid for longer (CA/Browser Forum, Baseline Requirements 6.3.2)."""
 
@@ -20,7 +22,7 @@ def make(certificate: Path, key: Path, hostname: str) -> None:
     """Write a certificate for `hostname` and this machine, and its key, unless both are there. Raises OSError."""
     if certificate.exists() and key.exists():
         return
-    private = ec.generate_private_key(ec.SECP256R1())
+    private = rsa.generate_private_key(public_exponent=65537, key_size=_BITS)
     _write(
         key,
         private.private_bytes(
@@ -31,7 +33,7 @@ def make(certificate: Path, key: Path, hostname: str) -> None:
     log.listener.certificate_made(str(certificate))
 
 
-def _signed(private: ec.EllipticCurvePrivateKey, hostname: str) -> x509.Certificate:
+def _signed(private: rsa.RSAPrivateKey, hostname: str) -> x509.Certificate:
     now = dt.datetime.now(dt.UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, (hostname or "localhost")[:64])])
     hosts = [host for host in dict.fromkeys((hostname, "localhost")) if host and not host.startswith("[")]

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from relay import log
-from relay.listener import login, paths, trouble
+from relay.listener import login, paths, secrecy, trouble
 from relay.listener.data import DataReader
 from relay.listener.dsn import RecipientWishes, Wishes, recipient_wishes
 from relay.listener.legacy import LegacyReader
@@ -63,8 +63,10 @@ class SubmissionSession(VisitorSession):
         if self.conversation is not None or self._transcript is not None:
             self.note(line, in_auth=self._dialogue is not None)
         if refusal := self.ill_formed(line):
+            if self._dialogue is not None:
+                self._begin_login()
             self._dialogue = None
-            self.not_understood(refusal)
+            self.not_understood(refusal, line)
         elif self._dialogue is None:
             super().obey(line)
         else:
@@ -105,7 +107,8 @@ class SubmissionSession(VisitorSession):
         if self.tls:
             self.push("503 5.5.1 TLS is in use already")
         elif self._server_tls is None:
-            self.push("454 4.7.0 TLS is not available here")
+            key = f"listeners.{self._parts.name}.tls"
+            self.push(f'454 4.7.0 No TLS here: turn it off in the client, or write {key} = "starttls"')
         elif arg:
             self.push("501 5.5.4 STARTTLS takes no argument")
         else:
@@ -114,6 +117,7 @@ class SubmissionSession(VisitorSession):
     def smtp_AUTH(self, arg: str) -> None:
         refusal = login.not_now(self, self._parts)
         if refusal:
+            self.login_refused = self.login_refused or refusal == secrecy.ENCRYPT_FIRST
             self.push(refusal)
             return
         self._dialogue = login.dialogue(arg, self._parts)
@@ -131,11 +135,18 @@ class SubmissionSession(VisitorSession):
         try:
             self.push(next(dialogue) if line is None else dialogue.send(line))
         except StopIteration as ended:
+            self._begin_login()
             login.decide(self, self._parts, ended.value)
         except login.Refused as refused:
+            if line != b"*":  # who gives it up himself has not been refused
+                self._begin_login()
             self.push(str(refused))
         else:
             self._dialogue = dialogue
+
+    def _begin_login(self) -> None:
+        """Whatever comes of it: nobody goes on without the login that he has asked for, unless it succeeds."""
+        self.login_refused, self.login_later = True, False
 
     def smtp_MAIL(self, arg: str) -> None:
         if not self.session.host_name:
@@ -186,12 +197,14 @@ class SubmissionSession(VisitorSession):
         return refusal
 
     def _stranger(self) -> Refusal:
+        if self.login_later:
+            return Refusal(451, "4.7.0", "The login could not be checked, please try again later")
+        if self._parts.policy.offers_login(self._parts.name) and not self.may_login and self._server_tls is not None:
+            return Refusal(530, "5.7.0", "Must issue a STARTTLS command first, then log in")
         if self.login_refused:
             return Refusal(530, "5.7.0", "Authentication required: the login was refused")
         if self.may_login:
             return Refusal(530, "5.7.0", "Authentication required")
-        if self._parts.policy.offers_login(self._parts.name) and self._server_tls is not None:
-            return Refusal(530, "5.7.0", "Must issue a STARTTLS command first, then log in")
         text = f"No client of this relay has the address {self.peer}: add it to clients.NAME.networks"
         return Refusal(550, "5.7.1", text)
 

@@ -36,6 +36,11 @@ class Transcript:
                 log.listener.conversation(self._client, self._peer, line)
             self._held.clear()
 
+    @property
+    def is_somebodys(self) -> bool:
+        """The client is known, and is asked for."""
+        return bool(self._client)
+
     def heard(self, line: bytes, *, in_auth: bool) -> None:
         """The client said this line; `in_auth`: within an AUTH exchange."""
         self._write(f"C: {MASKED if in_auth else self._shown(line)}")
@@ -54,8 +59,10 @@ class Transcript:
         command = word.upper()
         if command == b"AUTH":
             self._auth_seen = True
-            mechanism, more, _ = rest.strip().partition(b" ")
+            mechanism, *more = rest.split(None, 1) or [b""]
             return _text(word + space + mechanism) + (f" {MASKED}" if more else "")
+        # With a tab or a sign behind it, it is none: its credentials are some all the same.
+        self._auth_seen = self._auth_seen or (command not in _COMMANDS and b"AUTH" in line.upper())
         if command not in _COMMANDS and self._auth_seen:
             # Devices send their credentials on, though AUTH was refused.
             return f"{MASKED} (no command, {len(line)} octets)"

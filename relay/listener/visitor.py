@@ -34,6 +34,9 @@ class VisitorSession(CommandSession):
         """Who has logged in."""
         self.login = ""
         self.login_refused = False
+        """A login was asked for and has not succeeded: its owner means to be somebody, and is not let in as nobody."""
+        self.login_later = False
+        """Only for the moment."""
         self.failed_logins = 0
         self._at_this_address: ClientPolicy | None = None
         self._by_certificate: ClientPolicy | None = None
@@ -78,6 +81,8 @@ class VisitorSession(CommandSession):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._server.left(self)
+        if self._transcript is not None and self._who is None:
+            self._write_down_a_stranger(self._transcript)
         super().connection_lost(error)
 
     def secured(self) -> None:
@@ -168,6 +173,18 @@ class VisitorSession(CommandSession):
         self.leave(f"421 4.3.2 {'Its configuration has changed, please connect again' if self.dismissed else why}")
 
     # --- what is said
+
+    def claims_to_be(self, client: ClientPolicy | None) -> None:
+        """A login names that client, and may yet prove wrong: its dialogue is wanted most of all then."""
+        if self._transcript is not None and client is not None:
+            self._transcript.is_of(client.name)
+
+    def _write_down_a_stranger(self, transcript: Transcript) -> None:
+        """Who never came to a login is taken for the client that would have to come from there."""
+        clients = [self._parts.policy.client_by_name(name) for name in self._parts.conversations]
+        likely = [one for one in clients if one is not None and comes_from(one.networks, self.peer)]
+        if likely and not transcript.is_somebodys:
+            transcript.is_of(likely[0].name)
 
     def note(self, line: bytes, *, in_auth: bool) -> None:
         """Write down what the client has said, where somebody asks for it."""

@@ -12,6 +12,7 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 from relay import log
+from relay.listener.encrypted import Encrypted
 from relay.listener.lines import LineBuffer
 
 LONGEST_AUTH_LINE = 12_288
@@ -116,8 +117,7 @@ class Wire(asyncio.Protocol):
         self._ended = True
         if self._step is None and not self._clogged:
             self._go_on()
-        # TLS has no half that could stay open.
-        return self.transport is not None and self.transport.get_extra_info("sslcontext") is None
+        return self.transport is not None
 
     def pause_writing(self) -> None:
         self._clogged = True
@@ -273,27 +273,9 @@ class Wire(asyncio.Protocol):
             return
         self.push("220 2.0.0 Ready to start TLS")
         self.flush()
-        # Paused first: the client's hello is the first thing that may be read again.
-        transport.pause_reading()
         self._input.clear()
-        self.wait_for(self._start_tls(transport, context, patience))
+        self.transport = Encrypted(transport, context, self, peer=self.peer, patience=patience, ready=self.secured)
 
     def secured(self) -> None:
         """TLS has begun: the subclass forgets what it was told before."""
         raise NotImplementedError
-
-    async def _start_tls(self, transport: asyncio.Transport, context: ssl.SSLContext, patience: float) -> None:
-        try:
-            secure = await self.loop.start_tls(
-                transport, self, context, server_side=True, ssl_handshake_timeout=patience
-            )
-        except OSError as error:
-            log.listener.tls_failed(self.peer, str(error))
-            transport.abort()
-            if not self._gone:  # the loop does not say so to a protocol whose handshake has failed
-                self._step = None
-                self.connection_lost(None)
-            return
-        assert secure is not None  # noqa: S101 (typeshed: None only for a transport that was closed before)
-        self.transport = secure
-        self.secured()

@@ -70,6 +70,16 @@ def tls_failed(peer: str, reason: str) -> None:
     event(logging.WARNING, "tls", f"{peer}: the TLS handshake failed: {reason}", peer=peer, reason=reason)
 
 
+def tls_broken(peer: str, reason: str) -> None:
+    event(
+        logging.WARNING,
+        "tls",
+        f"{peer}: closed, for what it sent is no TLS any more: {reason}",
+        peer=peer,
+        reason=reason,
+    )
+
+
 def certificate_renewed(file: str) -> None:
     event(logging.INFO, "certificate", f"certificate {file}: changed; new connections get the new one", file=file)
 

@@ -113,6 +113,7 @@ def test_whoever_is_behind_a_load_balancer_is_not_on_this_machine(problems: Prob
 def test_a_conversation_of_nobody(problems: Problems, configure: Configure) -> None:
     clients = f'{SINK}[clients.printer]\npassword = "x"\n[log]\nconversations = '
     assert configure(f'{clients}["printer"]').log.conversations == ("printer",)
+    assert configure(f'{clients}"printer"').log.conversations == ("printer",)
     assert told(problems(f'{clients}["printr"]'), "log.conversations", 'no client and no account "printr"', "printer")
     (warning,) = configure(f'{clients}["printer", "sink"]').warnings
     assert 'the account "sink" sends nothing, so nothing is said there' in warning

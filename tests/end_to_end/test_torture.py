@@ -302,10 +302,22 @@ def test_anything_is_answered_or_ended(victim: Victim, said: list[bytes], old: b
                 assert re.match(rb"[2-5][0-9][0-9][ -]", line), replies
 
 
-def test_five_hundred_idle_connections_cost_little(victim: Victim) -> None:
-    socks = [victim.connect() for _ in range(5)]
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+def test_five_hundred_idle_connections_cost_little(victim: Victim, tls: bool) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+
+    def connected() -> socket.socket:
+        sock = victim.connect()
+        if not tls:
+            return sock
+        say(sock, b"STARTTLS\r\n")
+        assert sock.recv(4096).startswith(b"220 ")
+        return context.wrap_socket(sock)
+
+    socks = [connected() for _ in range(5)]
     before = victim.size()
-    more = [victim.connect() for _ in range(500)]
+    more = [connected() for _ in range(500)]
     for sock in more:
         say(sock, b"EHLO c\r\n")
         assert sock.recv(4096)

@@ -8,7 +8,14 @@ from tests.support.door import door
 
 def test_no_login_is_written_down() -> None:
     talk = Conversation()
-    for line in (b"EHLO c", b"auth PLAIN c2VjcmV0", b"AUTH LOGIN", b"AUTH LOGIN c2VjcmV0 x", b"c2VjcmV0"):
+    for line in (
+        b"EHLO c",
+        b"auth PLAIN c2VjcmV0",
+        b"AUTH LOGIN",
+        b"AUTH LOGIN c2VjcmV0 x",
+        b"c2VjcmV0",
+        b"AUTH  PLAIN\tc2VjcmV0",
+    ):
         talk.heard(line)
     assert "c2VjcmV0" not in talk.text
     assert talk.text.splitlines()[1:] == [
@@ -16,6 +23,7 @@ def test_no_login_is_written_down() -> None:
         "C: AUTH LOGIN",
         "C: AUTH LOGIN ***",
         "C: (not a command)",
+        "C: AUTH PLAIN ***",
     ]
 
 

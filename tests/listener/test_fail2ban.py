@@ -51,7 +51,9 @@ def test_the_address_is_the_clients(
     log.listener.login_refused(login, peer, reason)
     (record,) = caplog.records
     record.message = record.getMessage()
-    assert found(formatter.format(record)) == [peer]
+    line = formatter.format(record)
+    assert found(line) == [peer]
+    assert found(f"host relay[4711]: {line}") == [peer], "as it stands in the journal"
 
 
 @pytest.mark.parametrize("formatter", [TextFormatter(), JsonFormatter()], ids=["text", "json"])
@@ -61,6 +63,8 @@ def test_other_lines_ban_nobody(caplog: pytest.LogCaptureFixture, formatter: log
     log.listener.logged_in("printer", forged, "192.0.2.7")
     log.listener.sender_refused("192.0.2.7", forged, "550 5.7.1 no")
     log.listener.login_unchecked(forged, "192.0.2.7", "no answer")
+    for said in (forged, f"]: {forged}", f"relay[1]: {forged}"):
+        log.listener.conversation("printer", "192.0.2.7", f"C: {said}")
     for record in caplog.records:
         record.message = record.getMessage()
         assert "9.9.9.9" not in found(formatter.format(record)), record.message

@@ -69,7 +69,7 @@ async def test_what_the_client_hears(tmp_path: Path, answer: Answer, reply: str)
         heard = await line.say(plain("ann@x.org", "x"))
         assert heard.startswith(reply)
         assert "\n" not in heard
-        assert (await line.say("MAIL FROM:<ann@x.org>")).startswith("530")
+        assert (await line.say("MAIL FROM:<ann@x.org>")).startswith("451" if reply.startswith("454") else "530")
 
 
 async def test_what_is_no_mailbox_is_asked_nobody(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.listener import self_signed
 from relay.listener.proxy_header import SIGNATURE_2
 from tests.listener.test_session import CONTENT
 from tests.support import certificates
@@ -188,8 +189,42 @@ async def test_connections_that_only_open_are_counted_and_ended(tmp_path: Path) 
         await asyncio.sleep(0.05)
         await at.knock(made.authority.client)
         await at.server.stop(patience=0.1)
-        assert await silent[0].reader.read() == b""
+        assert await asyncio.wait_for(silent[0].reader.read(), 5) == b"", "a stop does not wait for it"
         for line in (*silent, third):
+            await finish(line)
+
+
+async def test_one_address_cannot_take_all_places_with_connections_that_only_open(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys, _ = tls_keys(tmp_path, "implicit", "max_connections_per_client = 2")
+    async with door(tmp_path, keys) as at:
+        silent = [await connect(at.port) for _ in range(3)]
+        assert await asyncio.wait_for(silent[2].reader.read(), 5) == b""
+        assert "max_connections_per_client = 2 is reached" in caplog.text
+        for line in silent:
+            await finish(line)
+        await asyncio.sleep(0.05)
+        another = await connect(at.port)
+        with pytest.raises(TimeoutError):  # it is let in again
+            await asyncio.wait_for(another.reader.read(), 0.1)
+        await finish(another)
+
+
+async def test_an_address_behind_a_load_balancer_is_counted_by_itself(tmp_path: Path) -> None:
+    keys, made = tls_keys(tmp_path, "implicit", TRUSTED + "max_connections_per_client = 2")
+    async with door(tmp_path, keys, FROM_AFAR) as at:
+        silent = [await connect(at.port) for _ in range(3)]
+        for line in silent:
+            line.writer.write(ONE)
+        assert await asyncio.wait_for(silent[2].reader.read(), 5) == b""
+        reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
+        writer.write(ONE.replace(b"192.0.2.7", b"192.0.2.8", 1))
+        await writer.drain()
+        await writer.start_tls(made.authority.client, server_hostname="localhost")
+        other = Line(reader, writer)
+        assert (await other.hear()).startswith("220 ")
+        for line in (*silent, other):
             await finish(line)
 
 
@@ -204,3 +239,18 @@ async def test_old_tls_for_old_devices(tmp_path: Path) -> None:
         line = await at.knock(context)
         assert line.writer.get_extra_info("cipher")[1].startswith("TLSv1")
         assert (await line.say("NOOP")).startswith("250")
+
+
+@pytest.mark.parametrize("cipher", ["AES128-SHA", "AES256-SHA", "ECDHE-RSA-AES128-SHA"])
+async def test_a_device_without_elliptic_curves_and_the_certificate_for_a_try(tmp_path: Path, cipher: str) -> None:
+    keys = f'tls = "auto"\ncertificate = "{tmp_path}/made.pem"\nkey = "{tmp_path}/made.key"\n'
+    self_signed.make(tmp_path / "made.pem", tmp_path / "made.key", "relay.test")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(tmp_path / "made.pem")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1
+    context.set_ciphers(f"{cipher}:@SECLEVEL=0")
+    async with door(tmp_path, f'{keys}profile = "legacy"\nmin_tls = "1.0"', LOCAL) as at:
+        line = await at.knock(context)
+        assert line.writer.get_extra_info("cipher")[0] == cipher

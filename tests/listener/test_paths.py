@@ -24,6 +24,8 @@ from relay.listener.paths import BadPath, mail_parameters, parse
         ("FROM:<a/b=c+d@b.org>", "a/b=c+d@b.org"),
         ("FROM:<scanner@localhost>", "scanner@localhost"),
         ("FROM:<Postmaster>", "Postmaster"),
+        ("FROM:<printer>", "printer"),
+        ("FROM: root", "root"),
     ],
 )
 def test_addresses(argument: str, address: str) -> None:
@@ -38,7 +40,8 @@ def test_addresses(argument: str, address: str) -> None:
         ("TO:<a@b.org>", "FROM:<address> is missing"),
         ("FROM:", "the null sender is written <>"),
         ("FROM:<a@b.org", "not closed"),
-        ("FROM:<a>", "no address"),
+        ("FROM:<a b>", "no address"),
+        ("FROM:<a.>", "no address"),
         ("FROM:<a@@b.org>", "no address"),
         ("FROM:<a@b@c.org>", "no address"),
         ("FROM:<a@b.org\x00>", "no address"),
@@ -52,6 +55,11 @@ def test_addresses(argument: str, address: str) -> None:
 def test_what_is_no_path_is_refused_with_a_reason(argument: str | None, reason: str) -> None:
     with pytest.raises(BadPath, match=reason):
         parse(argument, "FROM")
+
+
+def test_a_recipient_without_domain_is_none() -> None:
+    with pytest.raises(BadPath, match="no address"):
+        parse("TO:<root>", "TO")
 
 
 @given(st.text())

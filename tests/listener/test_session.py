@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.listener.authentication import MOST_FAILURES
 from relay.model import Outcome, Result
 from relay.spool import Claim, Queue, Settled
 from tests.support import certificates
@@ -289,6 +290,56 @@ async def test_a_login_that_is_refused_closes_the_way_without_one(tmp_path: Path
 
 
 @pytest.mark.parametrize(
+    "said",
+    [
+        ["AUTH GSSAPI"],
+        ["AUTH PLAIN ?"],
+        ["AUTH PLAIN", "A" * 20_000],
+        ["AUTH LOGIN", "a\0b"],
+        ["AUTH CRAM-MD5", "bm9ib2R5"],
+    ],
+)
+async def test_a_login_that_comes_to_nothing_closes_the_way_as_well(tmp_path: Path, said: list[str]) -> None:
+    async with door(tmp_path, clients=LOCAL + LOGIN) as at:
+        line = await at.knock()
+        await line.say("EHLO c")
+        for each in said:
+            heard = await line.say(each)
+        assert heard.startswith("50")
+        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("530 5.7.0")
+
+
+async def test_a_login_that_the_client_gives_up_itself_is_none(tmp_path: Path) -> None:
+    async with door(tmp_path, clients=LOCAL + LOGIN) as at:
+        line = await at.knock()
+        await line.say("EHLO c")
+        await line.say("AUTH LOGIN")
+        assert (await line.say("*")).startswith("501 5.7.0")
+        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("250")
+
+
+async def test_a_login_without_tls_closes_the_way_as_well(tmp_path: Path) -> None:
+    made = certificates.server_files(tmp_path)
+    keys = f'tls = "starttls"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\nrequire_tls = true'
+    async with door(tmp_path, keys, LOCAL + LOGIN) as at:
+        line = await at.knock()
+        await line.say("EHLO c")
+        assert (await line.say(f"AUTH PLAIN {plain('printer', 'secret')}")).startswith("538 5.7.11")
+        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("530 5.7.0")
+
+
+async def test_after_a_login_that_cannot_be_checked_now_mail_is_refused_for_now(tmp_path: Path) -> None:
+    """Neither as somebody else, nor for good: the client keeps its mail and comes again."""
+    async with door(tmp_path, clients=LOCAL + LOGIN) as at:
+        for _ in range(MOST_FAILURES):
+            at.checker.note_failure("guess", "127.0.0.1")
+        line = await at.knock()
+        await line.say("EHLO c")
+        assert (await line.say(f"AUTH PLAIN {plain('printer', 'wrong')}")).startswith("454 4.7.0")
+        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("451 4.7.0")
+
+
+@pytest.mark.parametrize(
     ("lines", "reply"),
     [
         (["AUTH plain", plain("printer", "secret")], "235"),
@@ -300,6 +351,7 @@ async def test_a_login_that_is_refused_closes_the_way_without_one(tmp_path: Path
         (["AUTH DIGEST-MD5"], "504 5.5.4"),
         (["AUTH"], "504 5.5.4"),
         (["AUTH PLAIN", "A" * 20_000], "500 5.5.6"),
+        ([f"AUTH PLAIN {'A' * 20_000}"], "500 5.5.6"),
     ],
 )
 async def test_auth_dialogues(tmp_path: Path, lines: list[str], reply: str) -> None:
@@ -377,11 +429,25 @@ async def test_commands_sent_before_the_handshake_are_not_obeyed_after_it(tmp_pa
         assert (await line.say("RCPT TO:<a@x.org>")).startswith("503")
 
 
-async def test_an_http_request_is_refused_and_the_session_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"POST / HTTP/1.1\r\n",
+        b"POST /" + b"x" * 3000 + b" HTTP/1.1\r\n",
+        b"POST /" + b"x" * 20_000 + b" HTTP/1.1\r\n",
+        b"PROPFIND /folder HTTP/1.1\r\n",
+        b"GET / HTTP/1.0\n",
+    ],
+    ids=["usual", "long", "very long", "rare method", "bare LF"],
+)
+async def test_an_http_request_is_refused_and_the_session_closed(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, request_line: bytes
+) -> None:
     async with door(tmp_path) as at:
         line = await at.knock()
-        body = "EHLO c\r\nMAIL FROM:<a@x.org>\r\nRCPT TO:<b@x.org>\r\nDATA\r\nx\r\n.\r\n"
-        reply = await line.say(f"POST / HTTP/1.1\r\nHost: localhost\r\n\r\n{body}")
+        body = b"EHLO c\r\nMAIL FROM:<a@x.org>\r\nRCPT TO:<b@x.org>\r\nDATA\r\nx\r\n.\r\n"
+        reply = await line.say(request_line + b"Host: localhost\r\n\r\n" + body)
+        assert "sent an HTTP request" in caplog.text
         assert reply.startswith("421 4.7.0 This is an SMTP port")
         assert await line.hear() == ""
         assert await at.taken() == []

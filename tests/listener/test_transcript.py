@@ -68,3 +68,48 @@ async def test_a_client_known_by_its_address(tmp_path: Path, caplog: pytest.LogC
     async with door(tmp_path, clients=LOCAL + '[log]\nconversations = ["local"]\n') as at:
         await (await at.knock()).say("NONSENSE \x1b[2J")
     assert written(caplog)[1] == "local (127.0.0.1) C: NONSENSE \x1b[2J"
+
+
+async def test_a_login_that_is_refused_is_written_down_too(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is the device that will not talk whose dialogue somebody wants to see."""
+    caplog.set_level("INFO", "relay")
+    async with door(tmp_path, clients=CLIENTS) as at:
+        line = await at.knock()
+        await line.say("EHLO device")
+        assert (await line.say(f"AUTH PLAIN {plain('printer', 'wr0ng')}")).startswith("535")
+        await line.say("MAIL FROM:<a@x.org>")
+    said = [one.removeprefix("printer (127.0.0.1) ") for one in written(caplog)]
+    assert said[1] == "C: EHLO device"
+    assert "C: AUTH PLAIN ***" in said
+    assert "C: MAIL FROM:<a@x.org>" in said
+    assert plain("printer", "wr0ng") not in "".join(said)
+
+
+@pytest.mark.parametrize(("network", "lines"), [("127.0.0.0/8", 4), ("192.0.2.0/24", 0)])
+async def test_who_never_comes_to_a_login_is_known_by_where_it_would_come_from(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, network: str, lines: int
+) -> None:
+    caplog.set_level("INFO", "relay")
+    clients = CLIENTS.replace('password = "s3cret"', f'password = "s3cret"\nnetworks = ["{network}"]')
+    async with door(tmp_path, clients=clients) as at:
+        line = await at.knock()
+        await line.say("HELO device")
+        await line.say("QUIT")
+        assert await line.hear() == ""
+        line.close()
+        await line.writer.wait_closed()
+    said = [one for one in written(caplog) if "221 " not in one]
+    assert len(said) == lines
+
+
+@pytest.mark.parametrize(
+    "said", ["AUTH\tPLAIN {}", " AUTH PLAIN {}", "AUTH=PLAIN {}", "AUTH PLAIN\t{}", "auth  plain {}"]
+)
+async def test_credentials_in_a_line_that_is_hardly_a_command(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, said: str
+) -> None:
+    caplog.set_level("INFO", "relay")
+    async with door(tmp_path, clients=LOCAL + '[log]\nconversations = ["local"]\n') as at:
+        await (await at.knock()).say(said.format(plain("printer", "s3cret")))
+    assert [one for one in written(caplog) if "***" in one]
+    assert plain("printer", "s3cret") not in caplog.text

@@ -92,7 +92,7 @@ class Log(Table):
     format: Annotated[Literal["text", "json"], forms.one_of(Literal["text", "json"])] = "text"
     level: Annotated[LogLevel, forms.one_of(LogLevel, str.upper)] = "INFO"
     file: File | None = None
-    conversations: Annotated[tuple[str, ...], forms.listing(str, empty=True, example='["printer"]')] = ()
+    conversations: Annotated[tuple[str, ...], forms.listing(str, empty=True, alone=True, example='["printer"]')] = ()
     """Clients and accounts whose dialogue is written down."""
 
 
