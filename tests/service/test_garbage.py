@@ -54,14 +54,15 @@ if {apart}:
     keep_large_blocks_apart()
 bytearray(1_000_000)  # once one has been freed, those of its size go among the small ones
 before = library.mallinfo().hblks
-held = bytearray(300_000)
+held = [bytearray(300_000) for _ in range({many})]
 print(library.mallinfo().hblks - before)
 """
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="glibc's own habit")
-@pytest.mark.parametrize(("apart", "own_pages"), [(True, 1), (False, 0)])
-def test_large_blocks_have_pages_of_their_own(apart: bool, own_pages: int) -> None:
-    program = LARGE_BLOCKS.format(apart=apart)
+@pytest.mark.parametrize("apart", [True, False])
+def test_large_blocks_have_pages_of_their_own(apart: bool) -> None:
+    many = 50  # the interpreter may take or give back a block of its own meanwhile
+    program = LARGE_BLOCKS.format(apart=apart, many=many)
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
-    assert int(done.stdout) == own_pages
+    assert (int(done.stdout) > many / 2) is apart
