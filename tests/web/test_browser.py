@@ -189,6 +189,22 @@ def test_the_queue_follows_what_happens(running: Running, browser: Browser, sess
         expect(page.get_by_role("link", name="It comes by itself")).to_be_visible()
 
 
+def test_what_came_before_the_stream_began_is_shown_too(
+    running: Running, browser: Browser, session: list[dict[str, str]]
+) -> None:
+    def begin_late(stream: Route) -> None:
+        already = sum(each.get("event") == "sent" for each in running.process.events)
+        send_mail(running.process, message("Between page and stream").as_bytes())
+        running.process.wait_for("sent", count=already + 1)
+        stream.continue_()
+
+    with looking(browser) as page:
+        page.context.add_cookies(session)  # type: ignore[arg-type]
+        page.route("**/events", begin_late, times=1)
+        page.goto(f"{running.process.page}queue?view=sent", wait_until="commit")
+        expect(page.get_by_role("link", name="Between page and stream")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [360, 800])
 def test_no_page_is_wider_than_a_narrow_window(
     running: Running, browser: Browser, session: list[dict[str, str]], width: int

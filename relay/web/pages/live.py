@@ -39,13 +39,14 @@ class Live:
         if self._streams >= _MOST:
             return PlainTextResponse("Too many pages are open\n", 503, {"retry-after": "60"})
         headers = {"x-accel-buffering": "no", "cache-control": "no-store"}
-        news = self._news(admin=visitor(request).admin)
+        admin = visitor(request).admin
+        # Looked at before the browser hears that the stream is open, upon which it asks for the page once more.
+        news = self._news(await self._state(admin=admin), admin=admin)
         return StreamingResponse(news, media_type="text/event-stream", headers=headers)
 
-    async def _news(self, *, admin: bool) -> AsyncIterator[str]:
+    async def _news(self, before: dict[str, object], *, admin: bool) -> AsyncIterator[str]:
         self._streams += 1
         started = quiet_since = time.monotonic()
-        before = await self._state(admin=admin)
         try:
             yield "retry: 3000\n\n"
             while time.monotonic() - started < _LASTS and not self._view.stopping():

@@ -6,13 +6,12 @@ export function follow() {
   const addresses = (document.body.dataset.events ?? "").split(" ").filter(Boolean);
   if (!addresses.length || !document.querySelector("[data-live]")) return;
   let streams = [];
-  // What is at work while the page is made may have ended before the stream begins.
-  let missed = document.querySelector("main .chip.busy") !== null;
 
   const opened = (address) => {
     const stream = new EventSource(address);
+    // Nobody knows what happened after the page was made and before the stream began, nor during a break.
+    let missed = true;
     stream.onmessage = (message) => refresh(new Set(JSON.parse(message.data)));
-    // After a break nobody knows what was missed.
     stream.onopen = () => { if (missed) refresh(null); missed = false; };
     stream.onerror = () => {
       missed = true;
@@ -26,7 +25,7 @@ export function follow() {
     return stream;
   };
   const open = () => { if (!streams.length) streams = addresses.map(opened); };
-  const close = () => { streams.forEach((stream) => stream.close()); streams = []; missed = true; };
+  const close = () => { streams.forEach((stream) => stream.close()); streams = []; };
   // A browser has six connections for a site: a page that nobody looks at keeps none.
   document.addEventListener("visibilitychange", () => (document.hidden ? close() : open()));
   window.addEventListener("pagehide", close);
