@@ -42,8 +42,6 @@ class ClientPolicy:
     """A file of users who are all this client, or with `login` the one that is."""
     certificate_subject: str | None
     authenticate: Literal["upstream"] | None
-    takes_tokens: bool
-    """It is recognised by an access token of a certain issuer."""
     reply: Literal["queued", "delivered"]
     reply_timeout: float
     max_age: float
@@ -96,7 +94,6 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
         htpasswd=Htpasswd(client.htpasswd_file) if client.htpasswd_file else None,
         certificate_subject=client.certificate_subject,
         authenticate=client.authenticate,
-        takes_tokens=client.issuer is not None,
         reply=client.reply,
         reply_timeout=client.reply_timeout,
         max_age=client.max_age if client.max_age is not None else settings.queue.max_age,
