@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from relay.config import unusable_hash
 from relay.listener import hashes
 from relay.listener.authentication import PasswordChecker
-from tests.listener.test_session import plain
 from tests.support.clock import FakeClock
 from tests.support.door import Door, door
+from tests.support.sasl import plain
 
 CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 DEARER = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1, hash_len=24, salt_len=12)

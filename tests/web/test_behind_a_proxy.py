@@ -31,7 +31,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> ServerFiles:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, files: ServerFiles) -> Iterator[RelayProcess]:
     """A relay with a sink and a real account, its page at https://.../mail/."""
-    web = f'base_path = "{BASE}"\ncertificate = "{files.certificate}"\nkey = "{files.key}"\n'
+    web = f'base_path = "{BASE}"\n{files.toml}'
     with way(tmp_path_factory.mktemp("way")) as at:
         config = at.config(clients=SINK + LATER)
         config.write_text(config.read_text().replace("[web]\n", f"[web]\n{web}"))
