@@ -122,6 +122,21 @@ def add_tags(connection: Connection, seq: int, names: Sequence[str]) -> None:
     connection.executemany("INSERT OR IGNORE INTO caught_tag (seq, tag) VALUES (?, ?)", [(seq, tag) for tag in names])
 
 
+def with_files(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Those of `names` that are ids of messages whose body is a file."""
+    found: set[str] = set()
+    for start in range(0, len(names), BATCH):
+        part = names[start : start + BATCH]
+        marks = ", ".join("?" * len(part))
+        known = connection.execute(
+            f"""SELECT c.id FROM caught AS c JOIN caught_source AS s ON s.seq = c.seq
+                WHERE c.id IN ({marks}) AND s.body IS NULL""",  # noqa: S608 (only marks)
+            part,
+        ).fetchall()
+        found.update(identifier for (identifier,) in known)
+    return found
+
+
 # --- lists
 
 

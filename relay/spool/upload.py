@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from relay import disk
+
 SMALL = 64 * 1024
 """Up to here a body is a column of its message's row; above, a file is eleven times cheaper (PERFORMANCE.md)."""
 
@@ -148,17 +150,7 @@ def _append(file: BinaryIO | None, path: Path, parts: list[bytes]) -> BinaryIO:
 def _sync(file: BinaryIO, folder: Path) -> None:
     os.fsync(file.fileno())
     file.close()
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable. Blocks; raises OSError."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    disk.sync_folder(folder)
 
 
 def remove(paths: Sequence[Path]) -> None:
