@@ -1,15 +1,13 @@
 """Whether others could read what a client sends: then passwords of mailboxes and tokens are not even looked at."""
 
 import ipaddress
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from relay.listener.submission import SubmissionSession
+from relay.listener.visitor import VisitorSession
 
 ENCRYPT_FIRST = "538 5.7.11 Encryption required for authentication: issue STARTTLS first"
 
 
-def may_be_read(session: "SubmissionSession") -> bool:
+def may_be_read(session: VisitorSession) -> bool:
     """Whether there is no TLS between here and a client on another machine, whatever `require_tls` says."""
     return not (session.tls or _is_here(session.peer))
 

@@ -1,7 +1,8 @@
 """The sink's store: what sink accounts caught, kept within limits, listed and searched, told to who watches.
 
 A message is on the disk before its sender hears 250, and nobody has looked into it then; a thread (`digester`) does
-that later, with limits, and a list waits for it for a moment. So no mail, however it is made, can keep itself from being kept.
+that later, with limits, and a list waits for it for a moment. So no mail, however it is made, can keep itself from
+being kept.
 """
 
 import asyncio
