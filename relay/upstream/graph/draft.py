@@ -22,9 +22,10 @@ from relay.model import Clock, Outcome, Result, Scope
 from relay.oauth import TokenError
 from relay.providers import GRAPH
 from relay.upstream.api import Parcel
+from relay.upstream.api_request import Content
 from relay.upstream.graph import content
 from relay.upstream.graph.attachment import about, around_content
-from relay.upstream.graph.client import Content, GraphClient
+from relay.upstream.graph.client import GraphClient
 from relay.upstream.graph.layout import Attached
 from relay.upstream.graph.people import recipient_lists
 from relay.upstream.graph.replies import too_large
