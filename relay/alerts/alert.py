@@ -8,7 +8,7 @@ from relay.log import stamp
 
 
 class Level(StrEnum):
-    """How much it presses."""
+    """How urgent an alert is."""
 
     WARNING = "warning"
     """There is time left."""

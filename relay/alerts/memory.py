@@ -63,7 +63,7 @@ class Memory:
         self.changed = True
 
     def forget(self, key: str) -> None:
-        """That trouble is over: its next time is news."""
+        """The trouble `key` is over: should it come again, that is news."""
         if self.said.pop(key, None) is not None:
             self.changed = True
 

@@ -301,7 +301,7 @@ class Delivery(Worker):
         return [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
 
     def _sweep(self) -> None:
-        """Let go the lanes that nobody needs."""
+        """Let go of the lanes that nobody needs."""
         for lane in self._lanes.sweep():
             self._agenda.forget(lane)
             self._fallbacks.begin(lane.has)

@@ -161,7 +161,7 @@ class Server:
         return True
 
     def _opened(self, opening: Opening) -> None:
-        """It has come to its session, which is counted by itself, or to its end."""
+        """A connection has come to its session, which is counted by itself, or to its end."""
         if address := self._openings.pop(opening, ""):
             self._forget(address)
 

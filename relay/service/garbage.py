@@ -21,7 +21,7 @@ _LARGE = 128 * 1024
 
 
 async def collect(clock: Clock) -> None:
-    """Do it every now and then, until cancelled."""
+    """Look for garbage every now and then, until cancelled."""
     while True:
         await clock.sleep(EVERY)
         gc.collect()

@@ -16,7 +16,7 @@ _BREATH = 1.0
 
 
 async def prune(spool: Spool, sink: SinkStore, settings: Callable[[], Settings], clock: Clock) -> None:
-    """Do it once an hour and whenever there is little room left, by the settings in force, until cancelled."""
+    """Forget it once an hour and whenever there is little room left, by the settings in force, until cancelled."""
     while True:
         queue = settings().queue
         with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again

@@ -7,12 +7,11 @@ between the two leaves the debt, and none leaves it paid twice.
 from dataclasses import dataclass
 from pathlib import Path
 
-from relay.database import Connection
+from relay.database import Connection, marks
 from relay.model import DsnWishes
 from relay.spool import dsn
 from relay.spool.details import RecipientState
 from relay.spool.queues import origin_of
-from relay.spool.selection import marks
 
 DUE, UNTOLD = 1, 2
 

@@ -115,7 +115,7 @@ class Upload:
             await asyncio.shield(asyncio.wrap_future(gone))
 
     def drop(self) -> Future[None] | None:
-        """The same without waiting; the future, if there was a file, tells when that has gone."""
+        """As `discard`, without waiting; the future, if there was a file, tells when that has gone."""
         self._buffer.clear()
         self._pending = 0
         if self._file is None:

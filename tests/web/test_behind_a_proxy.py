@@ -14,7 +14,7 @@ from tests.support.browser import chromium, needs_chromium
 from tests.support.certificates import ServerFiles, server_files
 from tests.support.process import PATIENCE, RelayProcess, relay
 from tests.support.way import way
-from tests.web.test_mail_page import PAGE, mail, send
+from tests.web.parts import PAGE, mail, send
 
 BASE = "/mail"  # the least convenient one: a page of ours has that name too
 SINK = '[clients.app]\nnetworks = ["127.0.0.0/8"]\naccount = "sink"\n[accounts.sink]\nprovider = "sink"\n'
