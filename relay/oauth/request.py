@@ -26,7 +26,7 @@ Address = str | Callable[[], Awaitable[str]]
 
 
 async def located(address: Address) -> str:
-    """Where it is now. Raises TokenError."""
+    """The address of the token endpoint as it is now. Raises TokenError."""
     return address if isinstance(address, str) else await address()
 
 
