@@ -14,7 +14,7 @@ import trustme
 from relay import cli, config
 from relay.config.schema import every_key
 from tests.support.keys import rsa_key, service_account
-from tests.support.process import relay
+from tests.support.process import QUIET, relay
 from tests.support.source import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -224,12 +224,7 @@ def first_messages() -> list[str]:
 def test_readme_s_first_messages_arrive(block: str, tmp_path: Path) -> None:
     if "swaks" in block and shutil.which("swaks") is None:
         pytest.skip("swaks is not installed")
-    environ = {
-        "RELAY_STATE_FOLDER": str(tmp_path / "state"),
-        "RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0",
-        "RELAY_WEB__BIND": "127.0.0.1:0",
-        "RELAY_LOG__FORMAT": "json",
-    }
+    environ = QUIET | {"RELAY_STATE_FOLDER": str(tmp_path / "state")}
     with relay(tmp_path, "serve", environ=environ) as process:
         command = block.replace("localhost:2525", f"127.0.0.1:{process.port}")
         command = command.replace('"localhost", 2525', f'"127.0.0.1", {process.port}')

@@ -26,7 +26,7 @@ LAYERS = [
     {"limits"},
     {"bounce", "http", "database", "seal", "advice"},
     {"config", "mime"},
-    {"model", "log", "metrics", "providers"},
+    {"model", "log", "metrics", "providers", "disk"},
 ]
 HEIGHT = {part: -depth for depth, layer in enumerate(LAYERS) for part in layer}
 

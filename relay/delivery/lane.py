@@ -59,7 +59,7 @@ class Whole:
         return f"{self.identity} (every mailbox)"
 
     def has(self, queue: Queue) -> bool:
-        """Whether it is one of its queues."""
+        """Whether `queue` is one of its own."""
         return queue.account == self.account
 
     def clock_moved(self, seconds: float) -> None:
@@ -109,7 +109,7 @@ class Lane:
         return str(self.identity)
 
     def has(self, queue: Queue) -> bool:
-        """Whether it is one of its queues."""
+        """Whether `queue` is one of its own."""
         return queue in self.queues
 
     @property

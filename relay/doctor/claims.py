@@ -14,8 +14,8 @@ from relay import providers
 from relay.advice import exchange
 from relay.config import Account, SecretError
 from relay.config.user_grants import USER_GRANTS
-from relay.doctor.report import State, moment
-from relay.log import clean, duration
+from relay.doctor.report import State
+from relay.log import clean, duration, moment
 from relay.oauth import Token
 
 SHOWN = ("aud", "iss", "tid", "appid", "azp", "oid", "idtyp", "roles", "scp", "upn", "preferred_username", "exp")

@@ -151,7 +151,7 @@ class Wire(asyncio.Protocol):
             self._at_rest()
 
     def _at_rest(self) -> None:
-        """All that had come is done."""
+        """All that had come is dealt with: end the connection if it has ended, else read on."""
         transport = self.transport
         if transport is None:
             return

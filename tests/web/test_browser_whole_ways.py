@@ -10,9 +10,9 @@ from playwright.sync_api import Browser, Page, expect
 from relay.sandbox import Fault
 from tests.support.admin import link
 from tests.support.browser import chromium, looking, needs_chromium
-from tests.support.process import RelayProcess, relay
+from tests.support.process import QUIET, RelayProcess, relay
 from tests.support.way import Way, connect, message, send, way
-from tests.web.test_entrance import PASSWORD, QUIET, hashed
+from tests.web.parts import PASSWORD, hashed
 
 pytestmark = needs_chromium
 LATER = "later@example.org"
