@@ -3,8 +3,7 @@
 import socket
 from pathlib import Path
 
-from tests.support.process import PATIENCE, relay
-from tests.web.test_entrance import QUIET
+from tests.support.process import PATIENCE, QUIET, relay
 
 
 def test_systemd_hears_when_mail_is_taken_and_when_no_more(tmp_path: Path) -> None:
