@@ -135,7 +135,7 @@ def test_every_example_in_the_pages_loads(block: str, tmp_path: Path) -> None:
     """A piece without an account is added to the five lines, as the text says. Its files are stood in for."""
     whole = block if "[accounts." in block else OFFICE + block
     certificate = trustme.CA().issue_cert("relay.example.com")
-    for key, path in re.findall(r'^(\w+) = "(/[^"]+|[^"]+\.pem)"', whole, re.MULTILINE):
+    for key, path in re.findall(r'^(\w+) = "(/[^"]+|[^"]+\.(?:pem|json))"', whole, re.MULTILINE):
         file = tmp_path / Path(path).name
         file.touch(mode=0o600)
         file.write_text("a secret")
