@@ -14,7 +14,11 @@ from relay.cli.common import fail
     "--smtp", "smtp_bind", default="127.0.0.1:1587", show_default=True, help="Where the stand-in Exchange listens."
 )
 @click.option(
-    "--http", "http_bind", default="127.0.0.1:1443", show_default=True, help="Where tokens, Graph and the Gmail API are."
+    "--http",
+    "http_bind",
+    default="127.0.0.1:1443",
+    show_default=True,
+    help="Where tokens, Graph and the Gmail API are.",
 )
 @click.option(
     "--folder",
