@@ -1,7 +1,7 @@
 """Header blocks, seen as the relay sees them and as Python's own reader does.
 
-What the policy lets pass has to hold for whoever reads it: the only author is one who may be (promise 4 of DESIGN), and
-no Bcc leaves.
+What the policy lets pass has to hold for whoever reads it: the only author is one who may be (docs/architecture.md,
+promise 4), and no Bcc leaves.
 """
 
 import email
