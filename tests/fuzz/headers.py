@@ -8,12 +8,12 @@ import email
 import email.policy
 import tempfile
 from email.message import Message
-from email.utils import getaddresses
 from pathlib import Path
 
 from relay import config, mime
 from relay.model import Envelope, Origin
 from relay.policy import Policy, Refusal
+from tests.support.stdlib import getaddresses
 
 ALLOWED = "office@x.org"
 _ENVELOPE = Envelope(ALLOWED, ("b@x.org",))
