@@ -1,4 +1,4 @@
-"""What an error of the Gmail API means, and the next step (PROVIDERS 5.4)."""
+"""What an error of the Gmail API means, and the next step (docs/sources.md)."""
 
 from relay.advice.filling import filled, redirected
 

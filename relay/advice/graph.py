@@ -1,4 +1,4 @@
-"""What an error of Microsoft Graph means, and the next step (PROVIDERS 4.3 to 4.7)."""
+"""What an error of Microsoft Graph means, and the next step (docs/sources.md)."""
 
 from relay.advice.filling import filled, redirected
 

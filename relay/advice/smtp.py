@@ -1,6 +1,6 @@
 """What an SMTP reply or a broken connection means, and the next step: texts for the person who runs the relay.
 
-Wording of the causes and commands is Microsoft's and Google's own (PROVIDERS 2.2, 3.5, 3.6, 5.3). Nothing is decided
+Wording of the causes and commands is Microsoft's and Google's own (docs/sources.md). Nothing is decided
 here: whether a message is tried again is relay.upstream.replies' business.
 """
 

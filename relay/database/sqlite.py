@@ -78,15 +78,12 @@ class SqliteDatabase(Database):
                 f"there is no database {path}: start `relay serve` once, or name the configuration that it runs with "
                 "(--config, or state_folder and queue.database in it)"
             )
-        with told(path):
-            self._writer = connect(path)
-            try:
-                prepare(self._writer, path, migrate=migrate)
-                self._reader = connect(path)
-                self._glancer = connect(path)
-            except BaseException:
-                self._writer.close()
-                raise
+        with told(path), contextlib.ExitStack() as opened:
+            self._writer = opened.enter_context(contextlib.closing(connect(path)))
+            prepare(self._writer, path, migrate=migrate)
+            self._reader = opened.enter_context(contextlib.closing(connect(path)))
+            self._glancer = opened.enter_context(contextlib.closing(connect(path)))
+            opened.pop_all()
         # Another process that holds the file must not stop the event loop: then the thread waits for it.
         self._writer.execute("PRAGMA busy_timeout = 0")
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")

@@ -1,4 +1,4 @@
-"""Another account for the time that one is in trouble: which mail goes there, and when (DESIGN 7)."""
+"""Another account for the time that one is in trouble: which mail goes there, and when."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace

@@ -76,7 +76,7 @@ class Whole:
 
 @dataclass(eq=False)
 class Lane:
-    """What belongs to an identity and not to a message (DESIGN 7). Two accounts on one mailbox share their lane."""
+    """What belongs to an identity and not to a message. Two accounts on one mailbox share their lane."""
 
     identity: Identity
     queues: tuple[Queue, ...]

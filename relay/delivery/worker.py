@@ -128,6 +128,6 @@ class Worker:
         resting: Lane | Whole = whole or lane
         if self._clock.time() >= resting.pause.until:
             self._fallbacks.begin(resting.has)
-        wait = resting.pause.begin(trouble, reason, self._clock.time(), self._jitter())
-        log.delivery.identity_paused(str(resting), wait, reason)
+        if wait := resting.pause.begin(trouble, reason, self._clock.time(), self._jitter()):
+            log.delivery.identity_paused(str(resting), wait, reason)
         self._spool.nothing_soon(resting.has)

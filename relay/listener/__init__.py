@@ -26,7 +26,7 @@ from relay.policy import comes_from
 __all__ = ["Parts", "Server", "bind", "tls_of"]
 
 _BACKLOG = 1024
-"""asyncio's 100 makes clients wait a second for a lost SYN when 200 connect at once (STYLE.md)."""
+"""asyncio's 100 makes clients wait a second for a lost SYN when 200 connect at once."""
 
 
 class BindError(OSError):

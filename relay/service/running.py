@@ -27,7 +27,7 @@ from relay.model import Clock
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
-from relay.service import garbage
+from relay.service import garbage, systemd
 from relay.service.accounts import Accounts
 from relay.service.changes import Snapshot
 from relay.service.doors import Doors, bound, place_of
@@ -97,8 +97,10 @@ class Service:
             if self.load is not None:
                 self._watch(stack, Watch(self.reloader, self.clock).run(), "configuration")
             self.ready.set()
+            systemd.ready(log.service.readiness(self.listening, list(self.settings.accounts)))
             await self.stop_requested.wait()
             log.service.stopping()
+            systemd.stopping()
 
     def stop(self) -> None:
         """Stop; asked for a second time, wait for nothing."""

@@ -12,7 +12,7 @@ from typing import BinaryIO
 from relay import disk
 
 SMALL = 64 * 1024
-"""Up to here a body is a column of its message's row; above, a file is eleven times cheaper (PERFORMANCE.md)."""
+"""Up to here a body is a column of its message's row; above, a file is eleven times cheaper."""
 
 _WRITE = 256 * 1024
 _READ = 256 * 1024

@@ -94,7 +94,7 @@ async def test_after_a_pause_one_probe_goes_first(tmp_path: Path) -> None:
 
 
 async def test_never_more_at_once_than_the_identity_allows(tmp_path: Path) -> None:
-    """Two accounts on one mailbox share its concurrency (DESIGN 7)."""
+    """Two accounts on one mailbox share its concurrency."""
     first, second = ScriptedUpstream(SENT), ScriptedUpstream(SENT)
     first.hold()
     second.hold()

@@ -57,6 +57,9 @@ def test_export(tmp_path: Path, form: str) -> None:
         send(process, "other")
         code, text = run(tmp_path, "sink", "export", "--format", form, "--query", "-subject:other", str(target))
     assert (code, text) == (0, f"2 messages written to {target}\n")
+    one = tmp_path / "one"
+    told = run(tmp_path, "sink", "export", "--format", form, "--query", "subject:other", str(one))
+    assert told == (0, f"1 message written to {one}\n")
     if form == "eml":
         found = sorted(file.read_bytes() for file in target.glob("*.eml"))
         assert all(octets.endswith(b"\r\n\r\nFrom me\r\n") for octets in found)

@@ -1,4 +1,4 @@
-"""What an answer of the Gmail API means for the mail: a pure decision, from PROVIDERS 5.4."""
+"""What an answer of the Gmail API means for the mail: a pure decision (docs/sources.md)."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Microsoft Graph: mail over HTTPS, where SMTP AUTH is no option (PROVIDERS 4).
+"""Microsoft Graph: mail over HTTPS, where SMTP AUTH is no option (docs/sources.md).
 
 `client` makes requests, `replies` says what answers mean, `plan` chooses the form. `small` sends a message in one
 request, as it is; `json_form` where no copy may be kept; `draft` makes a draft of what does not fit, with its

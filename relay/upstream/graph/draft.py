@@ -3,7 +3,7 @@
 For what is larger than one request, and for what must leave no copy and would be damaged by JSON. The draft is made
 from MIME, so that header fields, both forms of the text and small parts stay as they are; only what is taken out of it
 is described to Graph anew, with its Content-ID where the text shows it. Needs Mail.ReadWrite besides Mail.Send
-(PROVIDERS 4.3, 4.8). Nothing is sent before the last request; what fails before that is deleted again.
+(docs/sources.md). Nothing is sent before the last request; what fails before that is deleted again.
 """
 
 import asyncio

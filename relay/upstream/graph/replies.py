@@ -1,4 +1,4 @@
-"""What an answer of Microsoft Graph means for the mail: a pure decision, from PROVIDERS 4.7.
+"""What an answer of Microsoft Graph means for the mail: a pure decision (docs/sources.md).
 
 A result carries the SMTP code that says the same, because everything behind it - log, page, reports - speaks SMTP.
 """

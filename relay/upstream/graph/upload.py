@@ -1,4 +1,4 @@
-"""One attachment to Graph in an upload session: piece by piece, resumed where a connection broke (PROVIDERS 4.8).
+"""One attachment to Graph in an upload session: piece by piece, resumed where a connection broke (docs/sources.md).
 
 The session's address carries its own authorisation: no token goes there, and the part behind the `?` is in no log. The
 answers name their keys in two ways, `nextExpectedRanges: ["0-"]` and `NextExpectedRanges: ["2097152"]`.
