@@ -11,8 +11,10 @@ def main() -> None:
         # signal until `service.signals.obey` asks for it.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGHUP})
     from relay.cli import main as commands  # noqa: PLC0415 (the signal comes first)
+    from relay.cli.output import watched  # noqa: PLC0415
 
-    commands(prog_name="relay")
+    with watched():
+        commands(prog_name="relay")
 
 
 if __name__ == "__main__":

@@ -37,8 +37,10 @@ def export_command(path: Path | None, target: Path, form: Format, query: str) ->
     try:
         wanted = parse(query) if query else None
         count = asyncio.run(_export(settings, target, form, wanted))
-    except (QueryError, ExportError, SearchTooLongError, StorageError, OSError) as error:
+    except (QueryError, ExportError, SearchTooLongError, StorageError) as error:
         fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename or target}: {error.strerror}: see that this user may write there, and has room")
     click.echo(f"{count} messages written to {target}")
 
 

@@ -130,20 +130,6 @@ def test_a_place_that_cannot_be_written_is_named(shared: Path) -> None:
     assert (result.exit_code, str(target) in result.output, "this user may write" in result.output) == (1, True, True)
 
 
-def test_who_has_seen_enough_ends_it_in_silence(shared: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "relay", "queue", "list", "--config", "relay.toml", "--json"],
-        cwd=shared,
-        env=clean_environ(shared),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.close()  # as `head` does
-    _, said = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, said) == (1, b"")
-
-
 def test_the_summary_tells_identity_and_age(shared: Path) -> None:
     by_account = {each["account"]: each for each in queue(shared, "list", "--summary")}
     assert by_account["office"]["messages"] == MANY

@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from relay.cli.common import CONFIG, fail
+from relay.cli.output import naming
 from relay.cli.queue.changing import ALL, NAMES, progress
 from relay.cli.queue.copies import FORMS, Copies, to_output
 from relay.cli.queue.selecting import filters, named, run
@@ -52,7 +53,8 @@ def export(
     async def main(queue: Administration, _settings: Settings) -> bool:
         found = await named(queue, names) if names else await queue.find(selection)
         if target is not None:
-            return await _copy(queue, found, FORMS[form](target))
+            with naming(target):
+                return await _copy(queue, found, FORMS[form](target))
         if len(found) != 1:
             fail(f"{len(found):,} messages fit, and the output takes one: write --to FOLDER")
         return await _copy(queue, found, to_output(sys.stdout.buffer, form))

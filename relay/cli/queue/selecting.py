@@ -93,10 +93,10 @@ def run(path: Path | None, work: Callable[[Administration, Settings], Awaitable[
 
     try:
         return asyncio.run(main())
-    except BrokenPipeError:
-        raise  # who reads has seen enough, as `head` has: click ends in silence
     except OSError as error:
-        fail(f"{error.filename or 'the output'}: {error.strerror}: see that this user may write there, and has room")
+        if error.filename is None:
+            raise  # it is standard output (see output.py)
+        fail(f"{error.filename}: {error.strerror}: see that this user may write there, and has room")
     except StorageError as error:
         fail(str(error))
 
