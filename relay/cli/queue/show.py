@@ -14,7 +14,7 @@ from relay.cli.queue.list import facts
 from relay.cli.queue.selecting import JSON, instant, moment, named, run
 from relay.cli.queue.waiting import Waiting
 from relay.config import Settings
-from relay.log import clean, duration
+from relay.log import clean
 from relay.spool.administration import Administration
 from relay.spool.details import Details, PastAttempt, RecipientState
 
@@ -59,6 +59,7 @@ def all_facts(found: Details, waiting: Waiting | None = None) -> dict[str, Any]:
                 "number": attempt.number,
                 "started_at": instant(attempt.started_at),
                 "ended_at": instant(attempt.ended_at),
+                "counted": attempt.counted,
                 "results": [_result(one) for one in attempt.results],
             }
             for attempt in found.attempts
@@ -107,10 +108,11 @@ def _lines(found: Details, waiting: Waiting) -> Iterable[str]:
 
 
 def _attempt(attempt: PastAttempt) -> str:
+    counts = "" if attempt.counted else ", not counted"
     if attempt.started_at is None:
-        return f"  attempt {attempt.number}, ended {moment(attempt.ended_at)}"
-    took = duration(attempt.ended_at - attempt.started_at)
-    return f"  attempt {attempt.number}, {moment(attempt.started_at)}, took {took}"
+        return f"  attempt {attempt.number}, ended {moment(attempt.ended_at)}{counts}"
+    took = attempt.ended_at - attempt.started_at
+    return f"  attempt {attempt.number}, {moment(attempt.started_at)}, took {took:.1f} s{counts}"
 
 
 def _reply(one: RecipientState) -> Iterable[str]:
