@@ -11,22 +11,26 @@ those that may take longer have a thread, too.
 
 import asyncio
 import contextlib
+import math
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relay.database import Activity, Connection, Database, StorageError, StorageFullError, migrations
+from relay.database import Activity, Connection, Database, StorageError, migrations
+from relay.database.errors import told
 
 T = TypeVar("T")
 
 _LARGEST_BATCH = 500
 _BUSY_SECONDS = 30
+_BUSY_STEP = 0.25
+"""Seconds between two looks whether to wait any longer for another process that holds the file."""
 QUICK = 0.0005
 """Seconds: a commit after one that took less is not worth a thread."""
 _CHECKPOINT_PAGES = 2000
@@ -83,7 +87,7 @@ class SqliteDatabase(Database):
                 f"there is no database {path}: start `relay serve` once, or name the configuration that it runs with "
                 "(--config, or state_folder and queue.database in it)"
             )
-        with _told(path):
+        with told(path):
             self._writer = _connect(path)
             try:
                 _prepare(self._writer, path, migrate=migrate)
@@ -102,6 +106,8 @@ class SqliteDatabase(Database):
         self._patience: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._give_up_at = math.inf
+        """By the monotonic clock: from then on nobody waits for another process."""
         self._thread = threading.Thread(target=self._obey, name="database-commit", daemon=True)
         self._thread.start()
 
@@ -131,6 +137,12 @@ class SqliteDatabase(Database):
             return self._read(self._glancer, work)
         return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, self._reader, work)
 
+    def hurry(self, seconds: float = 0.0) -> None:
+        """Wait for another process that holds the file for `seconds` more, however much is to be written: an end is to
+        be made.
+        """
+        self._give_up_at = min(self._give_up_at, time.monotonic() + seconds)
+
     async def prove_writable(self) -> None:
         await self.write(_rewrite_version)
 
@@ -146,7 +158,7 @@ class SqliteDatabase(Database):
         That needs a moment without a writer: who wants to write meanwhile waits in its thread, not on the loop.
         """
         log = self._path.with_name(f"{self._path.name}-wal")
-        with _told(self._path):
+        with told(self._path):
             if log.exists() and log.stat().st_size > _LARGEST_LOG:
                 self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -165,7 +177,7 @@ class SqliteDatabase(Database):
         self._glancer.close()
 
     def _read(self, connection: sqlite3.Connection, work: Callable[[Connection], T]) -> T:
-        with _told(self._path):
+        with told(self._path):
             connection.execute("BEGIN")
             try:
                 return work(connection)
@@ -202,12 +214,24 @@ class SqliteDatabase(Database):
             self._run(None)
 
     def _wait_and_begin(self) -> None:
-        with _told(self._path):
-            self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+        until = time.monotonic() + _BUSY_SECONDS
+        with told(self._path):
+            self._writer.execute(f"PRAGMA busy_timeout = {int(_BUSY_STEP * 1000)}")
             try:
-                self._writer.execute("BEGIN IMMEDIATE")
+                while not self._begun(last=time.monotonic() >= min(until, self._give_up_at)):
+                    pass  # SQLite has waited
             finally:
                 self._writer.execute("PRAGMA busy_timeout = 0")
+
+    def _begun(self, *, last: bool) -> bool:
+        """Begin a transaction; False while another process holds the file, unless this is the `last` try."""
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
 
     def _run(self, obstacle: BaseException | None) -> None:
         batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]
@@ -233,7 +257,7 @@ class SqliteDatabase(Database):
     def _each_worked(self, batch: list[_Job]) -> bool:
         """Run each job so that its failure is its own; False when the transaction itself has failed."""
         try:
-            with _told(self._path):
+            with told(self._path):
                 self._writer.execute("BEGIN IMMEDIATE")
                 for job in batch:
                     self._try(job)
@@ -247,7 +271,7 @@ class SqliteDatabase(Database):
     def _try(self, job: _Job) -> None:
         self._writer.execute("SAVEPOINT job")
         try:
-            with _told(self._path):
+            with told(self._path):
                 job.result = job.work(self._writer)
         except BaseException as error:
             job.error = error
@@ -274,7 +298,7 @@ class SqliteDatabase(Database):
 
     def _commit(self) -> None:
         since = time.perf_counter()
-        with _told(self._path):
+        with told(self._path):
             try:
                 self._writer.execute("COMMIT")
             except sqlite3.Error:
@@ -356,29 +380,3 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> No
 def _migrations() -> list[str]:
     files = [file for file in resources.files(migrations).iterdir() if file.name.endswith(".sql")]
     return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours: which file, what is wrong, what to do."""
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise  # our own mistake, not the disk's
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith("SQLITE_FULL"):
-            raise StorageFullError(f"no room left for {path}: free some space on its disk") from error
-        raise StorageError(f"{path}: {error}: {_next_step(name)}") from error
-
-
-def _next_step(name: str) -> str:
-    steps = {
-        "SQLITE_CANTOPEN": "check that the folder exists and that this user may write there",
-        "SQLITE_READONLY": "this user may not write the file or its folder (or the disk is mounted read-only)",
-        "SQLITE_NOTADB": "this is no database of the relay: move it away or set queue.database",
-        "SQLITE_CORRUPT": "the file is damaged: stop the relay and restore a backup, or `sqlite3 FILE .recover`",
-        "SQLITE_IOERR": "the disk reports an error: look at the system log",
-        "SQLITE_BUSY": "another program holds the file: close it",
-    }
-    return next((step for prefix, step in steps.items() if name.startswith(prefix)), "see the relay's log")

@@ -1,4 +1,6 @@
-"""How much mail the relay takes: the limits of `[queue]` as its parts know them."""
+"""How much mail the relay takes: the limits of `[queue]` as its parts know them, and how many connections."""
+
+import sys
 
 from relay import metrics
 from relay.config import Settings
@@ -18,3 +20,12 @@ def memory_of(settings: Settings, direction: str, clock: Clock) -> Memory:
     made = Memory(settings.queue.max_bytes_in_memory // 2, clock)
     metrics.MEMORY.labels(direction).set_function(lambda: made.used)
     return made
+
+
+def raise_file_limit() -> None:
+    """A file for each connection: as many as this user may have."""
+    if sys.platform != "win32":
+        import resource  # noqa: PLC0415 (not on Windows)
+
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

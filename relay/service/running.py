@@ -39,7 +39,7 @@ from relay.service.exits import ExitMaker
 from relay.service.page import Running, start_page
 from relay.service.parts import Follower, LogPart, QueuePart, hold
 from relay.service.reload import Load, Reloader
-from relay.service.room import limits_of, memory_of
+from relay.service.room import limits_of, memory_of, raise_file_limit
 from relay.service.sign_ins import SignIns, take_over_key
 from relay.service.sink_plane import sink_plane
 from relay.service.state_folder import log_loose_mode, make_state_folder
@@ -54,6 +54,8 @@ from relay.web import Plane, Reading
 
 ROLES = frozenset({"listener", "delivery", "web"})
 _PRUNE_EVERY = 3600.0
+_LAST_WAIT = 5.0
+"""Seconds that a stop waits for another process that holds the database, all in all."""
 _PRUNE_BREATH = 1.0
 """Seconds between two, however much there is to forget."""
 
@@ -63,7 +65,7 @@ def run(main: Coroutine[Any, Any, None]) -> None:
     # What is imported lives as long as the process: looking through it for garbage again and again is a tenth of a
     # short message's cost.
     os.umask(0o077)  # whatever is written here is nobody else's: queue, log, sandbox
-    _raise_file_limit()
+    raise_file_limit()
     gc.freeze()
     garbage.keep_large_blocks_apart()
     gc.set_threshold(10_000, 20, 20)
@@ -74,15 +76,6 @@ def run(main: Coroutine[Any, Any, None]) -> None:
 
         uvloop.run(main)
     signals.all_is_done()
-
-
-def _raise_file_limit() -> None:
-    """A file for each connection: as many as this user may have."""
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 (not on Windows)
-
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @dataclass
@@ -121,13 +114,15 @@ class Service:
         """Start, serve, stop. Raises StartError when something is in the way."""
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await self._start(stack)
+                database = await self._start(stack)
             except (OSError, StorageError, ssl.SSLError) as error:
                 raise StartError(str(error)) from error
             log.service.started(self.listening, list(self.settings.accounts))
             stack.push_async_callback(self.reloader.close)
             if self.load is not None:
                 self._watch(stack, Watch(self.reloader, self.clock).run(), "configuration")
+            stack.callback(database.hurry, _LAST_WAIT)
+            self._hasten.append(database.hurry)
             self.ready.set()
             await self.stop_requested.wait()
             log.service.stopping()
@@ -152,12 +147,11 @@ class Service:
         """Tell a part of each change of the settings."""
         self.reloader.parts.append(Follower(use))
 
-    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+    async def _start(self, stack: contextlib.AsyncExitStack) -> SqliteDatabase:
         """Each part is started after what it stands on, and the stack stops them the other way round."""
         settings = self.settings
         log_loose_mode(make_state_folder(settings.state_folder))
-        file = settings.database_file
-        lock = LockFile(settings.lock_file)
+        file, lock = settings.database_file, LockFile(settings.lock_file)
         lock.acquire()
         stack.callback(lock.release)
         database = SqliteDatabase(file, self._activity)
@@ -212,6 +206,7 @@ class Service:
             await self._open_doors(stack, spool, accounts, http)
         self.reloader.parts.append(held := QueuePart(spool, self.clock, self._now))
         self._watch(stack, held.run(), "held mail")
+        return database
 
     async def _open_doors(
         self, stack: contextlib.AsyncExitStack, spool: Spool, accounts: Accounts, http: HttpClient
