@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 
 from relay.database import Activity, Connection, Database, StorageError, migrations
 from relay.database.errors import told
+from relay.database.opened_file import OpenedFile
 
 T = TypeVar("T")
 
@@ -96,6 +97,7 @@ class SqliteDatabase(Database):
             except BaseException:
                 self._writer.close()
                 raise
+        self._file = OpenedFile(path)
         # Another process that holds the file must not stop the event loop: then the thread waits for it.
         self._writer.execute("PRAGMA busy_timeout = 0")
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")
@@ -145,6 +147,9 @@ class SqliteDatabase(Database):
 
     async def prove_writable(self) -> None:
         await self.write(_rewrite_version)
+
+    async def prove_readable(self) -> None:
+        await asyncio.to_thread(self._file.prove)
 
     async def tidy(self) -> bool:
         left = await self.write(_vacuum)

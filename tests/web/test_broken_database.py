@@ -24,6 +24,8 @@ def test_pages_and_apis_say_what_is_wrong(tmp_path: Path) -> None:
             assert "The database cannot be read now" in answer.text
             assert str(database) in answer.text
         process.wait_for("storage")
+        ready = httpx2.get(f"{process.page}readyz")
+        assert (ready.status_code, "move it away" in ready.text) == (503, True)
         stranger = httpx2.get(f"{process.page}api/v1/messages")
         assert stranger.status_code == 503
         assert str(tmp_path) not in stranger.text
