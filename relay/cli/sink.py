@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from relay.cli.common import CONFIG, fail, load
+from relay.cli.common import CONFIG, PLACE, fail, load, unusable
 from relay.config import Settings
 from relay.database import StorageError
 from relay.database.sqlite import SqliteDatabase
@@ -21,7 +21,7 @@ def sink() -> None:
 
 @sink.command("export", short_help="Write caught mail to a folder or file.")
 @CONFIG
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=PLACE)
 @click.option(
     "--format",
     "form",
@@ -40,7 +40,8 @@ def export_command(path: Path | None, target: Path, form: Format, query: str) ->
     except (QueryError, ExportError, SearchTooLongError, StorageError) as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename or target}: {error.strerror}: see that this user may write there, and has room")
+        error.filename = error.filename or str(target)
+        fail(unusable(error))
     click.echo(f"{count} messages written to {target}")
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from relay.database import StorageError
+from relay.database.errors import owner_of
 
 _LOOKS, _LOOK = 5, 0.02
 """How often, and how many seconds apart: who only looks has the lock for some microseconds."""
@@ -20,8 +21,12 @@ class LockFile:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or raise StorageError naming the process that has it."""
-        file = _opened(self._path)
+        """Take the lock, or raise StorageError naming the process that has it. Raises OSError."""
+        try:
+            file = _opened(self._path)
+        except PermissionError as error:
+            text = f"{self._path}: this user may not write it{owner_of(self._path)}"
+            raise StorageError(text) from error
         try:
             _lock_soon(file)
         except OSError as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from relay.cli.common import CONFIG, fail
+from relay.cli.common import CONFIG, PLACE, fail
 from relay.cli.output import naming
 from relay.cli.queue.changing import ALL, NAMES, progress
 from relay.cli.queue.copies import FORMS, Copies, to_output
@@ -29,9 +29,7 @@ from relay.spool.upload import FileBody
     show_default=True,
     help="A folder of .eml files, each with a .json that has envelope and history; one mailbox file; or a Maildir.",
 )
-@click.option(
-    "--to", "target", type=click.Path(path_type=Path), help="Folder or file. Without it one message goes to the output."
-)
+@click.option("--to", "target", type=PLACE, help="Folder or file. Without it one message goes to the output.")
 @NAMES
 def export(
     path: Path | None,

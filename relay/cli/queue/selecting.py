@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from relay.cli.common import fail, load
+from relay.cli.common import fail, load, unusable
 from relay.config import Settings
 from relay.config.units import duration
 from relay.database import StorageError
@@ -96,7 +96,7 @@ def run(path: Path | None, work: Callable[[Administration, Settings], Awaitable[
     except OSError as error:
         if error.filename is None:
             raise  # it is standard output (see output.py)
-        fail(f"{error.filename}: {error.strerror}: see that this user may write there, and has room")
+        fail(unusable(error))
     except StorageError as error:
         fail(str(error))
 
