@@ -49,6 +49,8 @@ def watched() -> Iterator[None]:
     Which place it was and why is one line on standard error. Who reads from a pipe and has seen enough, as `head` has,
     is told nothing.
     """
+    if sys.stdin is None:  # nothing can be read from one that was closed, either
+        sys.stdin = open(os.open(os.devnull, os.O_RDONLY), closefd=False)  # noqa: SIM115 (a number, to the end)
     output = _open()
     if output is None:
         yield

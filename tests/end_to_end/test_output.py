@@ -78,6 +78,23 @@ def test_an_output_that_is_closed_is_told(mail: Path, arguments: tuple[str, ...]
     )
 
 
+def test_an_input_that_is_closed_is_empty(tmp_path: Path) -> None:
+    code, said = started(tmp_path, "hash-password", stdout=subprocess.DEVNULL, prepare=lambda: os.close(0))
+    assert (code, said) == (1, "relay: the password is empty: write it on the first line of the input\n")
+
+
+def test_a_folder_that_is_gone_is_told(tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+
+    def enter() -> None:
+        os.chdir(gone)
+        gone.rmdir()
+
+    code, said = started(tmp_path, "check", stdout=subprocess.DEVNULL, prepare=enter)
+    assert (code, "relay: the current folder cannot be used: " in said, "Traceback" in said) == (1, True, False), said
+
+
 @pytest.mark.parametrize("form", ["eml", "mbox", "maildir"])
 def test_a_full_disk_is_named_by_the_export(mail: Path, form: str) -> None:
     target = mail / "saved"
