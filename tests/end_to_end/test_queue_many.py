@@ -123,6 +123,16 @@ def test_what_cannot_be_is_a_sentence_and_no_traceback(shared: Path, arguments: 
     assert (result.exit_code, told in " ".join(result.output.split())) == (2, True), result.output
 
 
+@pytest.mark.parametrize("command", ["list", "hold"])
+def test_a_filter_with_a_name_that_nobody_has_is_told(shared: Path, command: str) -> None:
+    common = ("queue", command, "--config", str(shared / "relay.toml"))
+    result = CliRunner().invoke(main, (*common, "--account", "ofice"))
+    told = 'no message fits: the configuration has no account "ofice": did you mean office?\n'
+    assert (result.exit_code, told in result.output) == (0, True), result.output
+    result = CliRunner().invoke(main, (*common, "--account", "office", "--sender", "nobody@x.org"))
+    assert (result.exit_code, "no message fits\n" in result.output) == (0, True), result.output
+
+
 def test_a_place_that_cannot_be_written_is_named(shared: Path) -> None:
     target = shared / "relay.toml" / "saved"
     arguments = ("queue", "export", "--config", str(shared / "relay.toml"), "--all", "--to", str(target))

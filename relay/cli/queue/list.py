@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from relay.cli.common import CONFIG
-from relay.cli.queue.selecting import JSON, filters, instant, run, text
+from relay.cli.queue.selecting import JSON, filters, instant, nothing, run, text
 from relay.cli.queue.waiting import Waiting
 from relay.config import Settings
 from relay.log import clean, duration, people
@@ -51,7 +51,8 @@ def list_messages(
             )
             click.echo(json.dumps(shown, indent=2))
             return
-        for line in _lines(found, count, ages, waiting, only_summary=only_summary):
+        nobody = "no message" if selection.everything else nothing(selection, settings)
+        for line in _lines(found, count, ages, waiting, nobody, only_summary=only_summary):
             click.echo(clean(line))
 
     run(path, main)
@@ -80,7 +81,9 @@ def facts(summary: Summary, waiting: Waiting | None = None) -> dict[str, Any]:
     }
 
 
-def _lines(found: list[Summary], count: int, ages: list[Ages], waiting: Waiting, *, only_summary: bool) -> list[str]:
+def _lines(
+    found: list[Summary], count: int, ages: list[Ages], waiting: Waiting, nobody: str, *, only_summary: bool
+) -> list[str]:
     now = time.time()
     table = [*_table(ages, waiting, now), *waiting.lines()] if ages else []
     if only_summary:
@@ -89,7 +92,7 @@ def _lines(found: list[Summary], count: int, ages: list[Ages], waiting: Waiting,
     if count > len(found):
         lines.append(f"and {count - len(found):,} more: --limit {count} shows all")
     if not found:
-        lines.append("no message")
+        lines.append(nobody)
     return [*lines, "", *table] if table else lines
 
 

@@ -12,6 +12,7 @@ import click
 
 from relay.cli.common import fail, load, unusable
 from relay.config import Settings
+from relay.config.findings import suggestion
 from relay.config.units import duration
 from relay.database import StorageError
 from relay.log import clean
@@ -99,6 +100,17 @@ def run(path: Path | None, work: Callable[[Administration, Settings], Awaitable[
         fail(unusable(error))
     except StorageError as error:
         fail(str(error))
+
+
+def nothing(selection: Selection, settings: Settings) -> str:
+    """What to say where no message was found: a filter with a name that nobody has is most often misspelt."""
+    for kind, name, names in (
+        ("account", selection.account, settings.accounts),
+        ("client", selection.client, settings.clients),
+    ):
+        if name and name not in names:
+            return f'no message fits: the configuration has no {kind} "{name}": {suggestion(name, names)}'
+    return "no message fits"
 
 
 async def named(queue: Administration, names: tuple[str, ...]) -> list[tuple[int, str]]:
