@@ -55,7 +55,7 @@ def watched() -> Iterator[None]:
     if output is None:
         yield
         return
-    encoding = sys.stdout.encoding if sys.stdout else None
+    before, encoding = sys.stdout, sys.stdout.encoding if sys.stdout else None
     sys.stdout = stream = io.TextIOWrapper(io.BufferedWriter(output), encoding, line_buffering=output.isatty())
     try:
         yield
@@ -66,7 +66,7 @@ def watched() -> Iterator[None]:
         # Whatever else there is to say has been said; only an error of our own goes on.
         with contextlib.suppress(OSError):
             stream.flush()
-        output.let_go = True
+        output.let_go, sys.stdout = True, before
         if isinstance(sys.exception(), OSError | SystemExit | None) and output.trouble is not None:
             _tell(output.trouble)
 

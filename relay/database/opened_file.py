@@ -7,7 +7,6 @@ neither shows that all of it is lost with the end of the process.
 import contextlib
 import sqlite3
 from pathlib import Path
-from urllib.parse import quote
 
 from relay.database import StorageError
 from relay.database.errors import told
@@ -46,4 +45,4 @@ class OpenedFile:
         return found.st_dev, found.st_ino
 
     def _connected(self) -> sqlite3.Connection:
-        return sqlite3.connect(f"file:{quote(str(self._path))}?mode=ro", uri=True)
+        return sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)
