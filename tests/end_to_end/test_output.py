@@ -23,7 +23,7 @@ def started(
 ) -> tuple[int, str]:
     """Run a command with this standard output: (exit code, what it said on standard error)."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-X", "dev", "-m", "relay", *arguments],
+        [sys.executable, "-W", "error", "-m", "relay", *arguments],
         cwd=folder,
         env=clean_environ(folder),
         input="a password\n",
