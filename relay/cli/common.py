@@ -9,7 +9,7 @@ import click
 
 from relay import config
 from relay.config import ConfigError, Settings
-from relay.database.errors import owner_of
+from relay.database.sqlite_errors import owner_of
 from relay.policy import Policy
 
 CONFIG = click.option(

@@ -42,7 +42,7 @@ def export_command(path: Path | None, target: Path, form: Format, query: str) ->
     except OSError as error:
         error.filename = error.filename or str(target)
         fail(unusable(error))
-    click.echo(f"{count} messages written to {target}")
+    click.echo(f"{count} {'message' if count == 1 else 'messages'} written to {target}")
 
 
 async def _export(settings: Settings, target: Path, form: Format, query: Query | None) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from relay.database import StorageError
-from relay.database.errors import owner_of
+from relay.database.sqlite_errors import owner_of
 
 _LOOKS, _LOOK = 5, 0.02
 """How often, and how many seconds apart: who only looks has the lock for some microseconds."""

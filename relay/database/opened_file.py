@@ -9,7 +9,7 @@ import sqlite3
 from pathlib import Path
 
 from relay.database import StorageError
-from relay.database.errors import told
+from relay.database.sqlite_errors import told
 
 
 class OpenedFile:

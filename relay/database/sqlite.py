@@ -7,6 +7,8 @@ the commit stays on the loop, too. A batch begins when the event loop has nothin
 milliseconds: the clients that it is busy with are about to ask for a commit too. So a busy relay makes a fifth of the
 commits, and nobody waits for an idle one. Reads have connections of their own and, in WAL mode, never wait for a write;
 those that may take longer have a thread, too.
+
+Here is the way of the work; `opening` makes the connections and the schema, `tidying` keeps the files small.
 """
 
 import asyncio
@@ -18,30 +20,22 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relay.database import Activity, Connection, Database, StorageError, migrations
-from relay.database.errors import told
+from relay.database import Activity, Connection, Database, StorageError
 from relay.database.opened_file import OpenedFile
+from relay.database.opening import BUSY_SECONDS, connect, prepare
+from relay.database.sqlite_errors import told
+from relay.database.tidying import SPARE_PAGES, rewrite_version, shorten_log, vacuum
 
 T = TypeVar("T")
 
 _LARGEST_BATCH = 500
-_BUSY_SECONDS = 30
 _BUSY_STEP = 0.25
 """Seconds between two looks whether to wait any longer for another process that holds the file."""
 QUICK = 0.0005
 """Seconds: a commit after one that took less is not worth a thread."""
-_CHECKPOINT_PAGES = 2000
-"""Some hundred messages. While the log is growing each commit costs half as much again, for the file system's sake."""
-_LARGEST_LOG = 64 * 1024 * 1024
-"""Octets of the write-ahead log that stay on the disk between two bursts."""
-_TIDY_PAGES = 500
-"""2 MiB at a time: more would hold up the mail."""
-_SPARE_PAGES = 2000
-"""Free pages that are kept for the mail to come: giving them back and asking for them again costs more."""
 
 
 class _Job:
@@ -88,15 +82,12 @@ class SqliteDatabase(Database):
                 f"there is no database {path}: start `relay serve` once, or name the configuration that it runs with "
                 "(--config, or state_folder and queue.database in it)"
             )
-        with told(path):
-            self._writer = _connect(path)
-            try:
-                _prepare(self._writer, path, migrate=migrate)
-                self._reader = _connect(path)
-                self._glancer = _connect(path)
-            except BaseException:
-                self._writer.close()
-                raise
+        with told(path), contextlib.ExitStack() as opened:
+            self._writer = opened.enter_context(contextlib.closing(connect(path)))
+            prepare(self._writer, path, migrate=migrate)
+            self._reader = opened.enter_context(contextlib.closing(connect(path)))
+            self._glancer = opened.enter_context(contextlib.closing(connect(path)))
+            opened.pop_all()
         self._file = OpenedFile(path)
         # Another process that holds the file must not stop the event loop: then the thread waits for it.
         self._writer.execute("PRAGMA busy_timeout = 0")
@@ -146,26 +137,16 @@ class SqliteDatabase(Database):
         self._give_up_at = min(self._give_up_at, time.monotonic() + seconds)
 
     async def prove_writable(self) -> None:
-        await self.write(_rewrite_version)
+        await self.write(rewrite_version)
 
     async def prove_readable(self) -> None:
         await asyncio.to_thread(self._file.prove)
 
     async def tidy(self) -> bool:
-        left = await self.write(_vacuum)
-        if left <= _SPARE_PAGES:
-            await asyncio.get_running_loop().run_in_executor(self._reads, self._truncate_log)
-        return left > _SPARE_PAGES
-
-    def _truncate_log(self) -> None:
-        """Write what is in the log into the file, and shorten the log if it has grown beyond its measure.
-
-        That needs a moment without a writer: who wants to write meanwhile waits in its thread, not on the loop.
-        """
-        log = self._path.with_name(f"{self._path.name}-wal")
-        with told(self._path):
-            if log.exists() and log.stat().st_size > _LARGEST_LOG:
-                self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        left = await self.write(vacuum)
+        if left <= SPARE_PAGES:
+            await asyncio.get_running_loop().run_in_executor(self._reads, shorten_log, self._reader, self._path)
+        return left > SPARE_PAGES
 
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""
@@ -219,7 +200,7 @@ class SqliteDatabase(Database):
             self._run(None)
 
     def _wait_and_begin(self) -> None:
-        until = time.monotonic() + _BUSY_SECONDS
+        until = time.monotonic() + BUSY_SECONDS
         with told(self._path):
             self._writer.execute(f"PRAGMA busy_timeout = {int(_BUSY_STEP * 1000)}")
             try:
@@ -333,55 +314,3 @@ def _attempted(work: Callable[[], None]) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 (nothing is swallowed: it is raised where the work was asked for)
         return error
     return None
-
-
-def _rewrite_version(connection: Connection) -> None:
-    """A page that is written although it stays what it was: an empty transaction would not touch the disk."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    connection.execute(f"PRAGMA user_version = {version}")
-
-
-def _vacuum(connection: Connection) -> int:
-    """Give some free pages back, unless there are few; how many are left."""
-    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    if free <= _SPARE_PAGES:
-        return free
-    pages = min(_TIDY_PAGES, free - _SPARE_PAGES)
-    # The pragma takes a step for each page, and Python's module makes one step of a statement without columns.
-    for _ in range(pages):
-        connection.execute("PRAGMA incremental_vacuum(1)")
-    return free - pages
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
-    )
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")  # 250 means safe: every commit reaches the disk
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> None:
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heeded before the first table exists
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-    steps = _migrations()
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(steps):
-        raise StorageError(
-            f"{path} was written by a newer relay (schema {version}, this program knows {len(steps)}): "
-            "install that version again, or restore the backup made before it"
-        )
-    if version < len(steps) and not migrate:
-        raise StorageError(
-            f"{path} has schema {version} of {len(steps)}: start `relay serve` once to bring it up to date"
-        )
-    for number, sql in enumerate(steps[version:], version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
-
-
-def _migrations() -> list[str]:
-    files = [file for file in resources.files(migrations).iterdir() if file.name.endswith(".sql")]
-    return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]

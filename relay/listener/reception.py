@@ -212,7 +212,7 @@ class Reception:
             self._upload.drop()
 
     def _refuse(self, refusal: Refusal) -> None:
-        """The first reason stays."""
+        """Refuse the message, unless it has been refused: the first reason stays."""
         self._refusal = self._refusal or refusal
         self._head.clear()
         if not self._spilling:

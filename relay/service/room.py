@@ -1,8 +1,6 @@
-"""How much mail the relay takes: the limits of `[queue]` as its parts know them, and how many connections."""
+"""How much mail the relay takes and keeps: the limits of `[queue]` and `[sink]` as its parts know them."""
 
-import sys
-
-from relay import metrics
+from relay import metrics, sink
 from relay.config import Settings
 from relay.limits import Memory
 from relay.model import Clock
@@ -22,10 +20,6 @@ def memory_of(settings: Settings, direction: str, clock: Clock) -> Memory:
     return made
 
 
-def raise_file_limit() -> None:
-    """A file for each connection: as many as this user may have."""
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 (not on Windows)
-
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+def kept_of(settings: Settings) -> sink.Limits:
+    """How much the sink keeps."""
+    return sink.Limits(settings.sink.keep, settings.sink.max_bytes, settings.sink.max_age)

@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from relay import log
-from relay.database.errors import owner_of
+from relay.database.sqlite_errors import owner_of
 from relay.service.errors import StartError
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from relay.cli.common import unusable
 from relay.database import StorageError
-from relay.database.errors import owner_of, told
+from relay.database.sqlite_errors import owner_of, told
 from tests.support import spool as support
 from tests.support.process import run
 from tests.support.spool import put, submission

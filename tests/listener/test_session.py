@@ -1,25 +1,11 @@
 """Sessions on a real socket: what a client hears, and what is in the queue afterwards."""
 
 import asyncio
-import base64
-import contextlib
-import socket
 from pathlib import Path
 
 import pytest
 
-from relay.listener.authentication import MOST_FAILURES
-from relay.model import Outcome, Result
-from relay.spool import Claim, Queue, Settled
-from tests.support import certificates
-from tests.support.door import LOCAL, door
-
-LOGIN = '[clients.printer]\npassword = "secret"\nsenders = ["*"]\n'
-CONTENT = b"From: app@x.org\r\nSubject: x\r\n\r\nHello\r\n"
-
-
-def plain(user: str, password: str) -> str:
-    return base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+from tests.support.door import CONTENT, door
 
 
 async def test_a_session_from_greeting_to_quit(tmp_path: Path) -> None:
@@ -84,56 +70,12 @@ async def test_a_client_that_talks_nonsense_is_sent_away(tmp_path: Path) -> None
         assert await line.hear() == ""
 
 
-async def test_a_failed_handshake_ends_the_session_and_harms_nobody(tmp_path: Path) -> None:
-    made = certificates.server_files(tmp_path)
-    tls = f'tls = "starttls"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\n'
-    async with door(tmp_path, tls) as at:
-        line = await at.knock()
-        await line.say("EHLO c")
-        await line.say("STARTTLS")
-        line.writer.write(b"this is no TLS at all\r\n" * 10)
-        async with asyncio.timeout(5):
-            while at.server.connections:
-                await asyncio.sleep(0.01)
-        assert (await (await at.knock()).say("NOOP")).startswith("250")
-
-
-async def test_a_session_that_says_nothing_is_told_so_and_closed(tmp_path: Path) -> None:
-    async with door(tmp_path, 'timeout = "1s"') as at:
-        line = await at.knock()
-        assert await line.hear() == "421 4.4.2 Timeout, closing the connection"
-        assert await line.hear() == ""
-
-
 async def test_a_line_without_end_is_one_error_and_none_of_it_is_a_command(tmp_path: Path) -> None:
     async with door(tmp_path) as at:
         line = await at.knock()
         line.writer.write(b"X" * 300_000 + b"MAIL FROM:<a@x.org>\r\nNOOP\r\n")
         assert (await line.hear()).startswith("500 5.5.2")
         assert await line.hear() == "250 2.0.0 OK"
-
-
-async def test_a_stop_does_not_wait_for_a_client_that_does_not_read(tmp_path: Path) -> None:
-    async with door(tmp_path) as at:
-        with socket.socket() as client:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            client.setblocking(False)
-            loop = asyncio.get_running_loop()
-            await loop.sock_connect(client, ("127.0.0.1", at.port))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(loop.sock_sendall(client, b"EHLO x\r\n" * 500_000), 1.0)
-            listening = await at.knock()
-            async with asyncio.timeout(5):
-                await at.server.stop(patience=0.5)
-            assert (await listening.hear()).startswith("421 4.3.2"), "who does read is told all the same"
-
-
-async def test_the_idle_timeout_does_not_strike_while_we_are_the_slow_ones(tmp_path: Path) -> None:
-    clients = LOCAL + 'reply = "delivered"\nreply_timeout = "3s"\n'
-    async with door(tmp_path, 'timeout = "1s"', clients=clients) as at:
-        line = await at.knock()
-        await line.begin()
-        assert (await line.say(CONTENT + b".\r\n")).startswith("250 2.0.0 Queued as ")
 
 
 async def test_pipelined_commands_in_one_packet(tmp_path: Path) -> None:
@@ -278,157 +220,6 @@ async def test_a_stranger_is_refused(tmp_path: Path) -> None:
         assert "clients.NAME.networks" in reply
 
 
-async def test_a_login_that_is_refused_closes_the_way_without_one(tmp_path: Path) -> None:
-    """Some clients go on to MAIL after 535."""
-    async with door(tmp_path, clients=LOCAL + LOGIN) as at:
-        line = await at.knock()
-        await line.say("EHLO c")
-        assert (await line.say(f"AUTH PLAIN {plain('printer', 'wrong')}")).startswith("535 5.7.8")
-        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("530 5.7.0")
-        assert (await line.say(f"AUTH PLAIN {plain('printer', 'secret')}")).startswith("235 2.7.0")
-        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("250")
-
-
-@pytest.mark.parametrize(
-    "said",
-    [
-        ["AUTH GSSAPI"],
-        ["AUTH PLAIN ?"],
-        ["AUTH PLAIN", "A" * 20_000],
-        ["AUTH LOGIN", "a\0b"],
-        ["AUTH CRAM-MD5", "bm9ib2R5"],
-    ],
-)
-async def test_a_login_that_comes_to_nothing_closes_the_way_as_well(tmp_path: Path, said: list[str]) -> None:
-    async with door(tmp_path, clients=LOCAL + LOGIN) as at:
-        line = await at.knock()
-        await line.say("EHLO c")
-        for each in said:
-            heard = await line.say(each)
-        assert heard.startswith("50")
-        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("530 5.7.0")
-
-
-async def test_a_login_that_the_client_gives_up_itself_is_none(tmp_path: Path) -> None:
-    async with door(tmp_path, clients=LOCAL + LOGIN) as at:
-        line = await at.knock()
-        await line.say("EHLO c")
-        await line.say("AUTH LOGIN")
-        assert (await line.say("*")).startswith("501 5.7.0")
-        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("250")
-
-
-async def test_a_login_without_tls_closes_the_way_as_well(tmp_path: Path) -> None:
-    made = certificates.server_files(tmp_path)
-    keys = f'tls = "starttls"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\nrequire_tls = true'
-    async with door(tmp_path, keys, LOCAL + LOGIN) as at:
-        line = await at.knock()
-        await line.say("EHLO c")
-        assert (await line.say(f"AUTH PLAIN {plain('printer', 'secret')}")).startswith("538 5.7.11")
-        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("530 5.7.0")
-
-
-async def test_after_a_login_that_cannot_be_checked_now_mail_is_refused_for_now(tmp_path: Path) -> None:
-    """Neither as somebody else, nor for good: the client keeps its mail and comes again."""
-    async with door(tmp_path, clients=LOCAL + LOGIN) as at:
-        for _ in range(MOST_FAILURES):
-            at.checker.note_failure("guess", "127.0.0.1")
-        line = await at.knock()
-        await line.say("EHLO c")
-        assert (await line.say(f"AUTH PLAIN {plain('printer', 'wrong')}")).startswith("454 4.7.0")
-        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("451 4.7.0")
-
-
-@pytest.mark.parametrize(
-    ("lines", "reply"),
-    [
-        (["AUTH plain", plain("printer", "secret")], "235"),
-        (["auth login", "cHJpbnRlcg==", "c2VjcmV0"], "235"),
-        (["AUTH LOGIN cHJpbnRlcg==", "c2VjcmV0"], "235"),
-        (["AUTH PLAIN", "*"], "501 5.7.0"),
-        (["AUTH PLAIN ?"], "501 5.5.2"),
-        (["AUTH PLAIN ="], "501 5.5.2"),
-        (["AUTH DIGEST-MD5"], "504 5.5.4"),
-        (["AUTH"], "504 5.5.4"),
-        (["AUTH PLAIN", "A" * 20_000], "500 5.5.6"),
-        ([f"AUTH PLAIN {'A' * 20_000}"], "500 5.5.6"),
-    ],
-)
-async def test_auth_dialogues(tmp_path: Path, lines: list[str], reply: str) -> None:
-    async with door(tmp_path, clients=LOGIN) as at:
-        line = await at.knock()
-        await line.say("EHLO c")
-        heard = [await line.say(each) for each in lines]
-        assert heard[-1].startswith(reply)
-        assert all(each.startswith("334 ") for each in heard[:-1])
-
-
-async def test_auth_after_helo(tmp_path: Path) -> None:
-    async with door(tmp_path, clients=LOGIN) as at:
-        line = await at.knock()
-        await line.say("HELO c")
-        assert (await line.say(f"AUTH PLAIN {plain('printer', 'secret')}")).startswith("235")
-
-
-async def test_the_third_failed_login_ends_the_session(tmp_path: Path) -> None:
-    async with door(tmp_path, clients=LOGIN) as at:
-        line = await at.knock()
-        await line.say("EHLO c")
-        replies = [(await line.say(f"AUTH PLAIN {plain('printer', 'wrong')}"))[:9] for _ in range(3)]
-        assert replies == ["535 5.7.8", "535 5.7.8", "421 4.7.0"]
-        assert await line.hear() == ""
-
-
-async def test_starttls_forgets_what_was_before_and_offers_auth(tmp_path: Path) -> None:
-    made = certificates.server_files(tmp_path)
-    tls = f'tls = "starttls"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\nrequire_tls = true\n'
-    async with door(tmp_path, tls, LOGIN) as at:
-        line = await at.knock()
-        offered = await line.say("EHLO c")
-        assert "STARTTLS" in offered
-        assert "AUTH" not in offered
-        assert (await line.say(f"AUTH PLAIN {plain('printer', 'secret')}")).startswith("538 5.7.11")
-        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("530 5.7.0 Must issue a STARTTLS")
-        assert (await line.say("STARTTLS")).startswith("220")
-        await line.start_tls(made.authority.client)
-        assert (await line.say("MAIL FROM:<a@x.org>")).startswith("503")
-        offered = await line.say("EHLO c")
-        assert "STARTTLS" not in offered
-        assert "AUTH PLAIN LOGIN" in offered
-        assert (await line.say(f"AUTH PLAIN {plain('printer', 'secret')}")).startswith("235")
-        assert (await line.say("STARTTLS")).startswith("503")
-        await line.begin()
-        assert (await line.say(CONTENT + b".\r\n")).startswith("250")
-        ((claim, _),) = await at.taken()
-        assert b"with ESMTPSA id" in claim.message.headers
-        assert b"tls TLS_" in claim.message.headers
-
-
-async def test_implicit_tls_takes_logins(tmp_path: Path) -> None:
-    made = certificates.server_files(tmp_path)
-    tls = f'tls = "implicit"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\n'
-    async with door(tmp_path, tls, LOGIN) as at:
-        line = await at.knock(made.authority.client)
-        assert "AUTH PLAIN LOGIN" in await line.say("EHLO c")
-        assert (await line.say(f"AUTH PLAIN {plain('printer', 'secret')}")).startswith("235")
-
-
-async def test_commands_sent_before_the_handshake_are_not_obeyed_after_it(tmp_path: Path) -> None:
-    """STARTTLS injection (CVE-2011-0411): plaintext behind STARTTLS in the same packet is thrown away."""
-    made = certificates.server_files(tmp_path)
-    tls = f'tls = "starttls"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\n'
-    async with door(tmp_path, tls) as at:
-        line = await at.knock()
-        await line.say("EHLO c")
-        assert (await line.say(b"STARTTLS\r\nEHLO evil\r\nMAIL FROM:<evil@x.org>\r\n")).startswith("220")
-        try:
-            await line.start_tls(made.authority.client)
-        except (OSError, asyncio.IncompleteReadError):
-            return
-        assert (await line.say("EHLO c")).startswith("250-relay.test")
-        assert (await line.say("RCPT TO:<a@x.org>")).startswith("503")
-
-
 @pytest.mark.parametrize(
     "request_line",
     [
@@ -451,116 +242,3 @@ async def test_an_http_request_is_refused_and_the_session_closed(
         assert reply.startswith("421 4.7.0 This is an SMTP port")
         assert await line.hear() == ""
         assert await at.taken() == []
-
-
-async def test_a_client_that_half_closes_after_quit_gets_its_replies(tmp_path: Path) -> None:
-    async with door(tmp_path) as at:
-        line = await at.knock()
-        await line.begin()
-        line.writer.write(CONTENT + b".\r\nQUIT\r\n")
-        line.writer.write_eof()
-        assert (await line.hear()).startswith("250")
-        assert (await line.hear()).startswith("221")
-
-
-async def test_a_client_that_vanishes_in_the_middle_leaves_nothing(tmp_path: Path) -> None:
-    async with door(tmp_path) as at:
-        line = await at.knock()
-        await line.begin()
-        line.writer.write(b"From: a@x.org\r\n\r\n" + b"x" * 500_000)
-        await line.writer.drain()
-        await asyncio.sleep(0.05)
-        line.writer.transport.abort()
-        async with asyncio.timeout(5):
-            while at.server.connections or any((tmp_path / "bodies").iterdir()):
-                await asyncio.sleep(0.01)
-        assert await at.taken() == []
-
-
-async def test_a_client_that_vanishes_during_the_commit_loses_nothing(tmp_path: Path) -> None:
-    async with door(tmp_path) as at:
-        for _ in range(20):
-            line = await at.knock()
-            await line.begin()
-            line.writer.write(CONTENT + b"x" * 100_000 + b"\r\n.\r\n")
-            await line.writer.drain()
-            line.writer.transport.abort()
-        async with asyncio.timeout(5):
-            while at.server.connections:
-                await asyncio.sleep(0.01)
-        await at.server.stop(1)
-        # An abort may overtake its own data in the kernel; what was read whole is kept, and never in part.
-        assert {len(body) for _, body in await at.taken()} <= {100_009}
-
-
-async def test_limits_of_connections(tmp_path: Path) -> None:
-    async with door(tmp_path, "max_connections_per_client = 2") as at:
-        first, _second = await at.knock(), await at.knock()
-        third = await at.knock()
-        assert await third.hear() == ""
-        await first.say("QUIT")
-        async with asyncio.timeout(5):
-            while at.server.connections > 1:
-                await asyncio.sleep(0.01)
-        assert (await (await at.knock()).say("NOOP")).startswith("250")
-
-
-async def test_a_stop_says_421_and_lets_a_message_end(tmp_path: Path) -> None:
-    async with door(tmp_path) as at:
-        idle, busy = await at.knock(), await at.knock()
-        await busy.begin()
-        busy.writer.write(b"From: a@x.org\r\n")
-        await asyncio.sleep(0.05)
-        stop = asyncio.create_task(at.server.stop(5))
-        assert (await idle.hear()).startswith("421 4.3.2")
-        assert (await busy.say(b"\r\nlate\r\n.\r\n")).startswith("250 2.0.0 Queued")
-        assert (await busy.hear()).startswith("421 4.3.2")
-        await stop
-        assert len(await at.taken()) == 1
-
-
-async def test_delivered_hears_the_upstreams_own_words(tmp_path: Path) -> None:
-    refused = Result(Outcome.FAILED, 550, "5.1.1", "no such ué user")
-    async with door(tmp_path, clients=LOCAL + 'reply = "delivered"\n') as at:
-        line = await at.knock()
-        await line.begin()
-        line.writer.write(CONTENT + b".\r\n")
-        claims: list[Claim] = []
-        async with asyncio.timeout(5):
-            while not claims:
-                await asyncio.sleep(0.01)
-                claims = await at.spool.claim([Queue("office")], 1)
-        await at.spool.finish(claims[0], Settled({"b@x.org": refused}, None, True, "", 0.0, 0.0))
-        assert await line.hear() == "550 5.1.1 no such u\\xe9 user"
-
-
-async def test_delivered_answers_250_when_it_takes_too_long(tmp_path: Path) -> None:
-    async with door(tmp_path, clients=LOCAL + 'reply = "delivered"\nreply_timeout = "1s"\n') as at:
-        line = await at.knock()
-        await line.begin()
-        assert (await line.say(CONTENT + b".\r\n")).startswith("250 2.0.0 Queued as ")
-
-
-def test_a_client_that_never_reads_is_not_read_either(tmp_path: Path) -> None:
-    """Replies that nobody takes must not pile up in memory: the session waits, and TCP makes the client wait."""
-
-    async def flood() -> int:
-        async with door(tmp_path) as at:
-            with socket.socket() as client:
-                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-                client.setblocking(False)
-                loop = asyncio.get_running_loop()
-                await loop.sock_connect(client, ("127.0.0.1", at.port))
-                sent = 0
-                try:
-                    async with asyncio.timeout(3):
-                        while sent < 50_000_000:
-                            await loop.sock_sendall(client, b"NOOP\r\n" * 1000)
-                            sent += 6000
-                except TimeoutError:
-                    pass
-                other = await at.knock()
-                assert (await other.say("NOOP")).startswith("250")
-                return sent
-
-    assert asyncio.run(flood()) < 50_000_000

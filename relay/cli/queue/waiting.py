@@ -6,10 +6,9 @@ A running relay knows the first; here it is read from the attempts that the queu
 import time
 from collections.abc import Sequence
 
-from relay.cli.queue.selecting import moment
 from relay.config import Settings
 from relay.database.lock import LockFile
-from relay.log import duration
+from relay.log import duration, moment
 from relay.spool.administration import Administration
 from relay.spool.history import Summary
 from relay.spool.stuck import Stuck

@@ -1,4 +1,4 @@
-"""SQLite's errors in the words of the relay."""
+"""SQLite's errors in our words: which file, what is wrong, and what to do about it."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ _FORBIDDEN = ("SQLITE_CANTOPEN", "SQLITE_READONLY")
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into StorageError: which file, what is wrong, what to do."""
+    """Raise StorageError for what SQLite raises about the file `path`."""
     try:
         yield
     except sqlite3.IntegrityError:
