@@ -14,9 +14,11 @@ def main() -> None:
     # What is loaded stays: to look through it for garbage again and again would be a sixth of the time.
     gc.disable()
     from relay.cli import main as commands  # noqa: PLC0415 (all that comes first)
+    from relay.cli.output import watched  # noqa: PLC0415
 
     gc.enable()
-    commands(prog_name="relay")
+    with watched():
+        commands(prog_name="relay")
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ Exit codes: 0 all is well, 1 something has to be done (the text says what), 2 th
 
 import io
 import sys
+from pathlib import Path
 
 import click
 
 from relay import __version__
 from relay.cli.authorize import authorize
 from relay.cli.check import check, hash_password
+from relay.cli.common import fail
 from relay.cli.config import config
 from relay.cli.doctor import doctor_command
 from relay.cli.queue import queue
@@ -31,6 +33,10 @@ def main() -> None:
     # What providers and mail say can hold characters that a pipe or an old console has none for.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        Path.cwd()
+    except OSError as error:
+        fail(f"the current folder cannot be used: {error.strerror}. Change to one that is there, with `cd`")
 
 
 _SERVING = (serve, check, config, hash_password, sandbox_command)

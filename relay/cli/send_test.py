@@ -29,6 +29,6 @@ def send_test(path: Path | None, account: str, recipient: str | None, sender: st
     from relay import doctor  # noqa: PLC0415 (the other commands need none of it)
 
     settings = load_account(path, account)
-    log.configure("ERROR")
+    log.only_mistakes()
     good = asyncio.run(doctor.send_test(settings, account, recipient, sender, click.echo))
     sys.exit(0 if good else 1)

@@ -21,9 +21,11 @@ def serve(path: Path | None, only: str | None, sandbox: bool) -> None:
     from relay import service  # noqa: PLC0415 (the other commands need none of it)
 
     settings = load(path)
-    roles = frozenset(only.replace(" ", "").split(",")) if only else service.ROLES
+    roles = frozenset(only.replace(" ", "").split(",")) if only is not None else service.ROLES
     if not roles <= service.ROLES:
-        raise click.BadParameter(f"{only}: the parts are {', '.join(sorted(service.ROLES))}", param_hint="--only")
+        raise click.BadParameter(
+            f'"{only}": name one or more of {", ".join(sorted(service.ROLES))}', param_hint="--only"
+        )
     _configure_log(settings)
     for warning in settings.warnings:
         log.service.warned(warning)

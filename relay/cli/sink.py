@@ -6,7 +6,7 @@ from typing import get_args
 
 import click
 
-from relay.cli.common import CONFIG, fail, load
+from relay.cli.common import CONFIG, PLACE, fail, load, unusable
 from relay.config import Settings
 from relay.database import StorageError
 from relay.database.sqlite import SqliteDatabase
@@ -21,7 +21,7 @@ def sink() -> None:
 
 @sink.command("export", short_help="Write caught mail to a folder or file.")
 @CONFIG
-@click.argument("target", type=click.Path(path_type=Path))
+@click.argument("target", type=PLACE)
 @click.option(
     "--format",
     "form",
@@ -37,8 +37,11 @@ def export_command(path: Path | None, target: Path, form: Format, query: str) ->
     try:
         wanted = parse(query) if query else None
         count = asyncio.run(_export(settings, target, form, wanted))
-    except (QueryError, ExportError, SearchTooLongError, StorageError, OSError) as error:
+    except (QueryError, ExportError, SearchTooLongError, StorageError) as error:
         fail(str(error))
+    except OSError as error:
+        error.filename = error.filename or str(target)
+        fail(unusable(error))
     click.echo(f"{count} {'message' if count == 1 else 'messages'} written to {target}")
 
 

@@ -46,9 +46,9 @@ def _account(name: str, table: Tree, others: Tree, findings: Findings) -> Accoun
     ways.check(table, path, findings)
     _check_needs(table, path, findings)
     made = make(Account, _preset(table), path, findings)
-    known = made or possible(Account, _preset(table))
+    known = made or possible(Account, _preset(table), {"provider": "smtp"})
     if known is not None:
-        if not findings.has_problem((*path, "tls")):
+        if not any(findings.has_problem((*path, key)) for key in ("tls", "provider")):
             _check_credentials(known, path, findings)
             _check_server(known, table, path, findings)
         tls.check_account(known, path, findings)

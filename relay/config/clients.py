@@ -8,7 +8,7 @@ from relay.config import bearers, mailbox_users, network, oauth, recognition
 from relay.config.files import Tree
 from relay.config.findings import Findings, KeyPath, suggestion
 from relay.config.settings import Account, Client, Listener
-from relay.config.tables import make
+from relay.config.tables import make, possible
 
 LOCAL = "local"
 
@@ -37,10 +37,13 @@ def clients(raw: Tree, known: Known, findings: Findings) -> dict[str, Client]:
         if "password" in table or "password_hash" in table:
             filled.setdefault("login", name)
         if client := _made(filled, known, path, findings):
-            found[name] = client
+            if not recognition.is_unclear(path, findings):
+                found[name] = client
+            recognition.check_client(client, known.opened, path, findings)
+            if findings.has_problem((*path, "account")):
+                continue  # another stands in for it
             _check_sender(client, known.made, path, findings)
             oauth.warn_of_senders(client, known.made, path, findings)
-            recognition.check_client(client, known.opened, path, findings)
             mailbox_users.check_pair(client, known.made.get(client.account), path, findings)
     _check_ambiguous(found, findings)
     mailbox_users.check_ambiguous(found, findings)
@@ -73,13 +76,13 @@ def _built_in(known: Known, findings: Findings) -> dict[str, Client]:
 
 
 def _made(filled: Tree, known: Known, path: KeyPath, findings: Findings) -> Client | None:
-    """The client with the defaults that come from its account."""
+    """The client with the defaults that come from its account; what of it can be used where there are problems."""
     name = filled["account"]
     account = known.made.get(name) if isinstance(name, str) else None
     if account is None:
         # Its account has problems of its own; these let the rest of the client be checked.
         stand_in = {"senders": ["*"], **filled, "account": name or next(iter(known.accounts))}
-        return make(Client, stand_in, path, findings)
+        return _as_far_as_possible(stand_in, known, path, findings)
     served = [known.made[one] for one in filled.get("accounts", [name]) if one in known.made]
     mailboxes = list(dict.fromkeys(one.own_mailbox for one in served if one.is_real and one.own_mailbox))
     real = any(one.is_real for one in served)
@@ -92,12 +95,17 @@ def _made(filled: Tree, known: Known, path: KeyPath, findings: Findings) -> Clie
         )
     defaults: Tree = {"senders": mailboxes if real and mailboxes else ["*"]}
     if "authenticate" in filled and "senders" not in filled:
-        made = make(Client, {**defaults, **filled}, path, findings)
+        made = _as_far_as_possible({**defaults, **filled}, known, path, findings)
         # Nobody until somebody has logged in: then it is that user's own mailbox.
         return made.model_copy(update={"senders": ()}) if made else None
     if not real:
         defaults["reply"] = "delivered"
-    return make(Client, {**defaults, **filled}, path, findings)
+    return _as_far_as_possible({**defaults, **filled}, known, path, findings)
+
+
+def _as_far_as_possible(filled: Tree, known: Known, path: KeyPath, findings: Findings) -> Client | None:
+    needed: Tree = {"listeners": known.listeners, "account": next(iter(known.accounts)), "senders": ["*"]}
+    return make(Client, filled, path, findings) or possible(Client, filled, needed)
 
 
 def _account(table: Tree, accounts: Tree, path: KeyPath, findings: Findings) -> Any:

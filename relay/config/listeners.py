@@ -23,8 +23,12 @@ def listeners(raw: Tree, findings: Findings) -> dict[str, Listener]:
         made = make(Listener, table, path, findings)
         if made is not None:
             found[name] = made
-        known = made or possible(Listener, table)
-        if known is not None and not findings.has_problem((*path, "tls")):
+        known = made or possible(Listener, table, BUILT_IN["default"])
+        if known is None:
+            continue
+        if findings.has_problem((*path, "tls")):
+            tls.check_files(known, path, findings)
+        else:
             tls.check_listener(known, path, findings)
     return found
 

@@ -80,7 +80,7 @@ def _settings(tree: Tree, source: Path | None, environ: Mapping[str, str], findi
     top = _top(tree, environ, findings)
     opened = tls.with_self_signed(opened, top["state_folder"])
     _check_log_file(parts["log"], findings)
-    _check_conversations(parts["log"], people, made, findings)
+    _check_conversations(parts["log"], [*(tree["clients"] or people)], written, made, findings)
     if findings.problems:
         return None
     return Settings(
@@ -104,13 +104,15 @@ def _check_log_file(log: Log, findings: Findings) -> None:
         findings.problem(("log", "file"), f"{log.file}: the folder {log.file.parent} does not exist: make it")
 
 
-def _check_conversations(log: Log, people: Mapping[str, Any], made: Mapping[str, Account], findings: Findings) -> None:
-    names = [*people, *made]
+def _check_conversations(
+    log: Log, people: list[str], written: Tree, made: Mapping[str, Account], findings: Findings
+) -> None:
+    names = [*people, *written]
     for name in log.conversations:
         if name not in names:
             text = f'there is no client and no account "{name}": {suggestion(name, names)}'
             findings.problem(("log", "conversations"), text)
-        elif name not in people and not made[name].is_real:
+        elif name not in people and name in made and not made[name].is_real:
             findings.warn(("log", "conversations"), f'the account "{name}" sends nothing, so nothing is said there')
 
 

@@ -31,6 +31,12 @@ def check(table: Tree, path: KeyPath, findings: Findings) -> None:
         )
 
 
+def is_unclear(path: KeyPath, findings: Findings) -> bool:
+    """Whether something is wrong with how it is recognised: then it can be held against no other client."""
+    keys = (*_PROOFS, "login", "networks", "listeners", "authenticate", "audience", "user_claim")
+    return any(findings.has_problem((*path, f"{key}{end}")) for key in keys for end in ("", "_file"))
+
+
 def check_client(client: Client, opened: Mapping[str, Listener], path: KeyPath, findings: Findings) -> None:
     """What only the finished client shows: its file of users, and a listener that asks for certificates."""
     if client.htpasswd_file is not None:

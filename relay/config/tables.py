@@ -117,10 +117,11 @@ def make(model: type[Made], raw: Tree, path: KeyPath, findings: Findings) -> Mad
         return None
 
 
-def possible(model: type[Made], raw: Tree) -> Made | None:
+def possible(model: type[Made], raw: Tree, needed: Tree | None = None) -> Made | None:
     """The model of a table without the keys that cannot be used, once `make()` has told what is wrong with them.
 
-    What is left is looked at all the same, so that one reading finds everything. None where a needed key is not there.
+    What is left is looked at all the same, so that one reading finds everything. `needed` stands in for keys that must
+    be there; None where one is not there all the same.
     """
     try:
         return model.model_validate(raw, context=WRITTEN)
@@ -129,7 +130,8 @@ def possible(model: type[Made], raw: Tree) -> Made | None:
     rest = raw
     for one in found:
         rest = _without(rest, [str(part) for part in one["loc"]])
-    return possible(model, rest) if rest != raw else None
+    rest = {**(needed or {}), **rest}
+    return possible(model, rest, needed) if rest != raw else None
 
 
 def _without(raw: Tree, path: list[str]) -> Tree:

@@ -37,6 +37,14 @@ def check_listener(listener: Listener, path: KeyPath, findings: Findings) -> Non
         check_pair(listener.certificate, listener.key, listener.key_password, path, findings)
 
 
+def check_files(listener: Listener, path: KeyPath, findings: Findings) -> None:
+    """The files of a listener of which nobody knows whether it is to have TLS."""
+    if listener.client_ca:
+        check_authority(listener.client_ca, (*path, "client_ca"), findings)
+    if listener.certificate and listener.key and listener.certificate.name != SELF_SIGNED:
+        check_pair(listener.certificate, listener.key, listener.key_password, path, findings)
+
+
 def wants_self_signed(listener: Listener) -> bool:
     """Whether the relay is to make the listener's certificate itself."""
     return listener.tls != "off" and listener.certificate is not None and listener.certificate.name == SELF_SIGNED

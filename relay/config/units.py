@@ -53,7 +53,10 @@ def _duration_hint(value: object) -> str:
         return f'"{value}" is a bare number: write "{value}s" (or m, h, d)'
     if match := _LOOSE_DURATION.fullmatch(value):
         unit = (match[2] or match[3])[0].lower()
-        return f'"{value}" is no duration: write "{match[1]}{unit}"'
+        meant = f"{match[1]}{unit}"
+        if meant == value:
+            return f'"{value}" is too long: "3650d" is the most'
+        return f'"{value}" is no duration: write "{meant}"'
     return f'"{value}" is no duration: write it like "30s", "5m", "2h", "5d" or "1h30m"'
 
 

@@ -81,6 +81,10 @@ class Database(Protocol):
         """Write something that changes nothing, durably. Raises StorageError while that is not possible."""
         ...
 
+    async def prove_readable(self) -> None:
+        """Raises StorageError when the next start would not find this database, or could not read it."""
+        ...
+
     async def tidy(self) -> bool:
         """Give back to the disk some of what deleted rows have left; whether there is more. Other work goes between."""
         ...

@@ -2,10 +2,15 @@
 
 import os
 import sys
+import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from relay.database import StorageError
+from relay.database.sqlite_errors import owner_of
+
+_LOOKS, _LOOK = 5, 0.02
+"""How often, and how many seconds apart: who only looks has the lock for some microseconds."""
 
 
 class LockFile:
@@ -16,10 +21,14 @@ class LockFile:
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Take the lock, or raise StorageError naming the process that has it."""
-        file = _opened(self._path)
+        """Take the lock, or raise StorageError naming the process that has it. Raises OSError."""
         try:
-            _lock(file)
+            file = _opened(self._path)
+        except PermissionError as error:
+            text = f"{self._path}: this user may not write it{owner_of(self._path)}"
+            raise StorageError(text) from error
+        try:
+            _lock_soon(file)
         except OSError as error:
             file.seek(0)
             owner = file.read(20).strip()
@@ -33,11 +42,36 @@ class LockFile:
         file.flush()
         self._file = file
 
+    def is_held(self) -> bool:
+        """Whether a relay is at work. Raises OSError where this user may not see it."""
+        try:
+            file = self._path.open("rb")
+        except FileNotFoundError:
+            return False
+        with file:
+            try:
+                _lock(file, shared=True)
+            except OSError:
+                return True
+        return False
+
     def release(self) -> None:
         """Let go of the lock. The file stays: removing it would let two processes lock different files."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def _lock_soon(file: IO[Any]) -> None:
+    """Lock, also where a command just looks whether a relay is at work."""
+    for _ in range(_LOOKS):
+        try:
+            _lock(file)
+        except OSError:
+            time.sleep(_LOOK)
+        else:
+            return
+    _lock(file)
 
 
 def _opened(path: Path) -> IO[str]:
@@ -56,11 +90,11 @@ def _opened(path: Path) -> IO[str]:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(file: IO[str]) -> None:
+    def _lock(file: IO[Any], *, shared: bool = False) -> None:  # noqa: ARG001 (there is but one kind)
         file.seek(0x7FFF0000)  # far behind the process id, which stays readable for the error
         msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
 else:
     import fcntl
 
-    def _lock(file: IO[str]) -> None:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    def _lock(file: IO[Any], *, shared: bool = False) -> None:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

@@ -13,6 +13,7 @@ Here is the way of the work; `opening` makes the connections and the schema, `ti
 
 import asyncio
 import contextlib
+import math
 import queue
 import sqlite3
 import threading
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from relay.database import Activity, Connection, Database, StorageError
+from relay.database.opened_file import OpenedFile
 from relay.database.opening import BUSY_SECONDS, connect, prepare
 from relay.database.sqlite_errors import told
 from relay.database.tidying import SPARE_PAGES, rewrite_version, shorten_log, vacuum
@@ -30,6 +32,8 @@ from relay.database.tidying import SPARE_PAGES, rewrite_version, shorten_log, va
 T = TypeVar("T")
 
 _LARGEST_BATCH = 500
+_BUSY_STEP = 0.25
+"""Seconds between two looks whether to wait any longer for another process that holds the file."""
 QUICK = 0.0005
 """Seconds: a commit after one that took less is not worth a thread."""
 
@@ -84,6 +88,7 @@ class SqliteDatabase(Database):
             self._reader = opened.enter_context(contextlib.closing(connect(path)))
             self._glancer = opened.enter_context(contextlib.closing(connect(path)))
             opened.pop_all()
+        self._file = OpenedFile(path)
         # Another process that holds the file must not stop the event loop: then the thread waits for it.
         self._writer.execute("PRAGMA busy_timeout = 0")
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")
@@ -94,6 +99,8 @@ class SqliteDatabase(Database):
         self._patience: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._give_up_at = math.inf
+        """By the monotonic clock: from then on nobody waits for another process."""
         self._thread = threading.Thread(target=self._obey, name="database-commit", daemon=True)
         self._thread.start()
 
@@ -123,8 +130,17 @@ class SqliteDatabase(Database):
             return self._read(self._glancer, work)
         return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, self._reader, work)
 
+    def hurry(self, seconds: float = 0.0) -> None:
+        """Wait for another process that holds the file for `seconds` more, however much is to be written: an end is to
+        be made.
+        """
+        self._give_up_at = min(self._give_up_at, time.monotonic() + seconds)
+
     async def prove_writable(self) -> None:
         await self.write(rewrite_version)
+
+    async def prove_readable(self) -> None:
+        await asyncio.to_thread(self._file.prove)
 
     async def tidy(self) -> bool:
         left = await self.write(vacuum)
@@ -184,12 +200,24 @@ class SqliteDatabase(Database):
             self._run(None)
 
     def _wait_and_begin(self) -> None:
+        until = time.monotonic() + BUSY_SECONDS
         with told(self._path):
-            self._writer.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
+            self._writer.execute(f"PRAGMA busy_timeout = {int(_BUSY_STEP * 1000)}")
             try:
-                self._writer.execute("BEGIN IMMEDIATE")
+                while not self._begun(last=time.monotonic() >= min(until, self._give_up_at)):
+                    pass  # SQLite has waited
             finally:
                 self._writer.execute("PRAGMA busy_timeout = 0")
+
+    def _begun(self, *, last: bool) -> bool:
+        """Begin a transaction; False while another process holds the file, unless this is the `last` try."""
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            return False
+        return True
 
     def _run(self, obstacle: BaseException | None) -> None:
         batch, self._waiting = self._waiting[:_LARGEST_BATCH], self._waiting[_LARGEST_BATCH:]

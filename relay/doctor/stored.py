@@ -40,7 +40,7 @@ class Trouble:
     def step(self) -> Step:
         """The error as a finding. What was refused for good and has a known remedy is somebody's to mend."""
         if self.unreadable:
-            return Step(NAME, State.SKIPPED, f"the queue cannot be read: {self.unreadable}")
+            return Step(NAME, State.FAIL, f"the queue cannot be read: {self.unreadable}")
         last = self.last
         if last is None:
             return Step(NAME, State.OK, "no error is kept in the queue")

@@ -43,6 +43,15 @@ def storage_restored() -> None:
     event(logging.WARNING, "storage_restored", "the queue can be written again")
 
 
+def storage_unreadable(reason: str) -> None:
+    text = f"the queue cannot be read, new mail is refused (452) until it can: {reason}"
+    event(logging.ERROR, "storage", text, reason=reason)
+
+
+def storage_readable() -> None:
+    event(logging.WARNING, "storage_restored", "the queue can be read again")
+
+
 def clock_moved(seconds: float, messages: int) -> None:
     way = "forward" if seconds > 0 else "back"
     moved = f"the times of {messages} waiting messages were moved with it"

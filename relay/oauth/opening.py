@@ -22,6 +22,11 @@ async def opened(settings: Settings) -> AsyncIterator[ConsentStore]:
     try:
         settings.state_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         database = _database(settings)
+    except FileExistsError as error:
+        text = (
+            f"the state folder {settings.state_folder} is a file: set state_folder to a folder, or move the file away"
+        )
+        raise StorageError(text) from error
     except OSError as error:
         raise StorageError(
             f"the state folder {settings.state_folder} cannot be used: {error.strerror}. Run the command as the user "

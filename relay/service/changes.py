@@ -17,8 +17,12 @@ _OF_QUEUE = ("database", "max_bytes_in_memory")
 _MOST_OCTETS = 1024 * 1024
 _NAMED = ("listeners", "clients", "accounts")
 _TABLES = ("queue", "sink", "web", "log", "alerts")
-_UNREAD = frozenset({"federated_token_file"})
-"""Somebody else renews it every hour, and it is read for each token: a new one is no change."""
+_UNREAD = frozenset({"federated_token_file", "proxy"})
+"""The one is renewed every hour by somebody else and read for each token, the other for each request: a new content is
+no change.
+"""
+_READ_AT_START = {"http": "http.ca_file", "store": "store.key"}
+"""The key whose file is read once, by its table."""
 _RECOGNISED_BY = (
     "login",
     "password",
@@ -64,11 +68,13 @@ def files_of(table: Table) -> list[Path]:
 def _files(table: Table) -> Iterator[Path]:
     for name in type(table).model_fields:
         value = getattr(table, name)
+        if name in _UNREAD:
+            continue
         if isinstance(value, Table):
             yield from _files(value)
         elif isinstance(value, Secret) and value.file is not None:
             yield value.file
-        elif isinstance(value, Path) and name not in _UNREAD:
+        elif isinstance(value, Path):
             yield value
 
 
@@ -77,7 +83,7 @@ def _tables(settings: Settings) -> dict[str, Table]:
 
     Not the listeners': each looks after its certificate by itself. Nor `[log]`, whose file is written.
     """
-    found: dict[str, Table] = {"web": settings.web, "alerts": settings.alerts, "http": settings.http}
+    found: dict[str, Table] = {name: getattr(settings, name) for name in ("web", "alerts", *_READ_AT_START)}
     found |= {f"clients.{name}": one for name, one in settings.clients.items()}
     found |= {f"accounts.{name}": one for name, one in settings.accounts.items()}
     return found
@@ -150,9 +156,12 @@ class Snapshot:
     def needs_restart(self, new: "Snapshot") -> list[str]:
         """The keys that are not the same and that a running relay cannot change."""
         found = need_restart(self.settings, new.settings)
-        if not found and not self._same_files("http", new):
-            found.append("http.ca_file (its content)")
-        return found
+        other = [key for table, key in _READ_AT_START.items() if not self._same_files(table, new)]
+        return found + [f"{key} (its content)" for key in other if key not in found]
+
+    def in_force(self, new: "Snapshot") -> "Snapshot":
+        """`new` with the files that were read at the start: until the next one they count as they were then."""
+        return Snapshot(new.settings, {**new.files, **{name: self.files[name] for name in _READ_AT_START}})
 
 
 def need_restart(old: Settings, new: Settings) -> list[str]:

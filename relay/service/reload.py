@@ -81,6 +81,7 @@ class Reloader:
             if self._closed:
                 raise StartError("the relay is stopping: the configuration is read when it starts again")
             loaded, new = await asyncio.to_thread(self._loaded)
+            restart = tuple(old.needs_restart(loaded))
             ready = await self._prepared(new)
         except (ConfigError, StartError, StorageError, OSError, ValueError) as error:
             self.looked = before
@@ -93,15 +94,15 @@ class Reloader:
         for warning in new.settings.warnings:
             if warning not in old.settings.warnings:
                 log.service.warned(warning)
-        restart = tuple(old.needs_restart(Snapshot(loaded, new.files)))
         return Reading(self.clock.time(), why, tuple(old.changes(new)), restart=restart)
 
-    def _loaded(self) -> tuple[Settings, Snapshot]:
+    def _loaded(self) -> tuple[Snapshot, Snapshot]:
         """The settings as they are written, and those of them that can be used without a restart."""
         loaded = self.load()
         usable = in_force(self.settings, loaded)
         Policy(usable)
-        return loaded, Snapshot.of(usable)
+        found = Snapshot.of(usable)
+        return Snapshot(loaded, found.files), self.snapshot.in_force(found)
 
     async def _prepared(self, new: Snapshot) -> list[Prepared]:
         """Each part's change, ready; where one cannot be, all are put away again and its error is raised."""

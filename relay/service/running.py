@@ -51,6 +51,8 @@ from relay.spool.reporting import Reports
 from relay.web import Plane, Reading
 
 ROLES = frozenset({"listener", "delivery", "web"})
+_LAST_WAIT = 5.0
+"""Seconds that a stop waits for another process that holds the database, all in all."""
 
 
 @dataclass
@@ -89,13 +91,15 @@ class Service:
         """Start, serve, stop. Raises StartError when something is in the way."""
         async with contextlib.AsyncExitStack() as stack:
             try:
-                await self._start(stack)
+                database = await self._start(stack)
             except (OSError, StorageError, ssl.SSLError) as error:
                 raise StartError(str(error)) from error
             log.service.started(self.listening, list(self.settings.accounts))
             stack.push_async_callback(self.reloader.close)
             if self.load is not None:
                 self._watch(stack, Watch(self.reloader, self.clock).run(), "configuration")
+            stack.callback(database.hurry, _LAST_WAIT)
+            self._hasten.append(database.hurry)
             self.ready.set()
             systemd.ready(log.service.readiness(self.listening, list(self.settings.accounts)))
             await self.stop_requested.wait()
@@ -122,7 +126,7 @@ class Service:
         """Tell a part of each change of the settings."""
         self.reloader.parts.append(Follower(use))
 
-    async def _start(self, stack: contextlib.AsyncExitStack) -> None:
+    async def _start(self, stack: contextlib.AsyncExitStack) -> SqliteDatabase:
         """Each part is started after what it stands on, and the stack stops them the other way round."""
         settings = self.settings
         log_loose_mode(make_state_folder(settings.state_folder))
@@ -156,8 +160,9 @@ class Service:
             await self._open_doors(stack, spool, accounts, http)
         self.reloader.parts.append(held := QueuePart(spool, self.clock, self._now))
         self._watch(stack, held.run(), "held mail")
+        return database
 
-    def _open_database(self, stack: contextlib.AsyncExitStack) -> Database:
+    def _open_database(self, stack: contextlib.AsyncExitStack) -> SqliteDatabase:
         lock = LockFile(self.settings.lock_file)
         lock.acquire()
         stack.callback(lock.release)

@@ -4,19 +4,23 @@ import os
 from pathlib import Path
 
 from relay import log
+from relay.database.sqlite_errors import owner_of
 from relay.service.errors import StartError
 
 
-def make_state_folder(folder: Path) -> Path:
-    """The state folder, private to its user. Raises StartError naming it and the next step."""
+def make_state_folder(folder: Path, key: str = "state_folder") -> Path:
+    """The folder, private to its user. Raises StartError naming it and the next step: another one for `key`."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK | os.X_OK):
             raise PermissionError(13, "this user may not write there")
+    except FileExistsError as error:
+        text = f"{folder} is a file, and a folder is needed: set {key} to another place, or move the file away"
+        raise StartError(text) from error
     except OSError as error:
         raise StartError(
-            f"the state folder {folder} cannot be used: {error.strerror}. "
-            "Set state_folder to a folder that this user may write, or change its owner"
+            f"the folder {folder} cannot be used: {error.strerror}. "
+            f"Set {key} to a folder that this user may write, or change its owner{owner_of(folder)}"
         ) from error
     return folder
 

@@ -103,7 +103,7 @@ async def sandbox_alone(smtp_bind: str, http_bind: str, folder: Path, say: Calla
         with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
     places = [_host_and_port(bind) for bind in (smtp_bind, http_bind)]
-    folder = make_state_folder(folder)
+    folder = make_state_folder(folder, "--folder")
     try:
         google, key_file = service_account.made(folder)
         settings = SandboxSettings(smtp_bind=places[0], http_bind=places[1], folder=folder, service_account=google)

@@ -20,6 +20,7 @@ from relay.spool.changes import Change, Changed
 from relay.spool.details import Details, details
 from relay.spool.history import Overview, Summary, overview, summaries
 from relay.spool.selection import Selection, condition, find
+from relay.spool.stuck import Stuck, stuck
 from relay.spool.trouble import LastTrouble, last_trouble
 
 _AGES_LAST = 20.0
@@ -58,6 +59,10 @@ class Administration:
     async def last_trouble(self, account: str) -> LastTrouble | None:
         """What the newest attempt of an account that went wrong came to; None when none is kept."""
         return await self._database.read(lambda connection: last_trouble(connection, account))
+
+    async def stuck(self) -> list[Stuck]:
+        """The mailboxes whose mail waits because they are in trouble."""
+        return await self._database.read(stuck)
 
     async def ages(self) -> list[Ages]:
         """How old the waiting mail of each account is, or of each mailbox in it.

@@ -73,6 +73,8 @@ class Capacity:
         """Why new mail is refused; "" while there is room."""
         self.trouble = ""
         """Why the last write failed; "" once one has gone well."""
+        self.unreadable = ""
+        """Why the last look into the queue failed; "" once one has gone well."""
         self.crowded = asyncio.Event()
         """Set when kept failed mail has to make room."""
 
@@ -84,14 +86,15 @@ class Capacity:
     def troubles(self) -> list[str]:
         """Why the relay takes no mail, for people; empty when it does."""
         told = [f"the queue cannot be written, new mail is refused: {self.trouble}"] if self.trouble else []
+        told += [f"the queue cannot be read, new mail is refused: {self.unreadable}"] if self.unreadable else []
         return told + ([f"new mail is refused: {self.full}"] if self.full else [])
 
     # --- for new mail
 
     def refusal(self, octets: int = 0) -> str:
         """Why a message of so many octets cannot be taken now; "" if it can."""
-        if self.trouble or self.full:
-            return self.trouble or self.full
+        if reason := self.trouble or self.unreadable or self.full:
+            return reason
         for left in (self._octets, self._disk, self._messages):
             taken = self._count if left is self._messages else self._arriving + self._stored
             room = left.amount - taken
@@ -127,15 +130,20 @@ class Capacity:
     async def look(self) -> None:
         """Find out how much room there is, and whether a disk that refused takes something again."""
         stored, count = self._stored, self._count
-        with contextlib.suppress(StorageError, OSError):  # what is wrong shows when something is written
+        try:
             octets, messages, failed, failures = await self._database.read(_figures)
             free = await asyncio.to_thread(self._free, self._folder)
+            await self._database.prove_readable()
+        except (StorageError, OSError) as error:
+            self._miss(str(error))
+        else:
+            self._miss("")
             self._note(octets, messages, failed, failures, free)
         self._stored -= stored
         self._count -= count
         if self.trouble and not await self._obstacle():
             self.trouble = ""
-            metrics.STORAGE_TROUBLE.set(0)
+            metrics.STORAGE_TROUBLE.set(bool(self.unreadable))
             log.spool.storage_restored()
         self._decide()
 
@@ -185,6 +193,13 @@ class Capacity:
             metrics.STORAGE_TROUBLE.set(1)
             log.spool.storage_trouble(str(error))
         self.trouble = str(error)
+
+    def _miss(self, reason: str) -> None:
+        """The queue cannot be looked into, for a `reason`, or it can: told once. What cannot be read is not safe."""
+        if bool(reason) != bool(self.unreadable):
+            metrics.STORAGE_TROUBLE.set(bool(reason or self.trouble))
+            log.spool.storage_unreadable(reason) if reason else log.spool.storage_readable()
+        self.unreadable = reason
 
     async def _obstacle(self) -> bool:
         """Whether a file and a row still cannot be written."""

@@ -1,9 +1,10 @@
 """One message with everything that is known of it: who is to have it, and each attempt with its times and replies."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from relay.database import Connection
+from relay.spool.endings import EXPIRED
 from relay.spool.history import Summary, summaries
 from relay.spool.queues import origin_of
 
@@ -22,15 +23,17 @@ class RecipientState:
 
 @dataclass(frozen=True, slots=True)
 class PastAttempt:
-    """One attempt. `started_at` is None where only the end is known: of one after which all was sent.
+    """One attempt. `started_at` is None where only the end is known: of mail that an earlier version has sent.
 
-    Attempts that were given back, because the mailbox was in trouble and not the message, have the number of the next.
+    Attempts that were given back, because the mailbox was in trouble and not the message, are not `counted`: they have
+    the number of the next.
     """
 
     number: int
     started_at: float | None
     ended_at: float
     results: tuple[RecipientState, ...]
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +58,8 @@ def details(connection: Connection, seq: int) -> Details | None:
     if not found:
         return None
     summary = found[0]
-    origin, expires_at, done_at, attempts = connection.execute(
-        "SELECT origin, expires_at, done_at, attempts FROM message WHERE seq = ?", (seq,)
+    origin, expires_at, done_at = connection.execute(
+        "SELECT origin, expires_at, done_at FROM message WHERE seq = ?", (seq,)
     ).fetchone()
     source = origin_of(origin)
     recipients = tuple(
@@ -69,9 +72,21 @@ def details(connection: Connection, seq: int) -> Details | None:
     told = {one.address for before in made for one in before.results if one.state == "sent"}
     untold = tuple(one for one in recipients if one.state == "sent" and one.address not in told)
     if untold and done_at is not None:
-        made.append(PastAttempt(attempts, None, done_at, untold))
+        # Where it ended with an attempt, that is what the message's time is (see endings.py).
+        expired = any(one.state == "failed" and one.status == EXPIRED for one in recipients)
+        began = summary.next_at if summary.next_at <= done_at and not expired else None
+        made.append(PastAttempt(summary.attempts, began, done_at, untold))
+    attempts = _counted(made, summary.attempts if summary.state == "active" else summary.attempts + 1)
     session = (source.listener, source.peer, source.helo, source.login, source.tls)
-    return Details(summary, *session, expires_at, done_at, recipients, tuple(made))
+    return Details(summary, *session, expires_at, done_at, recipients, attempts)
+
+
+def _counted(made: list[PastAttempt], following: int) -> tuple[PastAttempt, ...]:
+    """The attempts, each held against the number of the next; that behind the last one is `following`."""
+    numbers = [*(attempt.number for attempt in made[1:]), following]
+    return tuple(
+        replace(attempt, counted=attempt.number < after) for attempt, after in zip(made, numbers, strict=False)
+    )
 
 
 def _attempts(connection: Connection, seq: int) -> list[PastAttempt]:

@@ -75,9 +75,9 @@ def finish(connection: Connection, claimed: Claim, settled: Settled) -> str:
             ),
         )
     elif at_once:
-        cursor = _close_sent(connection, claimed.seq, settled.ended_at, claimed.fence)
+        cursor = _close_sent(connection, claimed, settled)
     else:
-        cursor = close(connection, claimed.seq, settled.ended_at, settled.reason, claimed.fence)
+        cursor = _close_attempted(connection, claimed, settled)
     if cursor.rowcount != 1:
         raise LeaseLost
     if not all_sent:
@@ -90,26 +90,35 @@ def finish(connection: Connection, claimed: Claim, settled: Settled) -> str:
     return state
 
 
-def _close_sent(connection: Connection, seq: int, now: float, fence: int) -> Cursor:
-    """End a message that has reached everybody with its first attempt."""
+def _close_sent(connection: Connection, claimed: Claim, settled: Settled) -> Cursor:
+    """End a message that has reached everybody with its first attempt.
+
+    When its last attempt began is kept where nothing else is any more: of what went well there is no row of its own.
+    """
     return connection.execute(
-        """UPDATE message SET done_at = ?, state = 'sent', reason = '',
+        """UPDATE message SET done_at = ?, next_at = ?, state = 'sent', reason = '',
                headers = iif(owed = 1, headers, NULL), body = NULL
            WHERE seq = ? AND fence = ? AND state = 'active'""",
-        (now, seq, fence),
+        (settled.ended_at, settled.started_at, claimed.seq, claimed.fence),
     )
 
 
-def close(connection: Connection, seq: int, now: float, reason: str, fence: int | None = None) -> Cursor:
-    """End a message that has no pending recipient: keep what failed whole, of what was sent only its history."""
-    failed = "EXISTS (SELECT 1 FROM recipient WHERE message = seq AND state = 'failed')"
-    held = "" if fence is None else " AND fence = ? AND state = 'active'"
+_FAILED = "EXISTS (SELECT 1 FROM recipient WHERE message = seq AND state = 'failed')"
+_CLOSE = f"""UPDATE message SET done_at = ?, state = iif({_FAILED}, 'failed', 'sent'), reason = iif({_FAILED}, ?, ''),
+    headers = iif({_FAILED} OR owed = 1, headers, NULL), body = iif({_FAILED}, body, NULL)"""  # noqa: S608 (only constants)
+
+
+def _close_attempted(connection: Connection, claimed: Claim, settled: Settled) -> Cursor:
+    """As `close`, after an attempt: when it began is kept as for `_close_sent`."""
     return connection.execute(
-        f"""UPDATE message SET done_at = ?, state = iif({failed}, 'failed', 'sent'), reason = iif({failed}, ?, ''),
-               headers = iif({failed} OR owed = 1, headers, NULL), body = iif({failed}, body, NULL)
-            WHERE seq = ?{held}""",  # noqa: S608 (only constants)
-        (now, reason, seq) if fence is None else (now, reason, seq, fence),
+        f"{_CLOSE}, next_at = ? WHERE seq = ? AND fence = ? AND state = 'active'",
+        (settled.ended_at, settled.reason, settled.started_at, claimed.seq, claimed.fence),
     )
+
+
+def close(connection: Connection, seq: int, now: float, reason: str) -> Cursor:
+    """End a message that has no pending recipient: keep what failed whole, of what was sent only its history."""
+    return connection.execute(f"{_CLOSE} WHERE seq = ?", (now, reason, seq))
 
 
 def expire(connection: Connection, now: float) -> list[tuple[str, str, str]]:

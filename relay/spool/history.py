@@ -59,6 +59,8 @@ class Summary:
     next_at: float
     reply: str
     """What the upstream said last, of any recipient."""
+    mailbox: str = ""
+    """Whose, where the account acts as whoever sends; else ""."""
 
 
 def overview(connection: Connection) -> Overview:
@@ -98,7 +100,7 @@ def summaries(
     order = "+seq" if start else "seq"
     rows = connection.execute(
         f"""SELECT seq, id, kind, state, reason, account, origin, sender, message_id, subject, size, attempts,
-                received_at, next_at FROM message
+                received_at, next_at, mailbox FROM message
             WHERE seq IN (SELECT seq FROM message WHERE {where} ORDER BY {order} DESC LIMIT ? OFFSET ?)
             ORDER BY seq DESC""",  # noqa: S608 (no input)
         [*parameters, limit, start],
@@ -128,6 +130,7 @@ def _summary(connection: Connection, row: Sequence[Any]) -> Summary:
         received_at=row[12],
         next_at=row[13],
         reply=replies[-1] if replies else "",
+        mailbox=row[14],
     )
 
 

@@ -78,6 +78,57 @@ def test_a_listener_with_one_mistake_is_looked_at_to_its_end(problems: Problems)
     assert keys == {"timeout", "client_ca", "certificate", "key"}
 
 
+@pytest.mark.parametrize(
+    ("mistake", "keys"),
+    [
+        ('bind = "127.0.0.1:25"\ntls = "implicit"', {"bind", "certificate", "key", "client_ca"}),
+        ('tls = "starttls"', {"bind", "certificate", "key", "client_ca"}),
+        ('bind = ["127.0.0.1:25"]\ntls = "starttl"', {"tls", "certificate", "key", "client_ca"}),
+    ],
+)
+def test_a_listeners_files_are_looked_at_whatever_else_is_wrong(
+    problems: Problems, mistake: str, keys: set[str]
+) -> None:
+    files = 'certificate = "no.pem"\nkey = "no.key"\nclient_ca = "no.ca"\n'
+    found = problems(f"[listeners.a]\n{mistake}\n{files}")
+    assert {problem.key.removeprefix("listeners.a.") for problem in found} == keys
+
+
+@pytest.mark.parametrize("provider", ["", 'provider = "microsft"\n'])
+def test_an_accounts_files_are_looked_at_without_its_provider(problems: Problems, provider: str) -> None:
+    found = problems(f'[accounts.a]\n{provider}host = "x.example"\nca_file = "no.pem"\n')
+    assert {problem.key for problem in found} == {"accounts.a.provider", "accounts.a.ca_file"}
+
+
+@pytest.mark.parametrize(
+    ("mistake", "key"), [("priority = 5", "priority"), ('rate = "x"', "rate"), ('account = "ofice"', "account")]
+)
+def test_a_client_with_one_mistake_is_looked_at_to_its_end(problems: Problems, mistake: str, key: str) -> None:
+    found = problems(f'{MICROSOFT}[clients.a]\nhtpasswd_file = "no.users"\n{mistake}\n')
+    assert {problem.key for problem in found} == {f"clients.a.{key}", "clients.a.htpasswd_file"}
+    certificate = f'{MICROSOFT}[clients.a]\ncertificate_subject = "a.example"\n{mistake}\n'
+    assert {problem.key for problem in problems(certificate)} == {f"clients.a.{key}", "clients.a.certificate_subject"}
+
+
+def test_a_client_with_one_mistake_is_held_against_the_others(problems: Problems) -> None:
+    two = '[clients.a]\nlogin = "x"\npassword = "x"\npriority = 5\n[clients.b]\nlogin = "x"\npassword = "y"\n'
+    assert {problem.key for problem in problems(MICROSOFT + two)} == {"clients.a.priority", "clients.b.login"}
+    # Without what tells them apart it is not known whether somebody could.
+    unknown = '[clients.a]\npassword_hash = "x"\nnetworks = ["10.0.0.0/8"]\n[clients.b]\nnetworks = ["10.0.0.0/8"]\n'
+    assert {problem.key for problem in problems(MICROSOFT + unknown)} == {"clients.a.password_hash"}
+
+
+def test_what_refers_to_a_client_with_a_mistake_is_right(problems: Problems) -> None:
+    client = '[clients.a]\npassword = "x"\npriority = 5\n[log]\nconversations = ["a", "office"]\n'
+    assert {problem.key for problem in problems(MICROSOFT + client)} == {"clients.a.priority"}
+
+
+def test_nothing_is_said_of_the_account_that_was_not_meant(problems: Problems) -> None:
+    other = '[accounts.hub]\nprovider = "smtp"\nhost = "x.example"\n'
+    found = problems(f'{other}{MICROSOFT}[clients.a]\npassword = "x"\naccount = "ofice"\nsender = "force"\n')
+    assert {problem.key for problem in found} == {"clients.a.account"}
+
+
 def test_nothing_is_concluded_from_what_is_missing(problems: Problems) -> None:
     """What a wrong key would have said is not known, so nothing is said about what depends on it."""
     (problem,) = problems('[listeners.a]\nbind = ["127.0.0.1:25"]\ntls = "starttl"\n')

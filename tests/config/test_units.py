@@ -47,6 +47,7 @@ def test_any_text_is_a_duration_or_refused_with_an_example(text: str) -> None:
         ("5min", 'write "5m"'),
         ("2 Hours", 'write "2h"'),
         ("30m1h", "is no duration"),
+        ("99999999d", 'is too long: "3650d" is the most'),
         ("-5s", "is no duration"),
         ("٣s", "is no duration"),
         ("0s", "no time at all"),

@@ -123,25 +123,21 @@ def test_what_cannot_be_is_a_sentence_and_no_traceback(shared: Path, arguments: 
     assert (result.exit_code, told in " ".join(result.output.split())) == (2, True), result.output
 
 
+@pytest.mark.parametrize("command", ["list", "hold"])
+def test_a_filter_with_a_name_that_nobody_has_is_told(shared: Path, command: str) -> None:
+    common = ("queue", command, "--config", str(shared / "relay.toml"))
+    result = CliRunner().invoke(main, (*common, "--account", "ofice"))
+    told = 'no message fits: the configuration has no account "ofice": did you mean office?\n'
+    assert (result.exit_code, told in result.output) == (0, True), result.output
+    result = CliRunner().invoke(main, (*common, "--account", "office", "--sender", "nobody@x.org"))
+    assert (result.exit_code, "no message fits\n" in result.output) == (0, True), result.output
+
+
 def test_a_place_that_cannot_be_written_is_named(shared: Path) -> None:
     target = shared / "relay.toml" / "saved"
     arguments = ("queue", "export", "--config", str(shared / "relay.toml"), "--all", "--to", str(target))
     result = CliRunner().invoke(main, arguments)
     assert (result.exit_code, str(target) in result.output, "this user may write" in result.output) == (1, True, True)
-
-
-def test_who_has_seen_enough_ends_it_in_silence(shared: Path) -> None:
-    process = subprocess.Popen(
-        [sys.executable, "-m", "relay", "queue", "list", "--config", "relay.toml", "--json"],
-        cwd=shared,
-        env=clean_environ(shared),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    process.stdout.close()  # as `head` does
-    _, said = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, said) == (1, b"")
 
 
 def test_the_summary_tells_identity_and_age(shared: Path) -> None:

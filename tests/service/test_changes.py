@@ -1,5 +1,6 @@
 """What counts as a change of a running relay's configuration."""
 
+import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -156,3 +157,24 @@ def test_the_page_s_certificate_is_watched(tmp_path: Path, authority: Callable[[
     server.cert_chain_pems[0].write_to_path(tmp_path / "page.pem")
     settings = loaded(tmp_path, f'{BASE}[web]\ncertificate = "page.pem"\nkey = "page.key"\n')
     assert watched(settings) >= {tmp_path / "page.pem", tmp_path / "page.key"}
+
+
+def test_what_is_read_at_the_start_needs_a_restart_and_a_proxys_password_none(
+    tmp_path: Path, authority: Callable[[str], None]
+) -> None:
+    authority("one")
+    (tmp_path / "proxy").write_text("http://u:one@proxy.example:8080", encoding="utf-8")
+    (tmp_path / "store").write_bytes(base64.b64encode(b"k" * 32))
+    text = BASE + '[http]\nca_file = "ca.pem"\nproxy_file = "proxy"\n[store]\nkey_file = "store"\n'
+    before = Snapshot.of(loaded(tmp_path, text))
+    (tmp_path / "proxy").write_text("http://u:two@proxy.example:8080", encoding="utf-8")
+    assert before.needs_restart(Snapshot.of(loaded(tmp_path, text))) == []
+    authority("two")
+    (tmp_path / "store").write_bytes(base64.b64encode(b"l" * 32))
+    after = Snapshot.of(loaded(tmp_path, text))
+    both = ["http.ca_file (its content)", "store.key (its content)"]
+    assert before.needs_restart(after) == both
+    # It was told, and is told again: the relay still goes by what it has read.
+    assert before.in_force(after).needs_restart(after) == both
+    slower = Snapshot.of(loaded(tmp_path, text.replace("[http]", '[http]\ntimeout = "9s"')))
+    assert before.needs_restart(slower) == ["http.timeout", *both]

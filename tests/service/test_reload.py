@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import trustme
 
 from relay import config
 from relay.service.changes import Snapshot
@@ -59,6 +60,11 @@ class Here:
         self.loads += 1
         return config.load(self.folder / "relay.toml", {})
 
+    def with_authority(self) -> config.Settings:
+        """The settings with the authority of a server in `ca.pem`."""
+        self.write("one.example", '[http]\nca_file = "ca.pem"\n')
+        return self.load()
+
     async def look(self) -> None:
         """One look of the watch, and the time that it takes."""
         looking = asyncio.create_task(self.watch.look())
@@ -84,6 +90,17 @@ async def test_every_part_takes_it_in_order(here: Here) -> None:
     assert [part.did for part in here.parts] == [["commit two.example"]] * 2
     assert here.reloader.settings.hostname == "two.example"
     assert (await here.reloader.reload("a test")).lines == ["Nothing has changed"]
+
+
+async def test_what_needs_a_restart_is_told_until_there_was_one(here: Here) -> None:
+    authority = here.folder / "ca.pem"
+    trustme.CA().cert_pem.write_to_path(authority)
+    here.reloader.snapshot = Snapshot.of(with_authority := here.with_authority())
+    assert with_authority.http.ca_file == authority
+    trustme.CA().cert_pem.write_to_path(authority)
+    for _ in range(2):
+        reading = await here.reloader.reload("a test")
+        assert (reading.problems, reading.restart) == ((), ("http.ca_file (its content)",))
 
 
 async def test_one_part_that_cannot_leaves_all_as_they_were(here: Here, caplog: pytest.LogCaptureFixture) -> None:

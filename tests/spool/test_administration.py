@@ -32,12 +32,12 @@ class Both:
         self.queue = queue
         self.clock = clock
 
-    async def attempt(self, results: dict[str, Result], wait: float | None = None) -> None:
+    async def attempt(self, results: dict[str, Result], wait: float | None = None, *, counted: bool = True) -> None:
         """One attempt at the message that is due."""
         (claim,) = await self.spool.claim([Queue("office")], 1)
         now = self.clock.time()
         again = None if wait is None else now + wait
-        await self.spool.finish(claim, Settled(results, again, True, "because", now, now + 2))
+        await self.spool.finish(claim, Settled(results, again, counted, "because", now, now + 2))
 
     async def found(self, **restrictions: object) -> list[str]:
         return [identifier for _, identifier in await self.queue.find(Selection(**restrictions))]  # type: ignore[arg-type]
@@ -114,10 +114,42 @@ async def test_the_history_has_every_attempt_with_its_replies(both: Both) -> Non
         ("b@x.org", "deferred", 451),
         ("c@x.org", "failed", 550),
     ]
-    assert (second.number, second.started_at, second.ended_at) == (2, None, start + 62)
+    assert (second.number, second.started_at, second.ended_at) == (2, start + 60, start + 62)
+    assert (first.counted, second.counted) == (True, True)
     assert [one.address for one in second.results] == ["b@x.org"]
     assert (found.peer, found.helo, found.done_at) == ("127.0.0.1", "printer", start + 62)
     assert await both.queue.details(seq + 1) is None
+
+
+async def test_the_history_of_what_was_sent_at_once_has_its_beginning(both: Both) -> None:
+    identifier = await put(both.spool, submission(now=both.clock.time()))
+    await both.clock.advance(5)
+    start = both.clock.time()
+    await both.attempt({"a@example.org": PROVIDER})
+    ((seq, _),) = await both.queue.find(Selection(name=identifier))
+    found = await both.queue.details(seq)
+    assert found is not None
+    (made,) = found.attempts
+    assert (made.number, made.started_at, made.ended_at, made.counted) == (1, start, start + 2, True)
+
+
+async def test_an_attempt_that_was_given_back_does_not_count(both: Both) -> None:
+    identifier = await put(both.spool, submission(now=both.clock.time()))
+    ((seq, _),) = await both.queue.find(Selection(name=identifier))
+
+    async def history() -> list[tuple[int, bool]]:
+        found = await both.queue.details(seq)
+        assert found is not None
+        return [(each.number, each.counted) for each in found.attempts]
+
+    await both.attempt({"a@example.org": LATER}, wait=0, counted=False)
+    assert await history() == [(1, False)]
+    await both.attempt({"a@example.org": LATER}, wait=0)
+    assert await history() == [(1, False), (1, True)]
+    await both.attempt({"a@example.org": LATER}, wait=0, counted=False)
+    assert await history() == [(1, False), (1, True), (2, False)]
+    await both.attempt({"a@example.org": PROVIDER})
+    assert await history() == [(1, False), (1, True), (2, False), (2, True)]
 
 
 async def test_retry_makes_waiting_mail_due_and_failed_mail_new(both: Both) -> None:

@@ -60,6 +60,9 @@ class Wrapped(Database):
     async def prove_writable(self) -> None:
         await self.inner.prove_writable()
 
+    async def prove_readable(self) -> None:
+        await self.inner.prove_readable()
+
     async def close(self) -> None:
         await self.inner.close()
 

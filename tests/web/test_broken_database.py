@@ -1,11 +1,12 @@
 """A database that cannot be read: every page says so and what to do, and strangers do not hear where it is."""
 
+import time
 from pathlib import Path
 
 import httpx2
 
 from tests.support.admin import admin
-from tests.support.process import QUIET, relay
+from tests.support.process import PATIENCE, QUIET, relay
 from tests.web.parts import mail, send
 
 
@@ -23,6 +24,10 @@ def test_pages_and_apis_say_what_is_wrong(tmp_path: Path) -> None:
             assert "The database cannot be read now" in answer.text
             assert str(database) in answer.text
         process.wait_for("storage")
+        deadline = time.monotonic() + PATIENCE  # it is looked at once a second
+        while (ready := httpx2.get(f"{process.page}readyz")).status_code == 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert (ready.status_code, "move it away" in ready.text) == (503, True)
         stranger = httpx2.get(f"{process.page}api/v1/messages")
         assert stranger.status_code == 503
         assert str(tmp_path) not in stranger.text

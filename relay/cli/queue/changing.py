@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from relay.cli.common import fail
-from relay.cli.queue.selecting import named, run, text
+from relay.cli.queue.selecting import named, nothing, run, text
 from relay.config import Settings
 from relay.database.lock import LockFile
 from relay.log import clean
@@ -45,19 +45,20 @@ def change(
     if bool(names) + chosen + everything != 1:
         raise click.UsageError("name messages, or choose them by filters, or write --all for all of them")
 
-    async def main(queue: Administration, settings: Settings) -> Changed:
+    async def main(queue: Administration, settings: Settings) -> tuple[Changed, str]:
         await queue.take_back(LockFile(settings.lock_file))
         found = await named(queue, names) if names else await queue.find(selection)
         if not yes and len(found) > 1:
             _ask(verbs[0], len(found))
         with progress(len(found)) as bar:
-            return await queue.change(work, [seq for seq, _ in found], bar.update)
+            changed = await queue.change(work, [seq for seq, _ in found], bar.update)
+        return changed, nothing(selection, settings)
 
-    changed = run(path, main)
+    changed, nobody = run(path, main)
     if as_json:
         click.echo(json.dumps({verbs[1]: changed.done, "left": dict(changed.left)}, indent=2))
     else:
-        _tell(verbs[1], changed)
+        _tell(verbs[1], changed, nobody)
     if names and changed.left:
         sys.exit(1)
 
@@ -78,7 +79,7 @@ def _ask(verb: str, count: int) -> None:
         fail("nothing was changed")
 
 
-def _tell(done: str, changed: Changed) -> None:
+def _tell(done: str, changed: Changed, nobody: str) -> None:
     for identifier in changed.done[:_MOST_SHOWN]:
         click.echo(f"{identifier}: {done}")
     if len(changed.done) > _MOST_SHOWN:
@@ -90,4 +91,4 @@ def _tell(done: str, changed: Changed) -> None:
         for reason, count in Counter(changed.left.values()).most_common():
             click.echo(clean(f"{count:,} left as they were: {reason}"), err=True)
     if not changed.done and not changed.left:
-        click.echo("no message fits", err=True)
+        click.echo(clean(nobody), err=True)

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from relay.cli.common import CONFIG, fail
+from relay.cli.common import CONFIG, PLACE, fail
+from relay.cli.output import naming
 from relay.cli.queue.changing import ALL, NAMES, progress
 from relay.cli.queue.copies import FORMS, Copies, to_output
 from relay.cli.queue.selecting import filters, named, run
@@ -28,9 +29,7 @@ from relay.spool.upload import FileBody
     show_default=True,
     help="A folder of .eml files, each with a .json that has envelope and history; one mailbox file; or a Maildir.",
 )
-@click.option(
-    "--to", "target", type=click.Path(path_type=Path), help="Folder or file. Without it one message goes to the output."
-)
+@click.option("--to", "target", type=PLACE, help="Folder or file. Without it one message goes to the output.")
 @NAMES
 def export(
     path: Path | None,
@@ -52,7 +51,8 @@ def export(
     async def main(queue: Administration, _settings: Settings) -> bool:
         found = await named(queue, names) if names else await queue.find(selection)
         if target is not None:
-            return await _copy(queue, found, FORMS[form](target))
+            with naming(target):
+                return await _copy(queue, found, FORMS[form](target))
         if len(found) != 1:
             fail(f"{len(found):,} messages fit, and the output takes one: write --to FOLDER")
         return await _copy(queue, found, to_output(sys.stdout.buffer, form))

@@ -9,14 +9,14 @@ from typing import Any
 import click
 
 from relay.cli.common import CONFIG
-from relay.cli.queue.selecting import JSON, filters, instant, run, text
+from relay.cli.queue.selecting import JSON, filters, instant, nothing, run, text
+from relay.cli.queue.waiting import Waiting
 from relay.config import Settings
 from relay.log import clean, duration, people
 from relay.spool.administration import Administration
 from relay.spool.ages import LIMITS, Ages
 from relay.spool.history import Summary
 from relay.spool.selection import Selection
-from relay.upstream import identity
 
 _EVERYTHING = 1_000_000_000
 
@@ -42,24 +42,31 @@ def list_messages(
 
     async def main(queue: Administration, settings: Settings) -> None:
         found, count = await queue.listing(selection, 0 if only_summary else most)
-        ages = await queue.ages()
+        ages, waiting = await queue.ages(), await Waiting.of(queue, settings)
         if as_json:
-            shown = [_age_facts(each, settings) for each in ages] if only_summary else [facts(each) for each in found]
+            shown = (
+                [_age_facts(each, waiting) for each in ages]
+                if only_summary
+                else [facts(each, waiting) for each in found]
+            )
             click.echo(json.dumps(shown, indent=2))
             return
-        for line in _lines(found, count, ages, settings, only_summary=only_summary):
+        nobody = "no message" if selection.everything else nothing(selection, settings)
+        for line in _lines(found, count, ages, waiting, nobody, only_summary=only_summary):
             click.echo(clean(line))
 
     run(path, main)
 
 
-def facts(summary: Summary) -> dict[str, Any]:
+def facts(summary: Summary, waiting: Waiting | None = None) -> dict[str, Any]:
     """A message for programs."""
+    trouble = waiting.reason(summary) if waiting is not None else None
     return {
         "id": summary.id,
         "kind": summary.kind,
         "state": summary.state,
         "reason": summary.reason,
+        "mailbox_trouble": str(trouble) if trouble is not None else None,
         "account": summary.account,
         "client": summary.client,
         "sender": summary.sender,
@@ -74,19 +81,22 @@ def facts(summary: Summary) -> dict[str, Any]:
     }
 
 
-def _lines(found: list[Summary], count: int, ages: list[Ages], settings: Settings, *, only_summary: bool) -> list[str]:
+def _lines(
+    found: list[Summary], count: int, ages: list[Ages], waiting: Waiting, nobody: str, *, only_summary: bool
+) -> list[str]:
     now = time.time()
+    table = [*_table(ages, waiting, now), *waiting.lines()] if ages else []
     if only_summary:
-        return _table(ages, settings, now) if ages else ["no mail waits"]
-    lines = [line for summary in found for line in _message(summary, now)]
+        return table or ["no mail waits"]
+    lines = [line for summary in found for line in _message(summary, waiting, now)]
     if count > len(found):
         lines.append(f"and {count - len(found):,} more: --limit {count} shows all")
     if not found:
-        lines.append("no message")
-    return [*lines, "", *_table(ages, settings, now)] if ages else lines
+        lines.append(nobody)
+    return [*lines, "", *table] if table else lines
 
 
-def _message(summary: Summary, now: float) -> list[str]:
+def _message(summary: Summary, waiting: Waiting, now: float) -> list[str]:
     age = duration(now - summary.received_at)
     state = summary.state
     if state == "queued":
@@ -94,7 +104,8 @@ def _message(summary: Summary, now: float) -> list[str]:
     tries = "" if not summary.attempts else f", {summary.attempts} {'try' if summary.attempts == 1 else 'tries'}"
     report = "report, " if summary.kind == "report" else ""
     who = people(summary.recipients) if summary.recipients else "nobody"
-    said = summary.reason or summary.reply
+    trouble = waiting.reason(summary)
+    said = summary.reason or summary.reply or (f"waits for its mailbox: {trouble.reply}" if trouble is not None else "")
     return [
         f"{summary.id}  {report}{state}  {age} old{tries}  {summary.client or '-'} -> {summary.account}",
         f"    <{summary.sender}> to {who}, {summary.size:,} octets: {summary.subject or '(no subject)'}",
@@ -102,11 +113,11 @@ def _message(summary: Summary, now: float) -> list[str]:
     ]
 
 
-def _table(ages: list[Ages], settings: Settings, now: float) -> list[str]:
+def _table(ages: list[Ages], waiting: Waiting, now: float) -> list[str]:
     """The waiting mail by identity and age: where a column fills up, a mailbox is stuck."""
     heads = ["waiting mail of", "all", *(f"<{duration(limit)}" for limit in LIMITS), "older", "oldest"]
     rows = [
-        [_who(each, settings), *(f"{number:,}" for number in (each.total, *each.counts)), duration(now - each.oldest)]
+        [_who(each, waiting), *(f"{number:,}" for number in (each.total, *each.counts)), duration(now - each.oldest)]
         for each in ages
     ]
     widths = [max(len(row[column]) for row in [heads, *rows]) for column in range(len(heads))]
@@ -116,25 +127,16 @@ def _table(ages: list[Ages], settings: Settings, now: float) -> list[str]:
     ]
 
 
-def _who(each: Ages, settings: Settings) -> str:
-    return f"{each.account} ({_identity(each, settings) or 'not in the configuration'})"
+def _who(each: Ages, waiting: Waiting) -> str:
+    return f"{each.account} ({waiting.identity(each.account, each.mailbox) or 'not in the configuration'})"
 
 
-def _identity(each: Ages, settings: Settings) -> str | None:
-    """Whose mail it is: what its rate, its places and its pauses belong to."""
-    account = settings.accounts.get(each.account)
-    if account is None:
-        return None
-    own = account.model_copy(update={"mailbox": each.mailbox}) if account.acts_as_sender and each.mailbox else account
-    return str(identity(each.account, own))
-
-
-def _age_facts(each: Ages, settings: Settings) -> dict[str, Any]:
+def _age_facts(each: Ages, waiting: Waiting) -> dict[str, Any]:
     limits = [f"up to {duration(limit)}" for limit in LIMITS]
     return {
         "account": each.account,
         "mailbox": each.mailbox or None,
-        "identity": _identity(each, settings),
+        "identity": waiting.identity(each.account, each.mailbox),
         "messages": each.total,
         "octets": each.octets,
         "oldest_received_at": instant(each.oldest),

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 import click
 
-from relay.cli.common import fail, load
+from relay.cli.common import fail, load, unusable
 from relay.config import Settings
+from relay.config.findings import suggestion
 from relay.config.units import duration
 from relay.database import StorageError
 from relay.log import clean
@@ -93,12 +94,23 @@ def run(path: Path | None, work: Callable[[Administration, Settings], Awaitable[
 
     try:
         return asyncio.run(main())
-    except BrokenPipeError:
-        raise  # who reads has seen enough, as `head` has: click ends in silence
     except OSError as error:
-        fail(f"{error.filename or 'the output'}: {error.strerror}: see that this user may write there, and has room")
+        if error.filename is None:
+            raise  # it is standard output (see output.py)
+        fail(unusable(error))
     except StorageError as error:
         fail(str(error))
+
+
+def nothing(selection: Selection, settings: Settings) -> str:
+    """What to say where no message was found: a filter with a name that nobody has is most often misspelt."""
+    for kind, name, names in (
+        ("account", selection.account, settings.accounts),
+        ("client", selection.client, settings.clients),
+    ):
+        if name and name not in names:
+            return f'no message fits: the configuration has no {kind} "{name}": {suggestion(name, names)}'
+    return "no message fits"
 
 
 async def named(queue: Administration, names: tuple[str, ...]) -> list[tuple[int, str]]:

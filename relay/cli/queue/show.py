@@ -1,6 +1,7 @@
 """`relay queue show`."""
 
 import json
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,9 @@ from relay.cli.common import CONFIG, fail
 from relay.cli.queue.changing import NAMES
 from relay.cli.queue.list import facts
 from relay.cli.queue.selecting import JSON, instant, named, run
+from relay.cli.queue.waiting import Waiting
 from relay.config import Settings
-from relay.log import clean, duration, moment
+from relay.log import clean, moment
 from relay.spool.administration import Administration
 from relay.spool.details import Details, PastAttempt, RecipientState
 
@@ -26,24 +28,24 @@ def show(path: Path | None, names: tuple[str, ...], *, as_json: bool) -> None:
     if not names:
         raise click.UsageError("name a message: its id, or a Message-ID")
 
-    async def main(queue: Administration, _settings: Settings) -> list[Details]:
+    async def main(queue: Administration, settings: Settings) -> tuple[list[Details], Waiting]:
         found = [await queue.details(seq) for seq, _ in await named(queue, names)]
-        return [each for each in found if each is not None]
+        return [each for each in found if each is not None], await Waiting.of(queue, settings)
 
-    found = run(path, main)
+    found, waiting = run(path, main)
     if not found:
         fail("the message has just left the queue")
     if as_json:
-        click.echo(json.dumps([all_facts(each) for each in found], indent=2))
+        click.echo(json.dumps([all_facts(each, waiting) for each in found], indent=2))
         return
     for number, each in enumerate(found):
-        for line in ["", *_lines(each)] if number else _lines(each):
+        for line in ["", *_lines(each, waiting)] if number else _lines(each, waiting):
             click.echo(clean(line))
 
 
-def all_facts(found: Details) -> dict[str, Any]:
+def all_facts(found: Details, waiting: Waiting | None = None) -> dict[str, Any]:
     """A message with its history, for programs."""
-    return facts(found.summary) | {
+    return facts(found.summary, waiting) | {
         "listener": found.listener,
         "peer": found.peer,
         "helo": found.helo,
@@ -57,6 +59,7 @@ def all_facts(found: Details) -> dict[str, Any]:
                 "number": attempt.number,
                 "started_at": instant(attempt.started_at),
                 "ended_at": instant(attempt.ended_at),
+                "counted": attempt.counted,
                 "results": [_result(one) for one in attempt.results],
             }
             for attempt in found.attempts
@@ -75,7 +78,7 @@ def _result(one: RecipientState) -> dict[str, Any]:
     }
 
 
-def _lines(found: Details) -> Iterable[str]:
+def _lines(found: Details, waiting: Waiting) -> Iterable[str]:
     summary = found.summary
     yield f"{summary.id}: {summary.state}{f': {summary.reason}' if summary.reason else ''}"
     login = f", logged in as {found.login}" if found.login else ""
@@ -87,7 +90,10 @@ def _lines(found: Details) -> Iterable[str]:
     yield f"  Message-ID {summary.message_id or '(none)'}"
     yield f"  size       {summary.size:,} octets"
     if summary.state == "queued":
-        yield f"  next try   {moment(summary.next_at)}"
+        due = summary.next_at <= time.time()
+        yield f"  next try   {'as soon as its mailbox may send' if due else moment(summary.next_at)}"
+    for number, line in enumerate(waiting.about(summary)):
+        yield f"             {line}" if number else f"  waits      {line}"
     if found.done_at is None:
         yield f"  expires    {moment(found.expires_at)}"
     else:
@@ -102,10 +108,11 @@ def _lines(found: Details) -> Iterable[str]:
 
 
 def _attempt(attempt: PastAttempt) -> str:
+    counts = "" if attempt.counted else ", not counted"
     if attempt.started_at is None:
-        return f"  attempt {attempt.number}, ended {moment(attempt.ended_at)}"
-    took = duration(attempt.ended_at - attempt.started_at)
-    return f"  attempt {attempt.number}, {moment(attempt.started_at)}, took {took}"
+        return f"  attempt {attempt.number}, ended {moment(attempt.ended_at)}{counts}"
+    took = attempt.ended_at - attempt.started_at
+    return f"  attempt {attempt.number}, {moment(attempt.started_at)}, took {took:.1f} s{counts}"
 
 
 def _reply(one: RecipientState) -> Iterable[str]:

@@ -177,5 +177,6 @@ def _attempt(one: PastAttempt) -> dict[str, Any]:
         "number": one.number,
         "started_at": moment(one.started_at),
         "ended_at": moment(one.ended_at),
+        "counted": one.counted,
         "results": [_recipient(each) for each in one.results],
     }
