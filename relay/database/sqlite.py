@@ -196,7 +196,7 @@ class SqliteDatabase(Database):
     def _begin(self) -> None:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
+        except sqlite3.Error:  # mostly another process that is writing; a damaged file is told of there, too
             self._in_thread(self._wait_and_begin, self._run)
         else:
             self._run(None)

@@ -1,6 +1,7 @@
 """SQLite as the relay uses it: durable, grouped, and clear when it cannot."""
 
 import asyncio
+import contextlib
 import os
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ import pytest
 from relay.database import Connection, StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
+from tests.support.process import PATIENCE
 
 
 def count(connection: Connection) -> int:
@@ -151,3 +153,19 @@ async def test_a_quick_read_sees_what_was_committed_and_waits_for_nothing(databa
     assert await database.read(count, quick=True) == 0
     await writing
     assert await database.read(count, quick=True) == 1
+
+
+async def test_a_file_that_is_damaged_while_it_is_open_is_an_error_and_not_a_wait(tmp_path: Path) -> None:
+    path = tmp_path / "relay.db"
+    database = SqliteDatabase(path)
+    await database.write(lambda connection: connection.execute("CREATE TABLE note (text TEXT)"))
+    with contextlib.closing(sqlite3.connect(path)) as other:  # what a command writes makes the relay look again
+        other.execute("PRAGMA user_version = 8")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(b"no database any more")
+    for _ in range(2):
+        with pytest.raises(StorageError, match=r"relay\.db"):
+            async with asyncio.timeout(PATIENCE):
+                await database.write(add("lost"))
+    await database.close()
