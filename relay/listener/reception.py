@@ -178,8 +178,10 @@ class Reception:
             raise
         finally:
             self._spilling = False
-            if self._held:  # else the client has gone meanwhile
+            if self._held:
                 self._hold()
+            else:
+                self._upload.drop()  # the client has gone meanwhile, perhaps too late to break this off
 
     def finish(self) -> Coroutine[Any, Any, str]:
         """Decide and begin the commit, now; what is returned waits for the reply to the end of the data."""

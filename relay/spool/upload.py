@@ -131,13 +131,25 @@ class Upload:
         except asyncio.CancelledError:
             # The thread goes on: without its file, `discard` would leave that behind.
             await asyncio.wait({written})
-            self._file = written.result()
+            if written.exception() is None:
+                self._file = written.result()
             raise
 
 
 def _append(file: BinaryIO | None, path: Path, parts: list[bytes]) -> BinaryIO:
-    if file is None:
-        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+    if file is not None:
+        return _written(file, parts)
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+    try:
+        return _written(file, parts)
+    except BaseException:
+        # Nobody else knows of it: each message that a full disk refuses would make it fuller.
+        file.close()
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _written(file: BinaryIO, parts: list[bytes]) -> BinaryIO:
     for part in parts:
         view = memoryview(part)
         while view:

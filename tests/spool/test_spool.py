@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -291,6 +292,25 @@ async def test_an_upload_that_is_cut_off_while_it_is_written_leaves_nothing(tmp_
             task.cancel()
             await asyncio.wait({task})
             await upload.discard()
+        assert list((tmp_path / "bodies").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limit of a file's size")
+@pytest.mark.parametrize("first", [b"", b"x" * 70_000], ids=["the first octets", "later ones"])
+async def test_a_disk_that_fills_up_in_the_middle_of_a_body_gets_all_of_it_back(tmp_path: Path, first: bytes) -> None:
+    import resource  # noqa: PLC0415 (not on Windows)
+
+    async with opened(tmp_path) as spool:
+        upload = spool.upload()
+        await upload.write(first, 0)
+        soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
+        try:
+            with pytest.raises(OSError, match="too large"):
+                await upload.write(b"x" * 300_000, 0)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        await upload.discard()
         assert list((tmp_path / "bodies").iterdir()) == []
 
 
