@@ -33,6 +33,8 @@ _CHECKPOINT_PAGES = 2000
 """Some hundred messages. While the log is growing each commit costs half as much again, for the file system's sake."""
 _LARGEST_LOG = 64 * 1024 * 1024
 """Octets of the write-ahead log that stay on the disk between two bursts."""
+_CHECKPOINT_BUSY = 0.1
+"""Seconds that shortening the log may hold up the mail."""
 _TIDY_PAGES = 500
 """2 MiB at a time: more would hold up the mail."""
 _SPARE_PAGES = 2000
@@ -143,12 +145,18 @@ class SqliteDatabase(Database):
     def _truncate_log(self) -> None:
         """Write what is in the log into the file, and shorten the log if it has grown beyond its measure.
 
-        That needs a moment without a writer: who wants to write meanwhile waits in its thread, not on the loop.
+        That needs a moment without a writer, and without a reader of old pages: a backup that takes minutes, for
+        which a log grows most of all. Nobody can write while it is waited for, so the next time has to do then.
         """
         log = self._path.with_name(f"{self._path.name}-wal")
         with _told(self._path):
-            if log.exists() and log.stat().st_size > _LARGEST_LOG:
+            if not log.exists() or log.stat().st_size <= _LARGEST_LOG:
+                return
+            self._reader.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_BUSY * 1000:.0f}")
+            try:
                 self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            finally:
+                self._reader.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
 
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""

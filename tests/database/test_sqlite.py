@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -169,3 +170,21 @@ async def test_a_file_that_is_damaged_while_it_is_open_is_an_error_and_not_a_wai
             async with asyncio.timeout(PATIENCE):
                 await database.write(add("lost"))
     await database.close()
+
+
+async def test_a_long_reader_does_not_stop_the_mail_when_the_log_has_grown(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    log = tmp_path / "relay.db-wal"
+    large = "INSERT INTO note VALUES (zeroblob(70000000))"
+    with contextlib.closing(sqlite3.connect(tmp_path / "relay.db", isolation_level=None)) as backup:
+        backup.execute("BEGIN")
+        assert count(backup) == 0
+        await database.write(lambda connection: connection.execute(large))
+        grown = log.stat().st_size
+        began = time.monotonic()
+        assert not await database.tidy()
+        assert time.monotonic() - began < PATIENCE / 3  # SQLite itself would wait as long as for a writer: 30 seconds
+        assert log.stat().st_size == grown
+    assert not await database.tidy()
+    assert log.stat().st_size < grown
