@@ -221,6 +221,8 @@ class Server:
                     await asyncio.sleep(0.01)
         for session in list(self._sessions):
             session.goodbye()
+        while any(session.committing for session in self._sessions):
+            await asyncio.sleep(0.01)
 
     def hasten(self) -> None:
         """Do not wait for anybody when stopping."""

@@ -213,6 +213,10 @@ class Spool(Housekeeping):
         self._waiting.end(message_id)
         self.owed.set()
 
+    def answer_soon(self, message_id: str) -> None:
+        """Who waits for this message's results need not wait any longer."""
+        self._waiting.give_up(message_id)
+
     def is_watched(self, message_id: str) -> bool:
         return message_id in self._waiting
 
