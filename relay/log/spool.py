@@ -43,6 +43,12 @@ def storage_restored() -> None:
     event(logging.WARNING, "storage_restored", "the queue can be written again")
 
 
+def file_left(error: OSError) -> None:
+    reason = error.strerror or str(error)
+    text = f"{error.filename}: cannot be deleted, and no message needs it any more: {reason}. Delete it by hand"
+    event(logging.WARNING, "file_left", text, file=str(error.filename), reason=reason)
+
+
 def clock_moved(seconds: float, messages: int) -> None:
     way = "forward" if seconds > 0 else "back"
     moved = f"the times of {messages} waiting messages were moved with it"

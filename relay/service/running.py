@@ -60,11 +60,9 @@ _PRUNE_BREATH = 1.0
 
 def run(main: Coroutine[Any, Any, None]) -> None:
     """Run a coroutine on the fastest event loop there is."""
-    # What is imported lives as long as the process: looking through it for garbage again and again is a tenth of a
-    # short message's cost.
     os.umask(0o077)  # whatever is written here is nobody else's: queue, log, sandbox
     _raise_file_limit()
-    gc.freeze()
+    gc.freeze()  # what is imported stays: looking through it again and again is a tenth of a short message's cost
     garbage.keep_large_blocks_apart()
     gc.set_threshold(10_000, 20, 20)
     if sys.platform == "win32":
@@ -192,9 +190,13 @@ class Service:
         reports = Reports(spool, database, file.parent, self.clock)
         if "web" in self.roles:
             queue = Administration(database, file.parent, self.clock)
-            shown = self._shown(spool, queue, delivery, store, accounts, reports)
-            await self._start_web(stack, sink, shown)
+            await self._start_web(stack, sink, self._shown(spool, queue, delivery, store, accounts, reports))
         if "delivery" in self.roles:
+            self._start_delivery(stack, delivery, store, accounts)
+            self._start_reporter(stack, reports)
+        if "listener" in self.roles:
+            await self._open_doors(stack, spool, accounts, http)
+        if "delivery" in self.roles:  # not before the listeners have made the certificates that it looks at
             radar = Radar(
                 settings,
                 credentials=accounts.tokens.credentials,
@@ -206,10 +208,6 @@ class Service:
             )
             self._follow(lambda _, new: radar.use(new, accounts.tokens.credentials))
             self._watch(stack, radar.run(), "radar")
-            self._start_delivery(stack, delivery, store, accounts)
-            self._start_reporter(stack, reports)
-        if "listener" in self.roles:
-            await self._open_doors(stack, spool, accounts, http)
         self.reloader.parts.append(held := QueuePart(spool, self.clock, self._now))
         self._watch(stack, held.run(), "held mail")
 

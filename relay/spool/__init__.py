@@ -79,7 +79,7 @@ class Spool(Housekeeping):
         self._bodies.mkdir(mode=0o700, exist_ok=True)
         await self._write(rows.recover)
         await self.heal()
-        names = await asyncio.to_thread(lambda: [path.name for path in self._bodies.iterdir()])
+        names = await asyncio.to_thread(lambda: [path.name for path in self._bodies.iterdir() if path.is_file()])
         adopted = await self._database.read(lambda connection: history.adopted(connection, names))
         await self._unlink([name for name in names if name not in adopted])
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from relay import log
+
 SMALL = 64 * 1024
 """Up to here a body is a column of its message's row; above, a file is eleven times cheaper (PERFORMANCE.md)."""
 
@@ -174,6 +176,9 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove(paths: Sequence[Path]) -> None:
-    """Delete body files. Blocks."""
+    """Delete body files that no message needs any more: one that stays costs room and harms no mail. Blocks."""
     for path in paths:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.spool.file_left(error)

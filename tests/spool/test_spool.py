@@ -314,6 +314,22 @@ async def test_a_disk_that_fills_up_in_the_middle_of_a_body_gets_all_of_it_back(
         assert list((tmp_path / "bodies").iterdir()) == []
 
 
+async def test_what_cannot_be_deleted_harms_no_mail(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened(tmp_path) as spool:
+        message = await put(spool, submission(), b"x" * (SMALL + 1))
+        (claim,) = await spool.claim([Queue("office")], 1)
+        body = tmp_path / "bodies" / message
+        body.unlink()
+        (body / "in the way").mkdir(parents=True)
+        assert await spool.finish(claim, Settled({"a@example.org": SENT}, None, True, "", 0.0, 0.0)) == "sent"
+        assert f"{body}: cannot be deleted" in caplog.text
+    caplog.clear()
+    async with opened(tmp_path) as spool:  # nor is a folder there (lost+found, a snapshot) a reason not to start
+        await put(spool, submission())
+    assert body.is_dir()
+    assert not caplog.text
+
+
 async def test_trouble_is_remembered_until_a_write_goes_well(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
         locked = sqlite3.connect(tmp_path / "relay.db", isolation_level=None)
