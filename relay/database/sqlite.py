@@ -12,6 +12,7 @@ those that may take longer have a thread, too.
 import asyncio
 import contextlib
 import queue
+import secrets
 import sqlite3
 import threading
 import time
@@ -94,6 +95,7 @@ class SqliteDatabase(Database):
             except BaseException:
                 self._writer.close()
                 raise
+        self.identity = str(self._writer.execute("PRAGMA application_id").fetchone()[0] or "")
         # Another process that holds the file must not stop the event loop: then the thread waits for it.
         self._writer.execute("PRAGMA busy_timeout = 0")
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")
@@ -359,6 +361,8 @@ def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> No
         )
     for number, sql in enumerate(steps[version:], version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+    if migrate and not connection.execute("PRAGMA application_id").fetchone()[0]:
+        connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
 
 
 def _migrations() -> list[str]:

@@ -49,6 +49,14 @@ def file_left(error: OSError) -> None:
     event(logging.WARNING, "file_left", text, file=str(error.filename), reason=reason)
 
 
+def bodies_of_another(folder: str, mark: str) -> None:
+    text = (
+        f"{folder} holds large messages of another database, too, or did: nothing is tidied up there. If only the one "
+        f"in use is ever to be used again, delete {mark} and start the relay anew"
+    )
+    event(logging.WARNING, "bodies_of_another", text, folder=folder, mark=mark)
+
+
 def clock_moved(seconds: float, messages: int) -> None:
     way = "forward" if seconds > 0 else "back"
     moved = f"the times of {messages} waiting messages were moved with it"

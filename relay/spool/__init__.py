@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from relay import log, metrics
 from relay.database import Connection, Database
 from relay.model import Clock, MemoryBody, Results
-from relay.spool import capacity, debts, diversion, dsn, due, endings, history, parts, queues, rows
+from relay.spool import belonging, capacity, debts, diversion, dsn, due, endings, history, parts, queues, rows
 from relay.spool.capacity import Limits
 from relay.spool.courier import Courier, Nobody
 from relay.spool.diversion import Moved, Revise
@@ -79,6 +79,9 @@ class Spool(Housekeeping):
         self._bodies.mkdir(mode=0o700, exist_ok=True)
         await self._write(rows.recover)
         await self.heal()
+        if not await asyncio.to_thread(belonging.belong_to, self._bodies, self._database.identity):
+            log.spool.bodies_of_another(str(self._bodies), str(belonging.mark_of(self._bodies)))
+            return
         names = await asyncio.to_thread(lambda: [path.name for path in self._bodies.iterdir() if path.is_file()])
         adopted = await self._database.read(lambda connection: history.adopted(connection, names))
         await self._unlink([name for name in names if name not in adopted])

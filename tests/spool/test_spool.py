@@ -165,6 +165,39 @@ async def test_bodies_that_no_message_adopted_are_swept_at_the_start(tmp_path: P
         assert [path.name for path in (tmp_path / "bodies").iterdir()] == [kept]
 
 
+async def test_bodies_of_another_database_are_not_swept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """As when a damaged database is moved away, and repaired while the relay works with a new one."""
+    async with opened(tmp_path) as spool:
+        kept = await put(spool, submission(), b"x" * 100_000)
+    (tmp_path / "relay.db").rename(tmp_path / "repaired.db")
+    for _ in range(2):
+        async with opened(tmp_path) as spool:
+            await put(spool, submission(), b"y" * 100_000)
+        assert f"delete {tmp_path / 'bodies.database'}" in caplog.text
+        caplog.clear()
+    (tmp_path / "relay.db").rename(tmp_path / "meanwhile.db")
+    (tmp_path / "repaired.db").rename(tmp_path / "relay.db")
+    async with opened(tmp_path) as spool:
+        assert len(await content(await claim_one(spool))) == 100_000
+        assert len(list((tmp_path / "bodies").iterdir())) == 3, "those of the meantime are somebody's, too"
+    (tmp_path / "bodies.database").unlink()
+    caplog.clear()
+    async with opened(tmp_path):
+        assert [path.name for path in (tmp_path / "bodies").iterdir()] == [kept]
+    assert not caplog.text
+
+
+async def test_the_bodies_of_a_database_under_another_name_or_as_a_copy_are_its_own(tmp_path: Path) -> None:
+    async with opened(tmp_path) as spool:
+        message = await put(spool, submission(), b"x" * 100_000)
+    with contextlib.closing(sqlite3.connect(tmp_path / "relay.db")) as connection:
+        connection.execute("VACUUM INTO ?", (str(tmp_path / "copy.db"),))
+    (tmp_path / "copy.db").replace(tmp_path / "relay.db")
+    (tmp_path / "bodies" / "left by a crash").touch()
+    async with opened(tmp_path):
+        assert [path.name for path in (tmp_path / "bodies").iterdir()] == [message]
+
+
 async def test_a_discarded_upload_leaves_nothing(tmp_path: Path) -> None:
     async with opened(tmp_path) as spool:
         upload = spool.upload()
