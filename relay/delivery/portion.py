@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from relay.delivery.schedule import Verdict, judge
 from relay.model import Message, Outcome, Result, Results, Scope
+from relay.upstream import Upstream
+from relay.upstream.copies import first_copy
 
 # Gmail's relay takes one domain in a transaction (PROVIDERS 5.3).
 _WORDS = ("too many recipients", "multiple destination domains")
@@ -25,6 +27,14 @@ def portion(message: Message, largest: int | None, asked: Collection[str] = ()) 
         return message
     recipients = tuple(address for address in everybody if address not in asked)[:largest]
     if not recipients or len(recipients) == len(everybody):
+        return message
+    return replace(message, envelope=replace(message.envelope, recipients=recipients))
+
+
+def in_one_go(upstream: Upstream, message: Message) -> Message:
+    """The message for those whom one copy reaches, where the upstream makes several of it."""
+    recipients = first_copy(upstream, message)
+    if len(recipients) == len(message.envelope.recipients):
         return message
     return replace(message, envelope=replace(message.envelope, recipients=recipients))
 
@@ -63,9 +73,10 @@ class Rounds:
     def __init__(self) -> None:
         self._asked: dict[str, Results] = {}
 
-    def next(self, message: Message, largest: int | None) -> Message:
-        """The message for those whose turn it is now."""
-        return portion(message, largest, self._asked.get(message.id, ()))
+    def next(self, message: Message, largest: int | None, upstream: Upstream | None = None) -> Message:
+        """The message for those whose turn it is now, and whom `upstream` serves together."""
+        now = portion(message, largest, self._asked.get(message.id, ()))
+        return now if upstream is None or len(now.envelope.recipients) == 1 else in_one_go(upstream, now)
 
     def judge(
         self, message: Message, results: Results, *, now: float, retry: Sequence[float], jitter: float
