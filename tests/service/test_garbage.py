@@ -66,3 +66,17 @@ def test_large_blocks_have_pages_of_their_own(apart: bool) -> None:
     program = LARGE_BLOCKS.format(apart=apart, many=many)
     done = subprocess.run([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True, check=True)
     assert (int(done.stdout) > many / 2) is apart
+
+
+STARTED = """
+import atexit, gc, sys
+atexit.register(lambda: print(gc.isenabled()))
+sys.argv = ["relay", "--version"]
+from relay.__main__ import main
+main()
+"""
+
+
+def test_the_program_looks_for_garbage_once_it_is_loaded() -> None:
+    done = subprocess.run([sys.executable, "-c", STARTED], stdout=subprocess.PIPE, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True"

@@ -233,7 +233,8 @@ def test_every_control_has_a_name(running: Running, browser: Browser, session: l
 def test_whoever_is_logged_out_meanwhile_is_told(sink: RelayProcess, browser: Browser) -> None:
     with looking(browser) as page:
         page.goto(link(sink))
-        page.goto(f"{sink.page}queue")
+        with page.expect_response(lambda answer: answer.request.resource_type == "fetch"):
+            page.goto(f"{sink.page}queue")  # and what it asks for once the stream of news is open
         page.context.request.post(f"{sink.page}logout", max_redirects=0)
         assert page.get_by_text("Your session has ended").is_hidden()
         send(sink, mail("News"))
@@ -258,6 +259,16 @@ def test_mail_is_chosen_read_and_made_unread_again(sink: RelayProcess, browser: 
         expect(page.get_by_text("1 unread of 2")).to_be_visible()
         page.keyboard.press("?")
         expect(page.get_by_text("unread again")).to_be_visible()
+
+
+def test_mail_stays_unread_on_an_open_page(sink: RelayProcess, browser: Browser) -> None:
+    send(sink, mail("Open"))
+    with looking(browser) as page:
+        page.goto(sink.page)
+        page.get_by_role("link", name="Open").click()
+        expect(page.get_by_role("heading", name="Open")).to_be_visible()
+        page.context.request.put(f"{sink.page}api/v1/messages", data={"IDs": [], "Read": False})
+        expect(page.get_by_text("1 unread of 1")).to_be_visible()  # the page has fetched itself, and has not read it
 
 
 def test_a_theme_is_chosen_where_one_is(sink: RelayProcess, browser: Browser) -> None:

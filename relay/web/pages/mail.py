@@ -23,6 +23,8 @@ from relay.web.sink.release import Asked, release
 PAGE = 50
 TABS = ("html", "text", "source", "headers", "parts", "delivery", "conversation")
 _LONGEST_SOURCE = 512 * 1024
+_BY_ITSELF = "relay-by-itself"
+"""The header by which live.js says that nobody has asked for the page."""
 WIDTHS = {"full": "full", "tablet": "tablet", "phone": "phone"}
 
 
@@ -49,13 +51,16 @@ class Mail:
         return await self._show(request)
 
     async def message(self, request: Request) -> Response:
-        """A message beside the list. It is read from then on, as in every mail program."""
+        """A message beside the list. It is read from then on, as in every mail program.
+
+        But not because an open page fetched it again by itself: somebody may just have made it unread.
+        """
         found = await self._found(request)
         if found is None:
             return await self._show(request, gone=True)
         summary, source, octets = found
         opened = await self._store.thread(opening.opened, source, octets)
-        if not summary.read:
+        if not summary.read and _BY_ITSELF not in request.headers:
             await changes.mark(self._store, [source.seq], read=True)
         tab = request.query_params.get("tab", "")
         tab = tab if tab in TABS and (tab != "html" or opened.html) else ("html" if opened.html else "text")

@@ -44,7 +44,7 @@ async function refresh(topics) {
   running = true;
   try {
     const address = location.href;
-    const fresh = await fetched(address, ended);
+    const fresh = await fetched(address, ended, { "relay-by-itself": "1" });
     // Whoever has opened a message meanwhile is at another address, which looks otherwise.
     if (location.href !== address) next = null;
     else if (fresh) exchange(wanted, fresh);
@@ -57,8 +57,8 @@ async function refresh(topics) {
 }
 
 // A page of ours as a document; null where the server sends us to `elsewhere` (the session has ended) or has trouble.
-export async function fetched(address, elsewhere = () => {}) {
-  const answer = await fetch(address, { headers: { accept: "text/html" }, cache: "no-store" });
+export async function fetched(address, elsewhere = () => {}, headers = {}) {
+  const answer = await fetch(address, { headers: { accept: "text/html", ...headers }, cache: "no-store" });
   if (answer.redirected) elsewhere(answer.url);
   if (!answer.ok || answer.redirected) return null;
   const text = await answer.text();
