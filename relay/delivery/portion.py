@@ -8,6 +8,7 @@ of them the results are on the disk, so that a crash sends nothing again to thos
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from relay import log
 from relay.delivery.schedule import Verdict, judge
 from relay.model import Message, Outcome, Result, Results, Scope
 from relay.upstream import Upstream
@@ -33,7 +34,11 @@ def portion(message: Message, largest: int | None, asked: Collection[str] = ()) 
 
 def in_one_go(upstream: Upstream, message: Message) -> Message:
     """The message for those whom one copy reaches, where the upstream makes several of it."""
-    recipients = first_copy(upstream, message)
+    try:
+        recipients = first_copy(upstream, message)
+    except Exception as error:  # noqa: BLE001 (the attempt meets it, too, and has a result for it)
+        log.internal_error(f"{message.id}: nobody knows in how many copies it goes", error)
+        return message
     if len(recipients) == len(message.envelope.recipients):
         return message
     return replace(message, envelope=replace(message.envelope, recipients=recipients))

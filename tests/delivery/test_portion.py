@@ -152,6 +152,22 @@ class OneEach(ScriptedUpstream):
         return message.envelope.recipients[:1]
 
 
+class Lost(ScriptedUpstream):
+    """Does not find its way about a message."""
+
+    def first_copy(self, message: Message) -> tuple[str, ...]:
+        raise LookupError(message.id)
+
+
+async def test_a_way_that_cannot_say_is_tried_with_everybody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    upstream = Lost(SENT)
+    async with works(tmp_path, office=upstream) as at:
+        await at.submit("a@x.org", "b@x.org")
+        await at.until("sent")
+    assert [message.envelope.recipients for message in upstream.seen] == [("a@x.org", "b@x.org")]
+    assert "in how many copies" in caplog.text
+
+
 async def test_what_goes_in_several_copies_is_written_down_after_each(tmp_path: Path) -> None:
     people = [f"r{number}@x.org" for number in range(5)]
     before, after = OneEach(SENT, NO_USER, SENT), OneEach(SENT)

@@ -48,10 +48,10 @@ class GmailUpstream(ApiUpstream):
 
     def first_copy(self, message: Message) -> tuple[str, ...]:
         """Those recipients with whom the first copy is over."""
-        everybody = [spellings[0] for spellings in people_of(message).values()]
-        copies = self._copies(message, everybody)
-        later = {same(one) for copy in copies[1:] for one in copy}
-        return tuple(one for one in message.envelope.recipients if same(one) not in later)
+        people = people_of(message)
+        copies = self._copies(message, [spellings[0] for spellings in people.values()])
+        later = {spelling for copy in copies[1:] for one in copy for spelling in people[same(one)]}
+        return tuple(one for one in message.envelope.recipients if one not in later)
 
     async def _deliver(self, parcel: Parcel) -> Result:
         headers = addresses_first(parcel.headers)
