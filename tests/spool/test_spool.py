@@ -238,6 +238,21 @@ async def test_a_truncated_body_file_is_set_aside(tmp_path: Path) -> None:
         assert "5 of 100000 octets" in summary.reason
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows makes links for administrators only")
+async def test_a_body_that_cannot_be_looked_at_is_not_set_aside(tmp_path: Path) -> None:
+    """A network drive that is away, rights that are wrong: the next attempt may find it again."""
+    async with opened(tmp_path) as spool:
+        body = tmp_path / "bodies" / await put(spool, submission(), b"x" * (SMALL + 1))
+        body.rename(tmp_path / "kept")
+        body.symlink_to(body.name)  # of all such errors the one that needs no rights: a link to itself
+        claim = await claim_one(spool)
+        with pytest.raises(OSError, match="symbolic links"):
+            await content(claim)
+        body.unlink()
+        (tmp_path / "kept").rename(body)
+        assert len(await content(claim)) == SMALL + 1
+
+
 async def test_what_waits_too_long_fails_with_its_last_reason(tmp_path: Path) -> None:
     clock = FakeClock()
     async with opened(tmp_path, clock) as spool:
