@@ -26,7 +26,7 @@ class Outcome(StrEnum):
 
 
 class Scope(StrEnum):
-    """How far the reason for a result reaches (DESIGN promise 3)."""
+    """How far the reason for a result reaches (docs/architecture.md, promise 3)."""
 
     RECIPIENT = "recipient"
     MESSAGE = "message"
@@ -60,7 +60,7 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who speaks to a provider: what rate, concurrency, pauses and connections belong to (DESIGN 7)."""
+    """Who speaks to a provider: what rate, concurrency, pauses and connections belong to (docs/architecture.md)."""
 
     provider: str
     cloud: str

@@ -118,15 +118,8 @@ YAHOO_SMTP_SCOPE: Final = "mail-w"  # unverified in Yahoo's own pages: what mail
 class ExchangeLimits:
     """What Exchange Online allows one mailbox that submits by SMTP ("Exchange Online limits")."""
 
-    messages_per_minute: int = 30
-    connections: int = 3
-    recipients_per_day: int = 10_000
     recipients_per_message: int = 500
     """The default; an administrator can set 1 to 1000 for a mailbox."""
-    message_size: int = 35 * 1024 * 1024
-    """The default; an administrator can allow up to `advertised_size`."""
-    advertised_size: int = 157_286_400
-    """What EHLO says, whatever the mailbox allows: proves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,16 +142,9 @@ class GraphLimits:
 
 @dataclass(frozen=True, slots=True)
 class GmailLimits:
-    """What Gmail allows one user who sends by SMTP (support.google.com/a/answer/166852, Workspace; consumers and trial
-    accounts have 500 messages a day). Over it: 550 5.4.5, for 1 to 24 hours.
-    """
+    """What Gmail allows one user (support.google.com/a/answer/166852)."""
 
-    messages_per_day: int = 2000
-    recipients_per_day: int = 10_000
-    external_recipients_per_day: int = 3000
     recipients_per_message: int = 100
-    advertised_size: int = 35_882_577
-    """What EHLO says."""
     api_size: int = 36_700_160
     """What messages.send takes, by its own description."""
     multipart_size: int = 5 * 1024 * 1024
@@ -177,18 +163,20 @@ class HighVolumeLimits:
     """What High Volume Email of Microsoft 365 allows one account: no rate, internal recipients only (unverified)."""
 
     recipients_per_message: int = 50
-    message_size: int = 10 * 1024 * 1024
 
 
 HIGH_VOLUME: Final = HighVolumeLimits()
 HIGH_VOLUME_HOSTS: Final = frozenset({"smtp.hve.mx.microsoft", "smtp-hve.office365.com"})
 
 # The default pace stays below the limits: other programs use the same mailbox. Written as in an account's `rate`.
+# Exchange Online allows a mailbox 30 messages a minute, 3 connections and 10,000 recipients a day.
 EXCHANGE_RATE: Final = ("25 messages/1m burst 5", "10000 recipients/24h")
 EXCHANGE_CONCURRENCY: Final = 2
 # Exchange's daily limit holds for Graph too; whether its messages a minute do is not documented.
 GRAPH_RATE: Final = ("10000 recipients/24h",)
 GRAPH_CONCURRENCY: Final = 2
+# What Workspace allows a user (support.google.com/a/answer/166852; 3,000 of the recipients elsewhere; consumers and
+# trial accounts have 500 messages a day). Over it: 550 5.4.5, for 1 to 24 hours.
 GMAIL_RATE: Final = ("2000 messages/24h", "10000 recipients/24h")
 # The API counts too: 6,000 units a minute for a user, and messages.send takes 100 (projects since May 2026).
 GMAIL_API_RATE: Final = ("50 messages/1m", *GMAIL_RATE)

@@ -17,6 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from relay import disk
 from relay.config.secret import Secret, SecretError
 from relay.config.store_key import OCTETS, octets_of
 
@@ -134,22 +135,11 @@ def _make(file: Path) -> None:
     text = f"{base64.b64encode(secrets.token_bytes(OCTETS)).decode()}\n"
     draft = file.with_name(f"{file.name}.{os.getpid()}.{secrets.token_hex(4)}")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as opened:
-            opened.write(text)
-            opened.flush()
-            os.fsync(opened.fileno())
+        with disk.private(draft, new=True) as opened:
+            opened.write(text.encode("ascii"))
+            disk.sync(opened)
         with contextlib.suppress(FileExistsError):  # somebody else was quicker: theirs is used
             os.link(draft, file)
-        _sync_folder(file.parent)
+        disk.sync_folder(file.parent)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":
-        return  # elsewhere a folder cannot be opened, and its entries are written through
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

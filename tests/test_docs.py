@@ -14,14 +14,14 @@ import trustme
 from relay import cli, config
 from relay.config.schema import every_key
 from tests.support.keys import rsa_key, service_account
-from tests.support.process import relay
+from tests.support.process import QUIET, relay
 from tests.support.source import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 KEYS_PAGE = (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
 COMMANDS_PAGE = (ROOT / "docs" / "commands.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
-"""All but that of the benchmarks, which docs/development.md names."""
+"""All but that of the benchmarks, which docs/development.md leads to."""
 EXAMPLE = (ROOT / "config.example.toml").read_text(encoding="utf-8")
 KEYS = {".".join(path) for path in every_key()}
 # A secret's twin `k_file` is one rule for all of them: it need not be told at each.
@@ -135,7 +135,7 @@ def test_every_example_in_the_pages_loads(block: str, tmp_path: Path) -> None:
     """A piece without an account is added to the five lines, as the text says. Its files are stood in for."""
     whole = block if "[accounts." in block else OFFICE + block
     certificate = trustme.CA().issue_cert("relay.example.com")
-    for key, path in re.findall(r'^(\w+) = "(/[^"]+|[^"]+\.pem)"', whole, re.MULTILINE):
+    for key, path in re.findall(r'^(\w+) = "(/[^"]+|[^"]+\.(?:pem|json))"', whole, re.MULTILINE):
         file = tmp_path / Path(path).name
         file.touch(mode=0o600)
         file.write_text("a secret")
@@ -191,7 +191,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def test_links_inside_the_repository_lead_somewhere() -> None:
-    for page in PAGES:
+    for page in (*PAGES, ROOT / "benchmarks" / "README.md"):
         for link in re.findall(r"\]\(([^)]+)\)", page.read_text()):
             if "://" in link:
                 continue
@@ -199,6 +199,48 @@ def test_links_inside_the_repository_lead_somewhere() -> None:
             target = page.parent / path if path else page
             assert target.exists(), f"{page.name}: {link}"
             assert not anchor or anchor in anchors(target), f"{page.name}: {link}"
+
+
+def places_of_the_code() -> Iterator[tuple[Path, str]]:
+    """What is read besides the pages: the code with its messages and comments, and what is shipped beside it."""
+    folders = [ROOT / name for name in ("relay", "tests", "benchmarks", "packaging", ".ci")]
+    files = [file for folder in folders for file in folder.rglob("*") if file.suffix in (".py", ".html", ".js", ".yml")]
+    for file in [*files, *(ROOT / "packaging").glob("*.service"), *map(ROOT.joinpath, ("Dockerfile", "Makefile"))]:
+        if file != Path(__file__):
+            yield file, file.read_text(encoding="utf-8")
+    yield ROOT / "config.example.toml", EXAMPLE
+
+
+def test_the_code_names_no_page_that_does_not_exist() -> None:
+    """Nor a section: `README, "As a service"`, or `docs/sink.md, Search`."""
+    named = 0
+    for file, text in places_of_the_code():
+        for path in re.findall(r"\b(?:[a-z]+/)?[A-Za-z_]+\.md\b", text):
+            named += 1
+            assert (ROOT / path).exists(), f"{file.relative_to(ROOT)}: {path}"
+        for page, title in re.findall(r'(README|docs/[a-z-]+\.md), "?([A-Z][\w ,]+?)[").]', text):
+            path = ROOT / (page if page.endswith(".md") else f"{page}.md")
+            assert f"\n## {title}\n" in path.read_text(), f"{file.relative_to(ROOT)}: {page}, {title}"
+            named += 1
+    assert named > 5
+
+
+def test_the_pages_name_no_file_that_does_not_exist() -> None:
+    for page in (*PAGES, ROOT / "benchmarks" / "README.md"):
+        for path in re.findall(
+            r"`((?:relay|tests|docs|packaging|benchmarks|requirements)/[\w./-]+)`", page.read_text()
+        ):
+            assert (ROOT / path).exists(), f"{page.name}: {path}"
+
+
+def test_the_map_for_developers_has_every_package() -> None:
+    text = (ROOT / "docs" / "development.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)` \| .+? \| (.*)\|$", text, re.MULTILINE))
+    parts = {path.stem for path in (ROOT / "relay").iterdir() if path.is_dir() or path.suffix == ".py"}
+    assert set(rows) == parts - {"__init__", "__main__", "__pycache__"}
+    for package, files in rows.items():
+        for file in re.findall(r"`(\w+\.py)`", files):
+            assert (ROOT / "relay" / package / file).exists(), f"{package}/{file}"
 
 
 def test_every_page_is_in_readme_s_list() -> None:
@@ -224,12 +266,7 @@ def first_messages() -> list[str]:
 def test_readme_s_first_messages_arrive(block: str, tmp_path: Path) -> None:
     if "swaks" in block and shutil.which("swaks") is None:
         pytest.skip("swaks is not installed")
-    environ = {
-        "RELAY_STATE_FOLDER": str(tmp_path / "state"),
-        "RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0",
-        "RELAY_WEB__BIND": "127.0.0.1:0",
-        "RELAY_LOG__FORMAT": "json",
-    }
+    environ = QUIET | {"RELAY_STATE_FOLDER": str(tmp_path / "state")}
     with relay(tmp_path, "serve", environ=environ) as process:
         command = block.replace("localhost:2525", f"127.0.0.1:{process.port}")
         command = command.replace('"localhost", 2525', f'"127.0.0.1", {process.port}')

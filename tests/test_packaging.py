@@ -236,6 +236,7 @@ def test_the_service_unit_is_closed_up() -> None:
     assert service["ProtectSystem"] == "strict"
     assert service["StateDirectoryMode"] == "0700"
     assert service["ExecStart"].endswith("/relay serve")
+    assert service["Type"] == "notify"  # which tests/service/test_systemd.py shows that the relay obeys
     assert service["Restart"] == "on-failure"
     assert service["ExecReload"] == "/bin/kill -HUP $MAINPID"
 

@@ -1,4 +1,4 @@
-"""What an administrator types in Exchange Online PowerShell, with the tenant's own ids in it (PROVIDERS 3.6).
+"""What an administrator types in Exchange Online PowerShell, with the tenant's own ids in it (docs/sources.md).
 
 The ids come out of a token, whose claim `oid` is the object id of the *Enterprise application*: the one that
 `New-ServicePrincipal` wants, and the one that people mix up with that of the app registration.

@@ -1,6 +1,6 @@
-"""What an error of the Gmail API means, and the next step (PROVIDERS 5.4)."""
+"""What an error of the Gmail API means, and the next step (docs/sources.md)."""
 
-from relay.advice.smtp import filled
+from relay.advice.filling import filled, redirected
 
 _BY_REASON = {
     "authError": (
@@ -35,7 +35,5 @@ _BY_STATUS = {
 
 def hint(http_status: int, reason: str, *, mailbox: str = "", account: str = "") -> str:
     """Cause and next step, "" when waiting is all there is to do."""
-    advice = _BY_REASON.get(reason) or _BY_STATUS.get(http_status, "")
-    if not advice and 300 <= http_status < 400:
-        advice = "Something redirects the request: check accounts.NAME.mail_endpoint, and [http] proxy"
+    advice = _BY_REASON.get(reason) or _BY_STATUS.get(http_status) or redirected(http_status)
     return filled(advice.replace("authorize NAME", f"authorize {account or 'NAME'}"), mailbox, account)

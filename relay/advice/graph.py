@@ -1,6 +1,6 @@
-"""What an error of Microsoft Graph means, and the next step (PROVIDERS 4.3 to 4.7)."""
+"""What an error of Microsoft Graph means, and the next step (docs/sources.md)."""
 
-from relay.advice.smtp import filled
+from relay.advice.filling import filled, redirected
 
 _LARGE = (
     "The mailbox does not take messages of this size: raise its limit (`Set-Mailbox MAILBOX -MaxSendSize 150MB`), "
@@ -91,7 +91,5 @@ def needs_read_write(account: str) -> str:
 
 def hint(http_status: int, code: str, *, mailbox: str = "", account: str = "") -> str:
     """Cause and next step, "" when waiting is all there is to do."""
-    advice = _BY_CODE.get(_SAME.get(code, code)) or _BY_STATUS.get(http_status, "")
-    if not advice and 300 <= http_status < 400:
-        advice = "Something redirects the request: check accounts.NAME.mail_endpoint, and [http] proxy"
+    advice = _BY_CODE.get(_SAME.get(code, code)) or _BY_STATUS.get(http_status) or redirected(http_status)
     return filled(advice, mailbox, account)

@@ -1,11 +1,12 @@
 """What an SMTP reply or a broken connection means, and the next step: texts for the person who runs the relay.
 
-Wording of the causes and commands is Microsoft's and Google's own (PROVIDERS 2.2, 3.5, 3.6, 5.3). Nothing is decided
+Wording of the causes and commands is Microsoft's and Google's own (docs/sources.md). Nothing is decided
 here: whether a message is tried again is relay.upstream.replies' business.
 """
 
-import re
 from dataclasses import dataclass
+
+from relay.advice.filling import filled
 
 
 def family(provider: str, text: str) -> str:
@@ -235,9 +236,3 @@ def hint(code: int, status: str, text: str, provider: str, *, mailbox: str = "",
         ):
             return filled(row.advice, mailbox, account)
     return ""
-
-
-def filled(advice: str, mailbox: str, account: str) -> str:
-    """`advice` with what is known in the places of MAILBOX and NAME."""
-    advice = advice.replace("MAILBOX", mailbox) if mailbox else advice
-    return re.sub(r"(accounts\.|doctor )NAME", rf"\g<1>{account}", advice) if account else advice

@@ -1,13 +1,14 @@
 """What is told: one alert, as a value."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from relay.log import stamp
+
 
 class Level(StrEnum):
-    """How much it presses."""
+    """How urgent an alert is."""
 
     WARNING = "warning"
     """There is time left."""
@@ -63,8 +64,3 @@ class Alert:
 def sentences(text: str, action: str) -> str:
     """What is wrong, and what to do."""
     return f"{text.rstrip('.')}. {action}".strip()
-
-
-def stamp(seconds: float) -> str:
-    """A moment as RFC 3339 has it, in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

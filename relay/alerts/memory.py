@@ -5,12 +5,11 @@ is what is broken. It is replaced as a whole, so that a crash leaves the old one
 """
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from relay import log
+from relay import disk, log
 from relay.alerts.alert import Alert
 
 _MOST_WAITING = 200
@@ -64,7 +63,7 @@ class Memory:
         self.changed = True
 
     def forget(self, key: str) -> None:
-        """That trouble is over: its next time is news."""
+        """The trouble `key` is over: should it come again, that is news."""
         if self.said.pop(key, None) is not None:
             self.changed = True
 
@@ -85,11 +84,9 @@ class Memory:
             ],
         }
         new = self.file.with_name(f"{self.file.name}.new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as opened:
+        with disk.private(new) as opened:
             opened.write(json.dumps(document, indent=1).encode())
-            opened.flush()
-            os.fsync(opened.fileno())
+            disk.sync(opened)
         new.replace(self.file)
         self.changed = False
 

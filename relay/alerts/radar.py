@@ -32,7 +32,7 @@ FILE = "alerts.json"
 _GRACE = 2 * EVERY
 """A pause that has just ended is not over: the next attempt decides."""
 _SECRET_EXPIRED = 7000222
-"""Entra's number for a client secret that has ended (PROVIDERS 1.13)."""
+"""Entra's number for a client secret that has ended (docs/sources.md)."""
 
 
 class Credential(Protocol):

@@ -39,7 +39,7 @@ def export_command(path: Path | None, target: Path, form: Format, query: str) ->
         count = asyncio.run(_export(settings, target, form, wanted))
     except (QueryError, ExportError, SearchTooLongError, StorageError, OSError) as error:
         fail(str(error))
-    click.echo(f"{count} messages written to {target}")
+    click.echo(f"{count} {'message' if count == 1 else 'messages'} written to {target}")
 
 
 async def _export(settings: Settings, target: Path, form: Format, query: Query | None) -> int:

@@ -26,7 +26,7 @@ def find(path: Path | None, environ: Mapping[str, str]) -> tuple[Path | None, st
 
 
 def _identity(path: Path) -> Path:
-    """The same for every way to name one file."""
+    """One path for a file, however it is named."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):

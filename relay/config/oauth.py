@@ -274,7 +274,7 @@ def warn_of_user(made: Account, path: KeyPath, findings: Findings) -> None:
 
 
 def warn_of_senders(client: Client, made: Mapping[str, Account], path: KeyPath, findings: Findings) -> None:
-    """The same for who a client may send as, where it keeps the sender that it has."""
+    """As `warn_of_user`, for whom a client may send as, where it keeps the sender that a message has."""
     if client.sender == "force":
         return
     for name in client.uses:

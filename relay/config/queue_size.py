@@ -42,7 +42,7 @@ def _octets(value: Any) -> int:
 
 
 def show_queue_size(found: QueueSize) -> str | list[str]:
-    """The way to write it."""
+    """A size as a configuration has it."""
     texts = [units.show_size(found.octets)] if found.octets is not None else []
     texts += [f"{found.messages} messages"] if found.messages is not None else []
     return texts if len(texts) > 1 else texts[0]

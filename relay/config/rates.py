@@ -34,7 +34,7 @@ def message_rate(text: str) -> Rate:
 
 
 def show_rate(one: Rate) -> str:
-    """The way to write it."""
+    """A rate as a configuration has it."""
     burst = f" burst {one.burst}" if one.burst else ""
     unit = one.unit.removesuffix("s") if one.count == 1 else one.unit
     return f"{one.count} {unit}/{units.show_duration(one.seconds)}{burst}"

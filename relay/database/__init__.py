@@ -49,6 +49,11 @@ class Connection(Protocol):
     def executemany(self, sql: str, parameters: Sequence[Sequence[Any]], /) -> Cursor: ...
 
 
+def marks(values: Sequence[Any]) -> str:
+    """The marks of that many parameters, for `IN (...)`."""
+    return ", ".join("?" * len(values))
+
+
 class Database(Protocol):
     """A database that is open."""
 

@@ -7,39 +7,31 @@ the commit stays on the loop, too. A batch begins when the event loop has nothin
 milliseconds: the clients that it is busy with are about to ask for a commit too. So a busy relay makes a fifth of the
 commits, and nobody waits for an idle one. Reads have connections of their own and, in WAL mode, never wait for a write;
 those that may take longer have a thread, too.
+
+Here is the way of the work; `opening` makes the connections and the schema, `tidying` keeps the files small.
 """
 
 import asyncio
 import contextlib
 import queue
-import secrets
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relay.database import Activity, Connection, Database, StorageError, StorageFullError, migrations
+from relay.database import Activity, Connection, Database, StorageError
+from relay.database.opening import BUSY_SECONDS, connect, prepare
+from relay.database.sqlite_errors import told
+from relay.database.tidying import SPARE_PAGES, rewrite_version, shorten_log, vacuum
 
 T = TypeVar("T")
 
 _LARGEST_BATCH = 500
-_BUSY_SECONDS = 30
 QUICK = 0.0005
 """Seconds: a commit after one that took less is not worth a thread."""
-_CHECKPOINT_PAGES = 2000
-"""Some hundred messages. While the log is growing each commit costs half as much again, for the file system's sake."""
-_LARGEST_LOG = 64 * 1024 * 1024
-"""Octets of the write-ahead log that stay on the disk between two bursts."""
-_CHECKPOINT_BUSY = 0.1
-"""Seconds that shortening the log may hold up the mail."""
-_TIDY_PAGES = 500
-"""2 MiB at a time: more would hold up the mail."""
-_SPARE_PAGES = 2000
-"""Free pages that are kept for the mail to come: giving them back and asking for them again costs more."""
 
 
 class _Job:
@@ -86,15 +78,12 @@ class SqliteDatabase(Database):
                 f"there is no database {path}: start `relay serve` once, or name the configuration that it runs with "
                 "(--config, or state_folder and queue.database in it)"
             )
-        with _told(path):
-            self._writer = _connect(path)
-            try:
-                _prepare(self._writer, path, migrate=migrate)
-                self._reader = _connect(path)
-                self._glancer = _connect(path)
-            except BaseException:
-                self._writer.close()
-                raise
+        with told(path), contextlib.ExitStack() as opened:
+            self._writer = opened.enter_context(contextlib.closing(connect(path)))
+            prepare(self._writer, path, migrate=migrate)
+            self._reader = opened.enter_context(contextlib.closing(connect(path)))
+            self._glancer = opened.enter_context(contextlib.closing(connect(path)))
+            opened.pop_all()
         self.identity = str(self._writer.execute("PRAGMA application_id").fetchone()[0] or "")
         # Another process that holds the file must not stop the event loop: then the thread waits for it.
         self._writer.execute("PRAGMA busy_timeout = 0")
@@ -136,29 +125,13 @@ class SqliteDatabase(Database):
         return await asyncio.get_running_loop().run_in_executor(self._reads, self._read, self._reader, work)
 
     async def prove_writable(self) -> None:
-        await self.write(_rewrite_version)
+        await self.write(rewrite_version)
 
     async def tidy(self) -> bool:
-        left = await self.write(_vacuum)
-        if left <= _SPARE_PAGES:
-            await asyncio.get_running_loop().run_in_executor(self._reads, self._truncate_log)
-        return left > _SPARE_PAGES
-
-    def _truncate_log(self) -> None:
-        """Write what is in the log into the file, and shorten the log if it has grown beyond its measure.
-
-        That needs a moment without a writer, and without a reader of old pages: a backup that takes minutes, for
-        which a log grows most of all. Nobody can write while it is waited for, so the next time has to do then.
-        """
-        log = self._path.with_name(f"{self._path.name}-wal")
-        with _told(self._path):
-            if not log.exists() or log.stat().st_size <= _LARGEST_LOG:
-                return
-            self._reader.execute(f"PRAGMA busy_timeout = {_CHECKPOINT_BUSY * 1000:.0f}")
-            try:
-                self._reader.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-            finally:
-                self._reader.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+        left = await self.write(vacuum)
+        if left <= SPARE_PAGES:
+            await asyncio.get_running_loop().run_in_executor(self._reads, shorten_log, self._reader, self._path)
+        return left > SPARE_PAGES
 
     async def close(self) -> None:
         """Finish the writes that were asked for, then close both connections."""
@@ -175,7 +148,7 @@ class SqliteDatabase(Database):
         self._glancer.close()
 
     def _read(self, connection: sqlite3.Connection, work: Callable[[Connection], T]) -> T:
-        with _told(self._path):
+        with told(self._path):
             connection.execute("BEGIN")
             try:
                 return work(connection)
@@ -212,8 +185,8 @@ class SqliteDatabase(Database):
             self._run(None)
 
     def _wait_and_begin(self) -> None:
-        with _told(self._path):
-            self._writer.execute(f"PRAGMA busy_timeout = {_BUSY_SECONDS * 1000}")
+        with told(self._path):
+            self._writer.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
             finally:
@@ -243,7 +216,7 @@ class SqliteDatabase(Database):
     def _each_worked(self, batch: list[_Job]) -> bool:
         """Run each job so that its failure is its own; False when the transaction itself has failed."""
         try:
-            with _told(self._path):
+            with told(self._path):
                 self._writer.execute("BEGIN IMMEDIATE")
                 for job in batch:
                     self._try(job)
@@ -257,7 +230,7 @@ class SqliteDatabase(Database):
     def _try(self, job: _Job) -> None:
         self._writer.execute("SAVEPOINT job")
         try:
-            with _told(self._path):
+            with told(self._path):
                 job.result = job.work(self._writer)
         except BaseException as error:
             job.error = error
@@ -284,7 +257,7 @@ class SqliteDatabase(Database):
 
     def _commit(self) -> None:
         since = time.perf_counter()
-        with _told(self._path):
+        with told(self._path):
             try:
                 self._writer.execute("COMMIT")
             except sqlite3.Error:
@@ -314,83 +287,3 @@ def _attempted(work: Callable[[], None]) -> BaseException | None:
     except BaseException as error:  # noqa: BLE001 (nothing is swallowed: it is raised where the work was asked for)
         return error
     return None
-
-
-def _rewrite_version(connection: Connection) -> None:
-    """A page that is written although it stays what it was: an empty transaction would not touch the disk."""
-    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-    connection.execute(f"PRAGMA user_version = {version}")
-
-
-def _vacuum(connection: Connection) -> int:
-    """Give some free pages back, unless there are few; how many are left."""
-    free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
-    if free <= _SPARE_PAGES:
-        return free
-    pages = min(_TIDY_PAGES, free - _SPARE_PAGES)
-    # The pragma takes a step for each page, and Python's module makes one step of a statement without columns.
-    for _ in range(pages):
-        connection.execute("PRAGMA incremental_vacuum(1)")
-    return free - pages
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False, cached_statements=256
-    )
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")  # 250 means safe: every commit reaches the disk
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> None:
-    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only heeded before the first table exists
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute(f"PRAGMA journal_size_limit = {_LARGEST_LOG}")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-    steps = _migrations()
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > len(steps):
-        raise StorageError(
-            f"{path} was written by a newer relay (schema {version}, this program knows {len(steps)}): "
-            "install that version again, or restore the backup made before it"
-        )
-    if version < len(steps) and not migrate:
-        raise StorageError(
-            f"{path} has schema {version} of {len(steps)}: start `relay serve` once to bring it up to date"
-        )
-    for number, sql in enumerate(steps[version:], version + 1):
-        connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
-    if migrate and not connection.execute("PRAGMA application_id").fetchone()[0]:
-        connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
-
-
-def _migrations() -> list[str]:
-    files = [file for file in resources.files(migrations).iterdir() if file.name.endswith(".sql")]
-    return [file.read_text(encoding="utf-8") for file in sorted(files, key=lambda file: file.name)]
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """Turn SQLite's errors into ours: which file, what is wrong, what to do."""
-    try:
-        yield
-    except sqlite3.IntegrityError:
-        raise  # our own mistake, not the disk's
-    except sqlite3.Error as error:
-        name = getattr(error, "sqlite_errorname", "")
-        if name.startswith("SQLITE_FULL"):
-            raise StorageFullError(f"no room left for {path}: free some space on its disk") from error
-        raise StorageError(f"{path}: {error}: {_next_step(name)}") from error
-
-
-def _next_step(name: str) -> str:
-    steps = {
-        "SQLITE_CANTOPEN": "check that the folder exists and that this user may write there",
-        "SQLITE_READONLY": "this user may not write the file or its folder (or the disk is mounted read-only)",
-        "SQLITE_NOTADB": "this is no database of the relay: move it away or set queue.database",
-        "SQLITE_CORRUPT": "the file is damaged: stop the relay and restore a backup, or `sqlite3 FILE .recover`",
-        "SQLITE_IOERR": "the disk reports an error: look at the system log",
-        "SQLITE_BUSY": "another program holds the file: close it",
-    }
-    return next((step for prefix, step in steps.items() if name.startswith(prefix)), "see the relay's log")

@@ -1,7 +1,8 @@
 """Delivery: takes due messages from the spool, has the upstreams send them, writes what became of them.
 
 One loop looks for work, one task makes one attempt. Each identity has a lane of its own, so that a paused or slow
-mailbox holds up nobody else; `lanes` makes and finds them, `agenda` knows which is to be looked at when.
+mailbox holds up nobody else; `lanes` makes and finds them, `agenda` knows which is to be looked at when, `worker` makes
+the attempts.
 """
 
 import asyncio
@@ -9,21 +10,20 @@ import contextlib
 import random
 from collections.abc import Callable, Mapping, Sequence
 
-from relay import log, metrics
+from relay import log
 from relay.database import StorageError
-from relay.delivery.agenda import Agenda, together
-from relay.delivery.attempt import STORAGE_PAUSE, save, sent
-from relay.delivery.change import Change, Way, either
+from relay.delivery.agenda import together
+from relay.delivery.attempt import STORAGE_PAUSE
+from relay.delivery.change import Change, either
 from relay.delivery.fallback import NONE, Fallbacks, fallbacks_of
 from relay.delivery.housekeeping import cut_off, keep_house, send_home
-from relay.delivery.lane import Lane, Whole
+from relay.delivery.lane import Lane
 from relay.delivery.lanes import Lanes, PaceOf
-from relay.delivery.portion import Rounds, seen
-from relay.delivery.results import lines, when_again
 from relay.delivery.terms import Terms, terms_of
+from relay.delivery.worker import Worker
 from relay.limits import Memory
-from relay.model import Clock, LaneStatus, Message, Outcome, Result, Results, Scope
-from relay.spool import Claim, Queue, Settled, Spool
+from relay.model import Clock, LaneStatus
+from relay.spool import Claim, Queue, Spool
 from relay.upstream import Upstream
 
 __all__ = ["Change", "Delivery", "Fallbacks", "Terms", "fallbacks_of", "terms_of"]
@@ -32,8 +32,8 @@ POLL = 1.0
 """Seconds after which the queue is looked at in any case: a command may have changed it."""
 
 
-class Delivery:
-    """The scheduler and its workers.
+class Delivery(Worker):
+    """The scheduler, which has the attempts made in time.
 
     `retry` is the schedule of delays in seconds; `jitter` gives numbers in 0..1; `terms` is what the accounts ask for,
     `pace_of` makes the pace of an identity that has rates. `run()` works until `stop()`.
@@ -52,24 +52,16 @@ class Delivery:
         memory: Memory | None = None,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._spool = spool
-        self._retry = retry
-        self._fallbacks = fallbacks
-        self._clock = clock or Clock()
-        self._memory = memory or Memory()
-        """What the messages hold that stand in line or are being sent."""
-        self._jitter = jitter
+        clock = clock or Clock()
+        lanes = Lanes(upstreams, terms or {}, pace_of, fallbacks.to, clock)
+        super().__init__(
+            spool, lanes, retry=retry, fallbacks=fallbacks, clock=clock, memory=memory or Memory(), jitter=jitter
+        )
         self._upstreams = upstreams
-        self._lanes = Lanes(upstreams, terms or {}, pace_of, fallbacks.to, self._clock)
-        self._agenda = Agenda()
+        self._pace_of = pace_of
         self._unknown: set[Queue] = set()
         """Queues that mail has come into and that have no lane yet."""
-        self._attempts: dict[asyncio.Task[None], Claim] = {}
-        self._rounds = Rounds()
-        self._wake = asyncio.Event()
-        self._stopping = False
         self._hurried = asyncio.Event()
-        self._pace_of = pace_of
         self._change: Change | None = None
         """What is to be used from the next turn on."""
         self._look_at = 0.0
@@ -247,24 +239,6 @@ class Delivery:
                 found.expect_by(at)
                 self._plan(found)
 
-    def _stir(self, lane: Lane) -> None:
-        """Look into the queue of this lane now, if it is still there."""
-        if lane not in self._lanes:
-            return
-        lane.due_at = 0.0
-        self._agenda.add(lane, 0.0)
-        self._wake.set()
-
-    def _plan(self, lane: Lane) -> None:
-        """Note when this lane is to be looked at next."""
-        now = self._clock.time()
-        if lane not in self._lanes:
-            return
-        if (at := lane.visit_at(now)) is not None:
-            self._agenda.add(lane, at)
-        else:
-            lane.stand_in_line(now)
-
     async def _visit_all(self) -> None:
         """Look at the lanes whose time has come, and at those that waited for a place which is free now."""
         now = self._clock.time()
@@ -322,79 +296,12 @@ class Delivery:
             # What is due already and was not taken has more recipients than there is room for.
             lane.expect(due_at if due_at is None or lane.pace is None or due_at > now else now + POLL)
 
-    def _advance(self, lane: Lane) -> None:
-        """Begin the attempts of those who stand in line as far as there are places."""
-        while lane.line and not self._stopping and lane.free(self._clock.time()):
-            lane.take(1, self._clock.time())
-            self._begin(lane, lane.line.popleft())
-
-    def _begin(self, lane: Lane, claim: Claim) -> None:
-        """Start the attempt whose place is taken."""
-        message = self._rounds.next(claim.message, lane.largest, lane.upstreams[claim.message.account])
-        if lane.pace is not None:
-            lane.pace.begin(len(message.envelope.recipients))
-        way = Way(lane, lane.upstreams[message.account], lane.pace)
-        task = asyncio.create_task(self._attempt(way, claim, message), name=message.id)
-        self._attempts[task] = claim
-        task.add_done_callback(lambda task: self._memory.take(-self._attempts.pop(task).weight))
-
-    async def _attempt(self, way: Way, claim: Claim, message: Message) -> None:
-        """Send `message`, which is the claim's for as many recipients as one transaction takes."""
-        lane = way.lane
-        started_at = self._clock.time()
-        results: Results = {}
-        try:
-            results = await sent(way.upstream, message)
-            now = self._clock.time()
-            ends = [(result.outcome.value, result.status) for result in results.values()]
-            metrics.attempted(message.account, ends, now - started_at)
-            verdict, others = self._rounds.judge(
-                claim.message, results, now=now, retry=self._retry, jitter=self._jitter()
-            )
-            if verdict.trouble is not None:
-                self._pause(lane, message.account, verdict.trouble, verdict.reason)
-            elif any(result.outcome is Outcome.SENT for result in results.values()):
-                lane.succeeded(message.account, now)
-        finally:
-            self._leave(way, message, results)
-        settled = Settled(results, verdict.next_at, verdict.counted, verdict.reason, started_at, now, others)
-        await save(self._spool, claim, settled, self._clock, self._retry[-1])
-        if verdict.trouble is not None:
-            await send_home(self._spool, lane, self._memory)
-        again = when_again(verdict, self._clock.time())
-        log.delivery.attempt_ended(message.id, message.account, message.attempt, lines(results), again)
-        if verdict.next_at is not None:
-            self._stir(lane)
-
-    def _leave(self, way: Way, message: Message, results: Results) -> None:
-        """The next message may go; the result of this one is written meanwhile."""
-        lane = way.lane
-        lane.take(-1, self._clock.time())
-        if way.pace is not None:
-            messages, reached = seen(message, results)
-            way.pace.end(len(message.envelope.recipients), messages=messages, reached=reached)
-        self._advance(lane)
-        if lane.due_at is not None:
-            self._plan(lane)
-        if lane.due_at is not None or any(whole.waiting for whole in lane.wholes):
-            self._wake.set()
-
-    def _pause(self, lane: Lane, account: str, trouble: Result, reason: str) -> None:
-        """Rest after trouble with the mailbox; with the account as a whole where all its mailboxes are in it."""
-        whole = lane.whole_of(account) if trouble.scope is Scope.ACCOUNT else None
-        resting: Lane | Whole = whole or lane
-        if self._clock.time() >= resting.pause.until:
-            self._fallbacks.begin(resting.has)
-        wait = resting.pause.begin(trouble, reason, self._clock.time(), self._jitter())
-        log.delivery.identity_paused(str(resting), wait, reason)
-        self._spool.nothing_soon(resting.has)
-
     def _leased(self) -> list[Claim]:
         """What is being sent, or stands in line for it."""
         return [*self._attempts.values(), *(claim for lane in self._lanes for claim in lane.line)]
 
     def _sweep(self) -> None:
-        """Let go the lanes that nobody needs."""
+        """Let go of the lanes that nobody needs."""
         for lane in self._lanes.sweep():
             self._agenda.forget(lane)
             self._fallbacks.begin(lane.has)

@@ -1,4 +1,4 @@
-"""Another account for the time that one is in trouble: which mail goes there, and when (DESIGN 7)."""
+"""Another account for the time that one is in trouble: which mail goes there, and when."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ class Fallbacks:
     _looked_until: dict[Queue, float] = field(default_factory=dict)
 
     async def divert(self, spool: Spool, queue: Queue, now: float, reason: str) -> set[Queue]:
-        """Give the mail of `queue` that is due to its account's fallback: the queues that got some.
+        """Give the mail of `queue` that is due to its account's fallback; returns the queues that got some.
 
         Raises StorageError.
         """

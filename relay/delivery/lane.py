@@ -59,7 +59,7 @@ class Whole:
         return f"{self.identity} (every mailbox)"
 
     def has(self, queue: Queue) -> bool:
-        """Whether it is one of its queues."""
+        """Whether `queue` is one of its own."""
         return queue.account == self.account
 
     def clock_moved(self, seconds: float) -> None:
@@ -76,7 +76,7 @@ class Whole:
 
 @dataclass(eq=False)
 class Lane:
-    """What belongs to an identity and not to a message (DESIGN 7). Two accounts on one mailbox share their lane."""
+    """What belongs to an identity and not to a message. Two accounts on one mailbox share their lane."""
 
     identity: Identity
     queues: tuple[Queue, ...]
@@ -109,7 +109,7 @@ class Lane:
         return str(self.identity)
 
     def has(self, queue: Queue) -> bool:
-        """Whether it is one of its queues."""
+        """Whether `queue` is one of its own."""
         return queue in self.queues
 
     @property

@@ -66,7 +66,7 @@ class Lanes:
                 each.pause.cut_short()
 
     async def open_all(self) -> list[Lane]:
-        """Make the lanes of the accounts that have a mailbox: the new ones. Raises StorageError."""
+        """Make the lanes of the accounts that have a mailbox; returns the new ones. Raises StorageError."""
         before = len(self._lanes)
         for name in self.accounts:
             if name not in self.wholes:
@@ -86,7 +86,7 @@ class Lanes:
         return lane
 
     async def move_in(self, before: "Lanes") -> list[Lane]:
-        """Go on with the lanes of `before` whose mailboxes are still there: those that are not. Raises StorageError."""
+        """Go on with the lanes of `before` whose mailboxes are still there; returns the others. Raises StorageError."""
         for name, whole in before.wholes.items():
             if name in self.wholes:
                 whole.identity, whole.limit = self.wholes[name].identity, self.wholes[name].limit
@@ -111,20 +111,20 @@ class Lanes:
 
     @property
     def upstreams(self) -> Mapping[str, Upstream]:
-        """Those of the accounts, by name."""
+        """The upstreams of the accounts, by name."""
         return self._upstreams
 
     def __contains__(self, lane: Lane) -> bool:
         return self._lanes.get(lane.identity) is lane
 
     def _queue_of(self, lane: Lane) -> Queue | None:
-        """One of a lane's queues that is still of its mailbox."""
+        """A queue of `lane` whose mailbox is still the lane's; None when there is none."""
         here = (queue for queue in lane.queues if queue.account in self._upstreams)
         fits = (queue for queue in here if bool(queue.mailbox) == (queue.account in self.wholes))
         return next((queue for queue in fits if self._identity(queue) == lane.identity), None)
 
     def sweep(self) -> list[Lane]:
-        """Let go the lanes of senders from whom nothing has come for a while: those lanes. What they have sent is
+        """Let go of the lanes of senders from whom nothing has come for a while; returns them. What they have sent is
         written down, and counts again when they come back.
         """
         now = self._clock.time()
@@ -162,7 +162,7 @@ class Lanes:
         return upstream.identity
 
     def _queues(self, queue: Queue, identity: Identity) -> tuple[Queue, ...]:
-        """All that are of the mailbox of `queue`."""
+        """`queue`, and all others of the same mailbox, `identity`."""
         queues = [
             each
             for name in self.accounts

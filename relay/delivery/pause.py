@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from relay.delivery.schedule import PAUSES, backoff
 from relay.model import Result
 
+_SAME = 5.0
+"""Seconds by which two answers to the same trouble may differ."""
+
 
 @dataclass(eq=False)
 class Pause:
@@ -16,13 +19,18 @@ class Pause:
     trouble: str = ""
 
     def begin(self, trouble: Result, reason: str, now: float, jitter: float) -> float:
-        """Rest after `trouble`; returns the seconds. Results of attempts that were under way lengthen nothing."""
+        """Rest after `trouble`; returns the seconds, 0 where the same trouble has begun the rest already.
+
+        Several attempts may have been under way: what they say again is no news.
+        """
+        asked = trouble.retry_after or 0.0
+        news = now >= self.until or reason != self.trouble or now + asked > self.until + _SAME
         if now >= self.until:
             self.failures += 1
-        wait = max(backoff(PAUSES, self.failures, jitter), trouble.retry_after or 0.0)
+        wait = max(backoff(PAUSES, self.failures, jitter), asked)
         self.until = max(self.until, now + wait)
         self.trouble = reason
-        return wait
+        return wait if news else 0.0
 
     def cut_short(self) -> None:
         """Something has changed that may have ended the trouble: one attempt shows."""

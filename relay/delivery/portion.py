@@ -14,7 +14,7 @@ from relay.model import Message, Outcome, Result, Results, Scope
 from relay.upstream import Upstream
 from relay.upstream.copies import first_copy
 
-# Gmail's relay takes one domain in a transaction (PROVIDERS 5.3).
+# Gmail's relay takes one domain in a transaction (docs/sources.md).
 _WORDS = ("too many recipients", "multiple destination domains")
 
 LATER = Result(Outcome.DEFERRED, 452, "4.5.3", "in a further transaction of this attempt")

@@ -11,7 +11,8 @@ from relay.database import StorageError
 from relay.model import Clock, DsnWishes, Envelope, Origin
 from relay.policy.reports import ReportRules, Route
 from relay.spool import Submission
-from relay.spool.debts import Debt, Outstanding
+from relay.spool.debts import Debt
+from relay.spool.details import RecipientState
 from relay.spool.endings import EXPIRED
 from relay.spool.reporting import Reports
 
@@ -138,7 +139,7 @@ class Reporter:
     async def _after_refusal(self, debt: Debt) -> None:
         """A report has failed: a null sender makes way for a real one, as some servers want; else it stays failed."""
         sender = self._rules.second_sender(debt.account)
-        reply = debt.recipients[0] if debt.recipients else Outstanding("", "", 0, "", "", "")
+        reply = debt.recipients[0] if debt.recipients else RecipientState("", "", 0, "", "", "")
         if sender and not debt.sender and reply.status != EXPIRED:
             await self._reports.send_from(debt, sender)
             log.reports.sent_anew(debt.id, sender)
@@ -146,7 +147,7 @@ class Reporter:
             log.reports.not_sent(debt.id, reply.address, f"{reply.code} {reply.status} {reply.text}")
 
 
-def _told(one: Outstanding, debt: Debt) -> Told:
+def _told(one: RecipientState, debt: Debt) -> Told:
     action = Action.DELAYED if debt.late else Action.RELAYED if one.state == "sent" else Action.FAILED
     orcpt = debt.dsn.orcpt.get(one.address, "") if debt.dsn else ""
     return Told(one.address, action, one.code, one.status, one.text, one.hint, orcpt)

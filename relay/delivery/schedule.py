@@ -1,7 +1,7 @@
 """When to try again: pure decisions about one attempt's results.
 
-RFC 5321 4.5.4.1 wants a delay after each failed attempt, growing, for days; DESIGN promise 3 wants trouble with a
-mailbox kept apart from trouble with a message. Both are decided here, from values alone.
+RFC 5321 4.5.4.1 wants a delay after each failed attempt, growing, for days; promise 3 (docs/architecture.md) wants
+trouble with a mailbox kept apart from trouble with a message. Both are decided here, from values alone.
 """
 
 from collections.abc import Sequence

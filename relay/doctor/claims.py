@@ -1,7 +1,7 @@
 """A token's claims held against what the account's way needs. Pure.
 
 Nothing is decided by it: the server has the last word, and with RBAC for Applications a token without any role is right
-(PROVIDERS 1.2, 3.6). What a mail server refuses without a reason can often be read here.
+(docs/sources.md). What a mail server refuses without a reason can often be read here.
 """
 
 import re
@@ -14,8 +14,8 @@ from relay import providers
 from relay.advice import exchange
 from relay.config import Account, SecretError
 from relay.config.user_grants import USER_GRANTS
-from relay.doctor.report import State, moment
-from relay.log import clean, duration
+from relay.doctor.report import State
+from relay.log import clean, duration, moment
 from relay.oauth import Token
 
 SHOWN = ("aud", "iss", "tid", "appid", "azp", "oid", "idtyp", "roles", "scp", "upn", "preferred_username", "exp")
@@ -66,7 +66,7 @@ def need_of(account: Account) -> Need | None:
 
 
 def is_high_volume(account: Account) -> bool:
-    """Whether it is an account of High Volume Email, which has rights of its own (PROVIDERS 3.8)."""
+    """Whether it is an account of High Volume Email, which has rights of its own (docs/sources.md)."""
     return (account.host or "").lower() in providers.HIGH_VOLUME_HOSTS
 
 

@@ -3,7 +3,6 @@
 A step has a name that stays the same in every version; the texts are for people and may change.
 """
 
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -93,11 +92,3 @@ class Notes:
 def worst(states: list[State]) -> State:
     """The state that counts for several findings together."""
     return next((state for state in (State.FAIL, State.WARN, State.OK) if state in states), State.SKIPPED)
-
-
-def moment(stamp: float) -> str:
-    """Seconds since the epoch as local time; "" for a time that no clock can show."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))
-    except (OverflowError, OSError, ValueError):
-        return ""

@@ -1,7 +1,7 @@
 """An account's server by SMTP: reached, trusted, logged in at, and asked about each sender. Nothing is sent.
 
 Each sender is named in a MAIL that is reset at once (RFC 5321 4.1.1.5). Exchange looks at the right to send as somebody
-only when a message is there (PROVIDERS 3.5), so a sender that it takes here can still be refused.
+only when a message is there (docs/sources.md), so a sender that it takes here can still be refused.
 """
 
 import asyncio

@@ -6,7 +6,8 @@ from typing import Any
 from relay.config import Settings
 from relay.database import StorageError
 from relay.database.sqlite import SqliteDatabase
-from relay.doctor.report import State, Step, moment
+from relay.doctor.report import State, Step
+from relay.log import moment
 from relay.spool import trouble
 from relay.spool.trouble import LastTrouble
 

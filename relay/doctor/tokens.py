@@ -12,10 +12,10 @@ from relay.config.user_grants import USER_GRANTS
 from relay.database import StorageError
 from relay.doctor import stored
 from relay.doctor.claims import Claim, judged
-from relay.doctor.report import State, Step, moment
+from relay.doctor.report import State, Step
 from relay.doctor.stored import Trouble
 from relay.http import HttpClient
-from relay.log import clean, duration
+from relay.log import clean, duration, moment
 from relay.model import Clock
 from relay.oauth import ConsentStore, Token, TokenError, TokenSource
 from relay.oauth.opening import opened

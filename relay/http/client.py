@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from relay.http.wire import Wire
 
 MIB = 1024 * 1024
+_USER_AGENT = f"smtp-oauth-relay/{__version__}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +59,8 @@ class DefaultSettings:
 class HttpClient:
     """One for the whole process: connections are kept, and the certificate authorities are read once."""
 
-    def __init__(
-        self,
-        settings: HttpSettings | None = None,
-        *,
-        user_agent: str = f"smtp-oauth-relay/{__version__}",
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, settings: HttpSettings | None = None, *, clock: Clock | None = None) -> None:
         self._settings = settings or DefaultSettings()
-        self._user_agent = user_agent
         self._clock = clock or Clock()
         # One for each proxy in use, almost always one in all; a proxy whose password was changed is a new one.
         self._wires: dict[str | None, Wire] = {}
@@ -113,7 +107,7 @@ class HttpClient:
             raise HttpError("connect", f"{host} was not asked", "The relay is stopping")
         proxy = None if direct else self._proxy(scheme, host, port)
         if proxy not in self._wires:
-            self._wires[proxy] = Wire(self._trust, proxy, self._user_agent)
+            self._wires[proxy] = Wire(self._trust, proxy, _USER_AGENT)
         return self._wires[proxy]
 
     def _proxy(self, scheme: str, host: str, port: int) -> str | None:

@@ -27,7 +27,7 @@ class Ledger:
     """Makes the paces, keeps them in `database`.
 
     Writing follows sending by one commit: a crash forgets what was sent in its last milliseconds. Processes that share
-    a database do not see each other's sending yet; there is one (DESIGN 8).
+    a database do not see each other's sending yet; there is one.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:

@@ -23,7 +23,7 @@ class Memory:
 
     @property
     def over(self) -> bool:
-        """As much is held as may be: nobody begins."""
+        """Whether as much is held as may be, so that nobody begins."""
         return self._limit is not None and self.used >= self._limit
 
     def take(self, octets: int) -> None:

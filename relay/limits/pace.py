@@ -123,7 +123,7 @@ class Pace:
                 limit.flow.take(now, 1 if limit.rate.unit == "messages" else recipients)
 
     def end(self, recipients: int, *, messages: int = 1, reached: int) -> None:
-        """It has ended: `messages` is 0 when the provider has not seen it, `reached` of its recipients count."""
+        """An attempt has ended: `messages` is 0 if the provider has not seen it, `reached` of its recipients count."""
         now = self._clock.monotonic()
         self._under_way["messages"] -= 1
         self._under_way["recipients"] -= recipients

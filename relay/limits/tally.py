@@ -94,11 +94,11 @@ class Tally:
         return _longest(self._meters, now, recipients)
 
     def wait_for(self, now: float, recipient: str) -> tuple[float, Rate | None]:
-        """The same for one more message to `recipient`."""
+        """As `wait`, by the rates for `recipient` alone."""
         return _longest(self._recipients.get(recipient, ()), now, 1)
 
     def take(self, now: float, recipients: Collection[str]) -> dict[str, float]:
-        """Count a message: the seconds that each recipient has to wait for his place, 0 for most."""
+        """Count a message; returns the seconds that each recipient has to wait for its place, 0 for most."""
         at = now + self.wait(now, len(recipients))[0]
         for meter in self._meters:
             self._note("", meter.rate, meter.take(now, at, _amount(meter.rate, len(recipients))))

@@ -2,8 +2,8 @@
 
 `wire` carries a connection's octets (`encrypted`: in TLS), `lines` cuts them into commands, `commands` does those that
 need no knowledge, `submission` those that need it of `visitor`, who knows the client; `opening` is what comes in front
-of it, `login` and `mechanisms` are AUTH (`mailbox_login` and `bearer_login` where somebody else knows who it is),
-`reception`, `data` and `legacy` what follows DATA.
+of it. AUTH is `login_session`, `login` and `mechanisms` (`mailbox_login` and `bearer_login` where somebody else knows
+who it is); `reception`, `data` and `legacy` are what follows DATA.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from relay.policy import comes_from
 __all__ = ["Parts", "Server", "bind", "tls_of"]
 
 _BACKLOG = 1024
-"""asyncio's 100 makes clients wait a second for a lost SYN when 200 connect at once (STYLE.md)."""
+"""asyncio's 100 makes clients wait a second for a lost SYN when 200 connect at once."""
 
 
 class BindError(OSError):
@@ -164,7 +164,7 @@ class Server:
         return True
 
     def _opened(self, opening: Opening) -> None:
-        """It has come to its session, which is counted by itself, or to its end."""
+        """A connection has come to its session, which is counted by itself, or to its end."""
         if address := self._openings.pop(opening, ""):
             self._forget(address)
 

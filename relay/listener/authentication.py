@@ -1,8 +1,8 @@
 """Checks passwords: dear for a guesser, cheap for the app that logs in for every message.
 
-One argon2 verification costs 160 ms of CPU and 64 MiB (PERFORMANCE.md): two run at once, off the event loop, and a
-success is remembered for some minutes under a keyed hash. A login that nobody has costs the same as a wrong password:
-what is compared then is a hash of nothing, of the kind and cost of one that is in use.
+One argon2 verification costs 160 ms of CPU and 64 MiB: two run at once, off the event loop, and a success is remembered
+for some minutes under a keyed hash. A login that nobody has costs the same as a wrong password: what is compared then
+is a hash of nothing, of the kind and cost of one that is in use.
 Failures are counted for the address and for the login, and each makes the next answer slower.
 """
 

@@ -10,10 +10,10 @@ from relay.listener.secrecy import ENCRYPT_FIRST, may_be_read
 from relay.oauth.logins import Answer, Verdict
 
 if TYPE_CHECKING:
-    from relay.listener.submission import SubmissionSession
+    from relay.listener.login_session import LoginSession
 
 
-async def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
+async def decide(session: "LoginSession", parts: Parts, proof: Proof) -> None:
     """Answer a shown token: the first client whose token it is, is the session's."""
     if may_be_read(session):
         session.push(ENCRYPT_FIRST)

@@ -2,7 +2,7 @@
 
 aiosmtpd gives the session's and the envelope's types. Its protocol, which this was a subclass of at first, wakes a task
 for each command, cancels whatever runs when a client closes its half of the connection, and answers 500 for a fault of
-ours; with all of that replaced nothing of it was left (PERFORMANCE.md, "own asyncio.Protocol").
+ours; with all of that replaced nothing of it was left.
 """
 
 import re

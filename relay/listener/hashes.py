@@ -37,7 +37,7 @@ def nobodys(model: str) -> str:
 
 
 def nobodys_default(hasher: argon2.PasswordHasher) -> str:
-    """As above, where no hash is in use that could be the model: what `hasher` itself would make."""
+    """As `nobodys`, where no hash is in use that could be the model: of the cost that `hasher` has."""
     cost = f"m={hasher.memory_cost},t={hasher.time_cost},p={hasher.parallelism}"
     salt, digest = (_encoded(secrets.token_bytes(size)) for size in (hasher.salt_len, hasher.hash_len))
     return f"$argon2id$v={argon2.low_level.ARGON2_VERSION}${cost}${salt}${digest}"

@@ -16,12 +16,12 @@ from relay.listener.secrecy import ENCRYPT_FIRST
 from relay.policy import ClientPolicy
 
 if TYPE_CHECKING:
-    from relay.listener.submission import SubmissionSession
+    from relay.listener.login_session import LoginSession
 
 __all__ = ["Dialogue", "Refused", "decide", "dialogue", "not_now"]
 
 
-def not_now(session: "SubmissionSession", parts: Parts) -> str:
+def not_now(session: "LoginSession", parts: Parts) -> str:
     """The reply to an AUTH that cannot be begun here, or ""."""
     if not session.session.host_name:
         return "503 5.5.1 Send HELO or EHLO first"
@@ -41,7 +41,7 @@ def dialogue(argument: str, parts: Parts) -> Dialogue:
     return mechanisms.dialogue(argument, parts.policy.mechanisms(parts.name), parts.hostname)
 
 
-def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
+def decide(session: "LoginSession", parts: Parts, proof: Proof) -> None:
     """Answer the exchange: at once where the answer is known, else when the password has been checked."""
     try:
         known = credentials.find(parts, proof.login, session.peer)
@@ -57,7 +57,7 @@ def decide(session: "SubmissionSession", parts: Parts, proof: Proof) -> None:
         session.meet("auth", strike, lambda: _decide(session, parts, known, proof))
 
 
-def _decide(session: "SubmissionSession", parts: Parts, known: Known, proof: Proof) -> None:
+def _decide(session: "LoginSession", parts: Parts, known: Known, proof: Proof) -> None:
     client = known.client
     if client is not None and client.any_login:
         # The built-in client of a first try: whoever may connect may send, the login is only a name.
@@ -76,7 +76,7 @@ def _decide(session: "SubmissionSession", parts: Parts, known: Known, proof: Pro
 
 
 def _password(
-    session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt, bearer: str
+    session: "LoginSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt, bearer: str
 ) -> None:
     verdict = parts.checker.at_once(attempt)
     if verdict is None:
@@ -86,7 +86,7 @@ def _password(
 
 
 async def _cram_md5(
-    session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, proof: Proof, plain: str | None
+    session: "LoginSession", parts: Parts, client: ClientPolicy | None, proof: Proof, plain: str | None
 ) -> None:
     """RFC 2195: the digest of the challenge, keyed with the password."""
     if parts.checker.is_barred(session.peer):
@@ -102,13 +102,13 @@ async def _cram_md5(
 
 
 async def _check(
-    session: "SubmissionSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt, bearer: str
+    session: "LoginSession", parts: Parts, client: ClientPolicy | None, attempt: Attempt, bearer: str
 ) -> None:
     _answer(session, client, attempt.login, await parts.checker.check(attempt), bearer)
 
 
 def _answer(
-    session: "SubmissionSession", client: ClientPolicy | None, name: str, verdict: Verdict, bearer: str = ""
+    session: "LoginSession", client: ClientPolicy | None, name: str, verdict: Verdict, bearer: str = ""
 ) -> None:
     if verdict is Verdict.BUSY:
         postpone(session, TOO_MANY)

@@ -7,7 +7,7 @@ from relay.listener import mechanisms
 from relay.policy import ClientPolicy
 
 if TYPE_CHECKING:
-    from relay.listener.submission import SubmissionSession
+    from relay.listener.login_session import LoginSession
 
 _MOST_FAILURES = 3
 """In one session: then it is closed."""
@@ -15,7 +15,7 @@ _LONGEST = 400
 TOO_MANY = "Too many logins"
 
 
-def accept(session: "SubmissionSession", client: ClientPolicy, login: str) -> None:
+def accept(session: "LoginSession", client: ClientPolicy, login: str) -> None:
     """The session is `client` from now on."""
     session.client, session.login = client, login
     session.login_refused = session.login_later = False
@@ -23,14 +23,14 @@ def accept(session: "SubmissionSession", client: ClientPolicy, login: str) -> No
     session.push("235 2.7.0 Authentication successful")
 
 
-def postpone(session: "SubmissionSession", why: str = "Temporary authentication failure") -> None:
+def postpone(session: "LoginSession", why: str = "Temporary authentication failure") -> None:
     """Nobody can say now whether the login is right: the session goes on as nobody."""
     session.login_later = True
     session.push(f"454 4.7.0 {why}, please try again later")
 
 
 def refuse(
-    session: "SubmissionSession", login: str, *, reason: str = "", advice: str = "", bearer: str = "", issuer: str = ""
+    session: "LoginSession", login: str, *, reason: str = "", advice: str = "", bearer: str = "", issuer: str = ""
 ) -> None:
     """The session goes on as nobody. `reason` is for the log, `advice` for the user.
 

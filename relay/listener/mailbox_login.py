@@ -11,10 +11,10 @@ from relay.policy import ClientPolicy
 from relay.policy.patterns import fold
 
 if TYPE_CHECKING:
-    from relay.listener.submission import SubmissionSession
+    from relay.listener.login_session import LoginSession
 
 
-async def decide(session: "SubmissionSession", parts: Parts, client: ClientPolicy, login: str, password: bytes) -> None:
+async def decide(session: "LoginSession", parts: Parts, client: ClientPolicy, login: str, password: bytes) -> None:
     """Answer the login of one of the client's users; when it is right, the session is that user's."""
     if may_be_read(session):
         session.push(ENCRYPT_FIRST)

@@ -218,7 +218,7 @@ class Reception:
         self._parts.spool.answer_soon(self._upload.id)
 
     def _refuse(self, refusal: Refusal) -> None:
-        """The first reason stays."""
+        """Refuse the message, unless it has been refused: the first reason stays."""
         self._refusal = self._refusal or refusal
         self._head.clear()
         if not self._spilling:

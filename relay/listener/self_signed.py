@@ -2,7 +2,6 @@
 
 import datetime as dt
 import ipaddress
-import os
 from pathlib import Path
 
 from cryptography import x509
@@ -10,7 +9,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from relay import log
+from relay import disk, log
 
 _BITS = 2048
 """Of an RSA key: devices whose TLS ends at 1.0 know no elliptic curves, and every newer client knows RSA."""
@@ -56,5 +55,5 @@ def _signed(private: rsa.RSAPrivateKey, hostname: str) -> x509.Certificate:
 
 def _write(path: Path, octets: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as opened:  # noqa: PTH123 (a mode)
+    with disk.private(path) as opened:
         opened.write(octets)

@@ -1,20 +1,20 @@
 """The commands of a submission session (RFC 5321, RFC 6409) in terms of clients, policy and spool."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from relay import log
-from relay.listener import login, paths, secrecy, trouble
+from relay.listener import paths, trouble
 from relay.listener.data import DataReader
 from relay.listener.dsn import RecipientWishes, Wishes, recipient_wishes
 from relay.listener.legacy import LegacyReader
+from relay.listener.login_session import LoginSession
 from relay.listener.reception import NO_ROOM, TOO_MUCH, Parts, Reception
 from relay.listener.tls import ServerTls
-from relay.listener.visitor import VisitorSession
 from relay.model import Envelope, Origin
 from relay.policy import ClientPolicy, Refusal, SizeLimit
-from relay.sink.faults import Stage, Strike
+from relay.sink.faults import Strike
 
 if TYPE_CHECKING:
     from relay.listener import Server
@@ -28,15 +28,13 @@ _HANDSHAKE = 15.0
 """Seconds for a TLS handshake after STARTTLS."""
 
 
-class SubmissionSession(VisitorSession):
+class SubmissionSession(LoginSession):
     """The commands that need to know who speaks, and the messages that they bring."""
 
     def __init__(
         self, server: "Server", parts: Parts, tls: ServerTls | None, peername: tuple[str, int] | None = None
     ) -> None:
         super().__init__(server, parts, tls, peername)
-        self._dialogue: login.Dialogue | None = None
-        """An AUTH exchange: the next line is not a command."""
         self._reception: Reception | None = None
         self._limit = SizeLimit(0, "")
         """How large the message may be, from MAIL on."""
@@ -71,28 +69,6 @@ class SubmissionSession(VisitorSession):
 
     # --- commands
 
-    def obey(self, line: bytes) -> None:
-        if self.conversation is not None or self._transcript is not None:
-            self.note(line, in_auth=self._dialogue is not None)
-        if refusal := self.ill_formed(line):
-            if self._dialogue is not None:
-                self._begin_login()
-            self._dialogue = None
-            self.not_understood(refusal, line)
-        elif self._dialogue is None:
-            super().obey(line)
-        else:
-            self._dialogue_goes_on(line)
-
-    def meet(self, stage: Stage, strike: Strike, otherwise: Callable[[], None]) -> None:
-        """Let happen what a test wants at this step; `otherwise` goes on where that is no answer."""
-
-        async def meet() -> None:
-            if not await trouble.befall(self, self._parts, stage, strike):
-                otherwise()
-
-        self.wait_for(meet())
-
     def smtp_HELO(self, name: str) -> None:
         self._greeted(name, extended=False)
 
@@ -125,40 +101,6 @@ class SubmissionSession(VisitorSession):
             self.push("501 5.5.4 STARTTLS takes no argument")
         else:
             self.upgrade(self._server_tls.current(), _HANDSHAKE)
-
-    def smtp_AUTH(self, arg: str) -> None:
-        refusal = login.not_now(self, self._parts)
-        if refusal:
-            self.login_refused = self.login_refused or refusal == secrecy.ENCRYPT_FIRST
-            self.push(refusal)
-            return
-        self._dialogue = login.dialogue(arg, self._parts)
-        self._dialogue_goes_on(None)
-
-    def ask(self, dialogue: login.Dialogue) -> None:
-        """Go on with an exchange that has more to say."""
-        self._dialogue = dialogue
-        self._dialogue_goes_on(None)
-
-    def _dialogue_goes_on(self, line: bytes | None) -> None:
-        """Hand the client's line to the AUTH exchange, and its next prompt or its outcome to the client."""
-        dialogue, self._dialogue = self._dialogue, None
-        assert dialogue is not None  # noqa: S101 (obey() asks)
-        try:
-            self.push(next(dialogue) if line is None else dialogue.send(line))
-        except StopIteration as ended:
-            self._begin_login()
-            login.decide(self, self._parts, ended.value)
-        except login.Refused as refused:
-            if line != b"*":  # who gives it up himself has not been refused
-                self._begin_login()
-            self.push(str(refused))
-        else:
-            self._dialogue = dialogue
-
-    def _begin_login(self) -> None:
-        """Whatever comes of it: nobody goes on without the login that he has asked for, unless it succeeds."""
-        self.login_refused, self.login_later = True, False
 
     def smtp_MAIL(self, arg: str) -> None:
         if not self.session.host_name:

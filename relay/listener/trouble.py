@@ -1,14 +1,10 @@
 """Trouble that a test asked for: how a session of a sink's client meets the faults of `relay.sink.faults`."""
 
-from typing import TYPE_CHECKING
-
 from relay import log
+from relay.listener.commands import CommandSession
 from relay.listener.reception import Parts
 from relay.policy import ClientPolicy
 from relay.sink.faults import Stage, Strike
-
-if TYPE_CHECKING:
-    from relay.listener.submission import SubmissionSession
 
 
 def due(parts: Parts, client: ClientPolicy | None, stage: Stage, sender: str = "", *recipients: str) -> Strike | None:
@@ -18,7 +14,7 @@ def due(parts: Parts, client: ClientPolicy | None, stage: Stage, sender: str = "
     return parts.faults.at(stage, sender, recipients)
 
 
-async def befall(session: "SubmissionSession", parts: Parts, stage: Stage, strike: Strike) -> bool:
+async def befall(session: CommandSession, parts: Parts, stage: Stage, strike: Strike) -> bool:
     """Wait, answer, hang up, as `strike` says; whether that was an answer."""
     log.listener.struck(session.peer, stage, strike.reply, strike.delay, disconnect=strike.disconnect)
     if strike.delay:

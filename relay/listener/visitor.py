@@ -1,7 +1,7 @@
 """Who is at the other end of a session: by address, certificate or login; and what of the talk is written down."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from relay import log, metrics
@@ -12,6 +12,7 @@ from relay.listener.reception import Parts
 from relay.listener.tls import ServerTls, describe, names_of
 from relay.listener.transcript import Transcript
 from relay.policy import ClientPolicy, Refusal, comes_from
+from relay.sink.faults import Stage, Strike
 
 if TYPE_CHECKING:
     from relay.listener import Server
@@ -155,6 +156,15 @@ class VisitorSession(CommandSession):
         text = reason or "the login or its password is wrong"
         now = self._parts.clock.time()
         self._parts.visitors.refused("login", at=now, client="", peer=self.peer, subject=login, reply=text)
+
+    def meet(self, stage: Stage, strike: Strike, otherwise: Callable[[], None]) -> None:
+        """Let happen what a test wants at this step; `otherwise` goes on where that is no answer."""
+
+        async def meet() -> None:
+            if not await trouble.befall(self, self._parts, stage, strike):
+                otherwise()
+
+        self.wait_for(meet())
 
     def too_slow(self, seconds: float, octets: int) -> None:
         log.listener.too_slow(self.peer, seconds, octets)

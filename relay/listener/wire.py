@@ -3,7 +3,7 @@
 An `asyncio.Protocol`: the commands of one packet are done in the call that brings it, and their replies leave in one
 write. Only what has to wait (a commit, a password, a TLS handshake) is a task, the connection's *step*; what comes
 meanwhile is kept, and past a limit not even read. A reader and a task woken for each command, as aiosmtpd has them,
-cost twice as much for a small message (PERFORMANCE.md).
+cost twice as much for a small message.
 """
 
 import asyncio
@@ -151,7 +151,7 @@ class Wire(asyncio.Protocol):
             self._at_rest()
 
     def _at_rest(self) -> None:
-        """All that had come is done."""
+        """All that had come is dealt with: end the connection if it has ended, else read on."""
         transport = self.transport
         if transport is None:
             return

@@ -5,7 +5,19 @@ carries a secret: what comes in are addresses, ids and replies, cleaned of contr
 """
 
 from relay.log import admin, alerts, delivery, listener, oauth, reports, sandbox, service, spool, upstream, web
-from relay.log.writing import clean, configure, duration, event, internal_error, logger, octets, only_mistakes, people
+from relay.log.writing import (
+    clean,
+    configure,
+    duration,
+    event,
+    internal_error,
+    logger,
+    moment,
+    octets,
+    only_mistakes,
+    people,
+    stamp,
+)
 
 __all__ = [
     "admin",
@@ -18,6 +30,7 @@ __all__ = [
     "internal_error",
     "listener",
     "logger",
+    "moment",
     "oauth",
     "octets",
     "only_mistakes",
@@ -26,6 +39,7 @@ __all__ = [
     "sandbox",
     "service",
     "spool",
+    "stamp",
     "upstream",
     "web",
 ]

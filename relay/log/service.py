@@ -6,8 +6,13 @@ from collections.abc import Sequence
 from relay.log.writing import event
 
 
+def readiness(places: Sequence[str], accounts: Sequence[str]) -> str:
+    """What a relay that has started does."""
+    return f"mail for {', '.join(accounts)} is taken at {', '.join(places) or 'no listener'}"
+
+
 def started(places: Sequence[str], accounts: Sequence[str]) -> None:
-    text = f"ready: mail for {', '.join(accounts)} is taken at {', '.join(places) or 'no listener'}"
+    text = f"ready: {readiness(places, accounts)}"
     event(logging.INFO, "started", text, places=list(places), accounts=list(accounts))
 
 
@@ -26,6 +31,11 @@ def page(addresses: Sequence[str]) -> None:
     """Where the page is. Test harnesses that start containers wait for "[http] accessible via", which Mailpit says."""
     text = f"page: [http] accessible via {', '.join(addresses)}"
     event(logging.INFO, "page", text, addresses=list(addresses))
+
+
+def systemd_not_told(reason: str) -> None:
+    text = f"systemd could not be told the state of the relay ($NOTIFY_SOCKET): {reason}"
+    event(logging.WARNING, "systemd", text, reason=reason)
 
 
 def held(messages: int) -> None:

@@ -9,6 +9,7 @@ import logging.handlers
 import sys
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -113,6 +114,19 @@ def duration(seconds: float) -> str:
         return f"{minutes}m{rest}s" if rest and minutes < 5 else f"{minutes}m"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes}m" if minutes else f"{hours}h"
+
+
+def moment(seconds: float) -> str:
+    """A time as people read it: local, to the second; "" for one that no clock can show."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (OverflowError, OSError, ValueError):
+        return ""
+
+
+def stamp(seconds: float) -> str:
+    """A time as programs read it: RFC 3339, in UTC, to the second."""
+    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def octets(number: float) -> str:

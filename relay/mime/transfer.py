@@ -16,7 +16,7 @@ class Decoder(Protocol):
         ...
 
     def finish(self) -> bytes:
-        """The rest."""
+        """What is left when nothing more comes."""
         ...
 
 

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from relay import log
+from relay.http.hostile_json import as_number, as_text
 from relay.log import clean
 from relay.model import Clock
 from relay.oauth.discovery import is_issuer
-from relay.oauth.hostile_json import as_number, as_text
 from relay.oauth.key_set import KeysError, KeySet
 from relay.oauth.logins import Answer, Verdict
 from relay.oauth.signed import NotBelievedError, Signed, shown

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 from relay import log, providers
 from relay.http import HttpClient, HttpError, HttpResponse
+from relay.http.hostile_json import as_text, read_object
 from relay.log import clean
 from relay.model import Clock
 from relay.oauth import errors
-from relay.oauth.hostile_json import as_text, read_object
 from relay.oauth.pacing import PAUSE
 
 KEPT = 86400.0

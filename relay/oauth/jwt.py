@@ -3,8 +3,8 @@
 import base64
 from typing import Any
 
+from relay.http.hostile_json import read_object
 from relay.oauth.access_token import Token
-from relay.oauth.hostile_json import read_object
 
 _LONGEST = 64 * 1024
 

@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import jwt
 
 from relay.http import HttpClient, HttpError
+from relay.http.hostile_json import as_text, read_object
 from relay.log import clean
 from relay.model import Clock
 from relay.oauth.discovery import WELL_KNOWN, is_issuer
-from relay.oauth.hostile_json import as_text, read_object
 from relay.oauth.pacing import PAUSE
 
 FRESH = 3600.0

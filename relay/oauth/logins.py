@@ -70,7 +70,7 @@ _NO_RENEWAL = (
 
 
 class _Login(Password):
-    """The same request for a user who is there to hear the answer: the next login may be right."""
+    """The password grant for a user who hears the answer: the next login may be right, so nothing is paused."""
 
     name = "login"
     pause_after_refusal = 0.0

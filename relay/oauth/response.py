@@ -9,9 +9,9 @@ from typing import Any
 
 from relay.advice import oauth as advice
 from relay.http import HttpResponse
+from relay.http.hostile_json import as_number, as_text, read_object
 from relay.oauth.access_token import Granted
 from relay.oauth.errors import INVALID_RESPONSE, Refused
-from relay.oauth.hostile_json import as_number, as_text, read_object
 
 DEFAULT_LIFETIME = 3600.0
 """Seconds, when the server does not say."""

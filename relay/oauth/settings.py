@@ -8,7 +8,7 @@ from relay.config.secret import Secret
 
 
 class WayOAuthSettings(Protocol):
-    """The same for an account with several ways, each of which may ask for something else."""
+    """As `OAuthSettings`, for an account with several ways, each of which may ask for something else."""
 
     def for_way(self, way: str) -> "OAuthSettings":
         """What is asked for one way."""

@@ -159,7 +159,7 @@ class _Came:
     at: float
 
     def until(self, now: float) -> Granted:
-        """The token as it is now."""
+        """The token with the times that it has left at `now`."""
         gone, due = now - self.at, self.granted.refresh_in
         return replace(
             self.granted,

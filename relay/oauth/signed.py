@@ -9,8 +9,8 @@ from typing import Any
 
 import jwt
 
+from relay.http.hostile_json import as_text
 from relay.log import clean
-from relay.oauth.hostile_json import as_text
 from relay.oauth.key_set import SigningKey
 
 _ALGORITHMS = frozenset({f"{kind}{bits}" for kind in ("RS", "PS", "ES") for bits in (256, 384, 512)} | {"EdDSA"})

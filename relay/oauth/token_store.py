@@ -1,4 +1,4 @@
-"""Access tokens in the relay's database, sealed: what one process has fetched, the others use (DESIGN 8).
+"""Access tokens in the relay's database, sealed: what one process has fetched, the others use.
 
 A cache: whatever is wrong with it, a token can always be asked for anew. All times are counted by the database's clock.
 """

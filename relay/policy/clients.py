@@ -1,19 +1,15 @@
 """Clients, compiled from the settings: what a check needs, and how a session is recognised as one of them."""
 
-import ipaddress
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import chain
 from typing import Literal
 
 from relay import mime
 from relay.config import Client, Htpasswd, Secret, Settings
 from relay.model import Priority, Rate
+from relay.policy.networks import Address, Network, address_of, may_come_from
 from relay.policy.patterns import AddressPatterns
-
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +38,6 @@ class ClientPolicy:
     """A file of users who are all this client, or with `login` the one that is."""
     certificate_subject: str | None
     authenticate: Literal["upstream"] | None
-    takes_tokens: bool
-    """It is recognised by an access token of a certain issuer."""
     reply: Literal["queued", "delivered"]
     reply_timeout: float
     max_age: float
@@ -96,7 +90,6 @@ def _compiled(name: str, client: Client, settings: Settings) -> ClientPolicy:
         htpasswd=Htpasswd(client.htpasswd_file) if client.htpasswd_file else None,
         certificate_subject=client.certificate_subject,
         authenticate=client.authenticate,
-        takes_tokens=client.issuer is not None,
         reply=client.reply,
         reply_timeout=client.reply_timeout,
         max_age=client.max_age if client.max_age is not None else settings.queue.max_age,
@@ -178,24 +171,24 @@ class Recognition:
 
     def by_address(self, peer: str) -> ClientPolicy | None:
         """The client without login whose network holds `peer`, the longest prefix first."""
-        address = _address(peer)
+        address = address_of(peer)
         return None if address is None else self._networks.find(address)
 
     def by_certificate(self, names: Iterable[str], peer: str) -> ClientPolicy | None:
         """The client whose TLS certificate holds one of these names (in lower case), if it may come from there."""
-        address = _address(peer)
+        address = address_of(peer)
         found = (self._certificates[name] for name in names if name in self._certificates)
-        return next((client for client in found if _comes_from(client.networks, address)), None)
+        return next((client for client in found if may_come_from(client.networks, address)), None)
 
     def with_users(self, peer: str) -> list[ClientPolicy]:
         """The clients whose users stand in a file, if they may come from there."""
-        address = _address(peer)
-        return [client for client in self._htpasswd if _comes_from(client.networks, address)]
+        address = address_of(peer)
+        return [client for client in self._htpasswd if may_come_from(client.networks, address)]
 
     def with_tokens(self, peer: str) -> list[ClientPolicy]:
         """The clients that an access token may be, if they may come from there."""
-        address = _address(peer)
-        return [client for client in self._bearers if _comes_from(client.networks, address)]
+        address = address_of(peer)
+        return [client for client in self._bearers if may_come_from(client.networks, address)]
 
     @property
     def with_passwords(self) -> list[ClientPolicy]:
@@ -204,31 +197,12 @@ class Recognition:
 
     def by_login(self, login: str, peer: str) -> ClientPolicy | None:
         """The client that this login may be, from there; whether the password is right is not known here."""
-        address = _address(peer)
+        address = address_of(peer)
         candidates = [*self._logins.get(login, ()), *self._any_login]
         if not candidates and mime.canonical(login) is not None:
             # Only what is a mailbox and no login of the relay's own: that one's password is nobody else's business.
             candidates = self._upstream
-        return next((client for client in candidates if _comes_from(client.networks, address)), None)
-
-
-def comes_from(networks: tuple[Network, ...], peer: str) -> bool:
-    """Whether `peer`, an IP address, is in one of `networks`; nobody is in none."""
-    return bool(networks) and _comes_from(networks, _address(peer))
-
-
-def _comes_from(networks: tuple[Network, ...], address: Address | None) -> bool:
-    return not networks or (address is not None and any(address in network for network in networks))
-
-
-@lru_cache(maxsize=1024)
-def _address(peer: str) -> Address | None:
-    """The address that a network is compared with: no zone, and IPv4 as IPv4 even on an IPv6 socket."""
-    try:
-        address = ipaddress.ip_address(peer.partition("%")[0])
-    except ValueError:
-        return None
-    return (address.ipv4_mapped or address) if isinstance(address, ipaddress.IPv6Address) else address
+        return next((client for client in candidates if may_come_from(client.networks, address)), None)
 
 
 class _NetworkTable:

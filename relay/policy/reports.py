@@ -7,7 +7,7 @@ from relay.config import Settings
 from relay.policy.rules import Policy
 
 _TAKES_NULL = frozenset({"smtp", "sink", "discard", "fail"})
-"""Exchange, Graph and Gmail let a mailbox send as itself only (PROVIDERS 6.7); other servers take a null sender."""
+"""Exchange, Graph and Gmail let a mailbox send as itself only (docs/sources.md); other servers take a null sender."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Checking who a message says it is from: the envelope sender, From and Sender together (promises 2 and 4 of DESIGN).
+"""Checking who a message says it is from: the envelope sender, From and Sender together (docs/architecture.md, promises
+2 and 4).
 
 Exchange, the recipients' servers and their mail programs each look at another of these, so a check of one is no check:
 every address of every field that any of them could take for the sender must be allowed, and what cannot be read without

@@ -1,4 +1,4 @@
-"""A stand-in Microsoft: token endpoint, SMTP submission and Graph, on this machine, without a tenant.
+"""A stand-in for Microsoft and Google: token endpoints, SMTP submission, Graph and the Gmail API, without a tenant.
 
 It speaks as the real services do - wire formats, limits, wording - keeps what it takes, and breaks by order. It shares
 no code with the relay that it is there to check. One idea a file: the services are `entra.py`, `exchange.py` and

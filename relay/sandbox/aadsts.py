@@ -1,4 +1,4 @@
-"""Entra's errors: number, HTTP status, RFC 6749's name and the text as Entra words it (PROVIDERS 1.1, 1.13)."""
+"""Entra's errors: number, HTTP status, RFC 6749's name and the text as Entra words it (docs/sources.md)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,6 +1,6 @@
 """The refusals of Microsoft Graph and the Gmail API, by the code that names each: HTTP status and text.
 
-From PROVIDERS 4.7 and 5.4, which say where each was documented or seen. A fault `refused` orders one of them.
+Each was documented or seen (docs/sources.md). A fault `refused` orders one of them.
 """
 
 from collections.abc import Mapping

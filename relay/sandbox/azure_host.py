@@ -1,4 +1,4 @@
-"""A stand-in machine in Azure: the services that hand out the tokens of its managed identity (PROVIDERS 1.3).
+"""A stand-in machine in Azure: the services that hand out the tokens of its managed identity (docs/sources.md).
 
 Unlike the rest of the sandbox they speak plain HTTP, as the real ones do.
 """

@@ -20,8 +20,8 @@ _BACKDATED = timedelta(hours=1)
 class CertificateAuthority:
     """Signs one server certificate for localhost, 127.0.0.1 and ::1; the keys live in memory."""
 
-    def __init__(self, now: datetime | None = None) -> None:
-        self._now = now or datetime.now(UTC)
+    def __init__(self) -> None:
+        self._now = datetime.now(UTC)
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Relay sandbox: not for real mail")])
         self._certificate = self._sign(self._name, self._key, ca=True)

@@ -1,4 +1,4 @@
-"""The token endpoint of Entra ID: `POST /{tenant}/oauth2/v2.0/token` (PROVIDERS 1.1, 1.2, 1.13).
+"""The token endpoint of Entra ID: `POST /{tenant}/oauth2/v2.0/token` (docs/sources.md).
 
 Users' passwords are in `users.py`, what users consent to in `sign_in.py`, their pages in `sign_in_pages.py`; another
 grant is one more entry in `_grants`.

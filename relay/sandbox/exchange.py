@@ -1,6 +1,6 @@
 """Exchange Online's client submission: smtp.office365.com, port 587.
 
-Greeting, EHLO, replies and their order are those of PROVIDERS 3.2 to 3.5 (from real transcripts); wording that no
+Greeting, EHLO, replies and their order are those of real transcripts (docs/sources.md); wording that no
 transcript shows is Exchange Server's.
 """
 

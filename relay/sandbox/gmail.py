@@ -1,4 +1,4 @@
-"""The Gmail API's `users.messages.send` in its four forms: JSON, media, multipart and resumable (PROVIDERS 5.4).
+"""The Gmail API's `users.messages.send` in its four forms: JSON, media, multipart and resumable (docs/sources.md).
 
 Everybody in To, Cc and Bcc gets the message, and what they get still holds the Bcc: whether the real one takes it out
 is not documented, so a client had better not count on it.

@@ -1,4 +1,4 @@
-"""Google's token endpoint, as far as a service account with domain-wide delegation asks it (PROVIDERS 1.8)."""
+"""Google's token endpoint, as far as a service account with domain-wide delegation asks it (docs/sources.md)."""
 
 import secrets
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Microsoft Graph's `POST /v1.0/users/{id}/sendMail` (PROVIDERS 4.1 to 4.7)."""
+"""Microsoft Graph's `POST /v1.0/users/{id}/sendMail` (docs/sources.md)."""
 
 import contextlib
 import uuid
@@ -195,7 +195,7 @@ class Graph:
         )
 
     def _dropped(self, fields: list[mail.Field]) -> frozenset[str]:
-        """Bcc is the envelope here and never delivered; the rest is what PROVIDERS 4.5 has seen vanish."""
+        """Bcc is the envelope here and never delivered; the rest was seen to vanish (docs/sources.md)."""
         lost = (
             {}
             if self.settings.graph_keeps_headers

@@ -1,4 +1,4 @@
-"""Graph's drafts: made, filled with attachments, addressed, sent and deleted (PROVIDERS 4.8).
+"""Graph's drafts: made, filled with attachments, addressed, sent and deleted (docs/sources.md).
 
 A draft from MIME keeps its octets here; what is attached later is put behind them when it is sent. Recipients are the
 draft's own lists, which MIME only fills at first, as the real one shows them.

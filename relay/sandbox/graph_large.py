@@ -1,4 +1,4 @@
-"""The routes by which large mail goes: drafts, attachments, upload sessions, `send` (PROVIDERS 4.8)."""
+"""The routes by which large mail goes: drafts, attachments, upload sessions, `send` (docs/sources.md)."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field

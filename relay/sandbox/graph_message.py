@@ -28,7 +28,7 @@ class GraphError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """A message and who gets it: everyone in To, Cc and Bcc, for Graph has no envelope (PROVIDERS 4.2)."""
+    """A message and who gets it: everyone in To, Cc and Bcc, for Graph has no envelope (docs/sources.md)."""
 
     raw: bytes
     sender: str

@@ -1,4 +1,4 @@
-"""Upload sessions for attachments, with the keys as the documentation writes them (PROVIDERS 4.8).
+"""Upload sessions for attachments, with the keys as the documentation writes them (docs/sources.md).
 
 The answer that opens a session has `nextExpectedRanges: ["0-"]`, those in between `NextExpectedRanges: ["2097152"]`.
 """

@@ -1,4 +1,4 @@
-"""What Entra ID keeps of users who sign in: authorization codes, device codes, refresh tokens (PROVIDERS 1.4 to 1.6).
+"""What Entra ID keeps of users who sign in: authorization codes, device codes, refresh tokens (docs/sources.md).
 
 Every user of the tenant is one of its mailboxes. Nothing here speaks HTTP: the pages are in `sign_in_pages.py`.
 """
@@ -164,7 +164,7 @@ class SignIns:
         return self._granted(device.consented, fault)
 
     def refresh_token(self, parameters: Mapping[str, str], fault: Fault | None) -> dict[str, Any]:
-        """RFC 6749 6. Each answer brings a new refresh token; using the old one does not end it (PROVIDERS 1.5)."""
+        """RFC 6749 6. Each answer brings a new refresh token; using the old one does not end it (docs/sources.md)."""
         _need(parameters, "refresh_token")
         token = parameters["refresh_token"]
         if fault is not None and fault.kind == "invalid_grant":

@@ -1,4 +1,4 @@
-"""The tenant's users, and what an application may do for one of them (PROVIDERS 1.7, 2.5)."""
+"""The tenant's users, and what an application may do for one of them (docs/sources.md)."""
 
 import hmac
 

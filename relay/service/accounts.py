@@ -25,7 +25,7 @@ class Accounts:
 
     @property
     def tokens(self) -> Tokens:
-        """Those in use."""
+        """The tokens in use."""
         return self._exits.tokens
 
     @property

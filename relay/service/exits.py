@@ -32,7 +32,7 @@ class Exits:
 
 @dataclass(frozen=True, slots=True)
 class ExitMaker:
-    """Makes them; `keeper` keeps the mail of sinks."""
+    """Makes the exits; `keeper` keeps the mail of sinks."""
 
     http: HttpClient
     clock: Clock
@@ -40,11 +40,11 @@ class ExitMaker:
     keeper: Keeper | None = None
 
     def make(self, settings: Settings) -> Exits:
-        """Those of all accounts. Raises ValueError for settings that a checked configuration cannot have."""
+        """The exits of all accounts. Raises ValueError for settings that a checked configuration cannot have."""
         return self._made(settings, Exits(gates=Gates(self.clock)), kept_tokens=(), kept=())
 
     def remake(self, before: Exits, old: Snapshot, new: Snapshot) -> Exits:
-        """Those of `new`, as few as possible of them other than `before`. Raises ValueError as `make`."""
+        """The exits of `new`, as few of them as possible other than those of `before`. Raises ValueError as `make`."""
         kept_tokens = [name for name in new.settings.accounts if old.same_tokens(name, new)]
         changed = {name for name in (*old.settings.accounts, *new.settings.accounts) if not _same(name, old, new)}
         # The accounts on one mailbox share what is counted, so they change together.

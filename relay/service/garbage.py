@@ -2,8 +2,8 @@
 
 Python looks for what refers to itself once enough objects have come together. It counts them and not their size, and
 there is the trouble: an ended TLS connection of asyncio's (to a mail server, to the page) is some dozen objects in a
-circle, and a buffer of 256 KiB. With the thresholds that suit many short messages (`run`) hundreds of them would lie
-about.
+circle, and a buffer of 256 KiB. With the thresholds that suit many short messages (`process.run`) hundreds of them
+would lie about.
 """
 
 import contextlib
@@ -21,7 +21,7 @@ _LARGE = 128 * 1024
 
 
 async def collect(clock: Clock) -> None:
-    """Do it every now and then, until cancelled."""
+    """Look for garbage every now and then, until cancelled."""
     while True:
         await clock.sleep(EVERY)
         gc.collect()

@@ -45,7 +45,7 @@ class Reloader:
 
     @property
     def settings(self) -> Settings:
-        """Those in force."""
+        """The settings in force."""
         return self.snapshot.settings
 
     @property

@@ -1,6 +1,6 @@
-"""How much mail the relay takes: the limits of `[queue]` as its parts know them."""
+"""How much mail the relay takes and keeps: the limits of `[queue]` and `[sink]` as its parts know them."""
 
-from relay import metrics
+from relay import metrics, sink
 from relay.config import Settings
 from relay.limits import Memory
 from relay.model import Clock
@@ -18,3 +18,8 @@ def memory_of(settings: Settings, direction: str, clock: Clock) -> Memory:
     made = Memory(settings.queue.max_bytes_in_memory // 2, clock)
     metrics.MEMORY.labels(direction).set_function(lambda: made.used)
     return made
+
+
+def kept_of(settings: Settings) -> sink.Limits:
+    """How much the sink keeps."""
+    return sink.Limits(settings.sink.keep, settings.sink.max_bytes, settings.sink.max_age)

@@ -2,10 +2,7 @@
 
 import asyncio
 import contextlib
-import gc
-import os
 import ssl
-import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,22 +27,23 @@ from relay.model import Clock
 from relay.policy import Policy
 from relay.policy.reports import ReportRules
 from relay.seal import Sealer
-from relay.service import garbage, signals
+from relay.service import garbage, systemd
 from relay.service.accounts import Accounts
 from relay.service.changes import Snapshot
 from relay.service.doors import Doors, bound, place_of
 from relay.service.errors import StartError
-from relay.service.exits import ExitMaker
+from relay.service.exits import ExitMaker, Exits
 from relay.service.page import Running, start_page
 from relay.service.parts import Follower, LogPart, QueuePart, hold
+from relay.service.pruning import prune
 from relay.service.reload import Load, Reloader
-from relay.service.room import limits_of, memory_of
+from relay.service.room import kept_of, limits_of, memory_of
 from relay.service.sign_ins import SignIns, take_over_key
 from relay.service.sink_plane import sink_plane
 from relay.service.state_folder import log_loose_mode, make_state_folder
 from relay.service.tokens import bearers_of
 from relay.service.watching import Watch
-from relay.sink import Limits, SinkStore
+from relay.sink import SinkStore
 from relay.sink.faults import Faults
 from relay.spool import Spool
 from relay.spool.administration import Administration
@@ -53,34 +51,6 @@ from relay.spool.reporting import Reports
 from relay.web import Plane, Reading
 
 ROLES = frozenset({"listener", "delivery", "web"})
-_PRUNE_EVERY = 3600.0
-_PRUNE_BREATH = 1.0
-"""Seconds between two, however much there is to forget."""
-
-
-def run(main: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine on the fastest event loop there is."""
-    os.umask(0o077)  # whatever is written here is nobody else's: queue, log, sandbox
-    _raise_file_limit()
-    gc.freeze()  # what is imported stays: looking through it again and again is a tenth of a short message's cost
-    garbage.keep_large_blocks_apart()
-    gc.set_threshold(10_000, 20, 20)
-    if sys.platform == "win32":
-        asyncio.run(main)
-    else:
-        import uvloop  # noqa: PLC0415 (not on Windows)
-
-        uvloop.run(main)
-    signals.all_is_done()
-
-
-def _raise_file_limit() -> None:
-    """A file for each connection: as many as this user may have."""
-    if sys.platform != "win32":
-        import resource  # noqa: PLC0415 (not on Windows)
-
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 @dataclass
@@ -127,8 +97,10 @@ class Service:
             if self.load is not None:
                 self._watch(stack, Watch(self.reloader, self.clock).run(), "configuration")
             self.ready.set()
+            systemd.ready(log.service.readiness(self.listening, list(self.settings.accounts)))
             await self.stop_requested.wait()
             log.service.stopping()
+            systemd.stopping()
 
     def stop(self) -> None:
         """Stop; asked for a second time, wait for nothing."""
@@ -154,15 +126,10 @@ class Service:
         """Each part is started after what it stands on, and the stack stops them the other way round."""
         settings = self.settings
         log_loose_mode(make_state_folder(settings.state_folder))
-        file = settings.database_file
-        lock = LockFile(settings.lock_file)
-        lock.acquire()
-        stack.callback(lock.release)
-        database = SqliteDatabase(file, self._activity)
-        stack.push_async_callback(database.close)
+        database = self._open_database(stack)
         spool = await self._open_spool(stack, database)
         self.sink = sink = await self._open_sink(stack, database)
-        self._watch(stack, self._prune(spool, sink), "prune")
+        self._watch(stack, prune(spool, sink, self._now, self.clock), "prune")
         self._watch(stack, garbage.collect(self.clock), "garbage")
         http = HttpClient(settings.http, clock=self.clock)
         stack.push_async_callback(http.close)
@@ -170,11 +137,45 @@ class Service:
         await take_over_key(settings.store, store)
         maker = ExitMaker(http, self.clock, store, sink)
         exits = maker.make(settings)
+        ledger = await self._open_ledger(stack, database)
+        delivery = self._made_delivery(spool, exits, ledger)
+        accounts = Accounts(maker, exits, delivery, ledger)
+        stack.push_async_callback(accounts.close)
+        self.reloader.parts += [accounts, LogPart()]
+        folder = settings.database_file.parent
+        reports = Reports(spool, database, folder, self.clock)
+        if "web" in self.roles:
+            queue = Administration(database, folder, self.clock)
+            shown = self._shown(spool, queue, delivery, store, accounts, reports)
+            await self._start_web(stack, sink, shown)
+        if "delivery" in self.roles:
+            self._start_delivery(stack, delivery, store, accounts)
+            self._start_reporter(stack, reports)
+        if "listener" in self.roles:
+            await self._open_doors(stack, spool, accounts, http)
+        if "delivery" in self.roles:  # not before the listeners have made the certificates that it looks at
+            self._start_radar(stack, spool, delivery, store, accounts, http)
+        self.reloader.parts.append(held := QueuePart(spool, self.clock, self._now))
+        self._watch(stack, held.run(), "held mail")
+
+    def _open_database(self, stack: contextlib.AsyncExitStack) -> Database:
+        lock = LockFile(self.settings.lock_file)
+        lock.acquire()
+        stack.callback(lock.release)
+        database = SqliteDatabase(self.settings.database_file, self._activity)
+        stack.push_async_callback(database.close)
+        return database
+
+    async def _open_ledger(self, stack: contextlib.AsyncExitStack, database: Database) -> Ledger:
         ledger = Ledger(database, self.clock)
         await ledger.open()
         self.rates.remember(ledger.tally)
         self._watch(stack, ledger.run(), "pace", stop=ledger.close)
-        delivery = Delivery(
+        return ledger
+
+    def _made_delivery(self, spool: Spool, exits: Exits, ledger: Ledger) -> Delivery:
+        settings = self.settings
+        return Delivery(
             spool,
             exits.upstreams,
             retry=settings.queue.retry,
@@ -184,32 +185,6 @@ class Service:
             clock=self.clock,
             memory=memory_of(settings, "out", self.clock),
         )
-        accounts = Accounts(maker, exits, delivery, ledger)
-        stack.push_async_callback(accounts.close)
-        self.reloader.parts += [accounts, LogPart()]
-        reports = Reports(spool, database, file.parent, self.clock)
-        if "web" in self.roles:
-            queue = Administration(database, file.parent, self.clock)
-            await self._start_web(stack, sink, self._shown(spool, queue, delivery, store, accounts, reports))
-        if "delivery" in self.roles:
-            self._start_delivery(stack, delivery, store, accounts)
-            self._start_reporter(stack, reports)
-        if "listener" in self.roles:
-            await self._open_doors(stack, spool, accounts, http)
-        if "delivery" in self.roles:  # not before the listeners have made the certificates that it looks at
-            radar = Radar(
-                settings,
-                credentials=accounts.tokens.credentials,
-                store=store,
-                lanes=delivery.status,
-                http=http,
-                clock=self.clock,
-                storage=lambda: spool.capacity.troubles,
-            )
-            self._follow(lambda _, new: radar.use(new, accounts.tokens.credentials))
-            self._watch(stack, radar.run(), "radar")
-        self.reloader.parts.append(held := QueuePart(spool, self.clock, self._now))
-        self._watch(stack, held.run(), "held mail")
 
     async def _open_doors(
         self, stack: contextlib.AsyncExitStack, spool: Spool, accounts: Accounts, http: HttpClient
@@ -239,6 +214,27 @@ class Service:
         self._follow(lambda _old, _new: sign_ins.use(accounts.tokens))
         self._watch(stack, sign_ins.run(), "sign-ins")
 
+    def _start_radar(
+        self,
+        stack: contextlib.AsyncExitStack,
+        spool: Spool,
+        delivery: Delivery,
+        store: oauth.ConsentStore,
+        accounts: Accounts,
+        http: HttpClient,
+    ) -> None:
+        radar = Radar(
+            self.settings,
+            credentials=accounts.tokens.credentials,
+            store=store,
+            lanes=delivery.status,
+            http=http,
+            clock=self.clock,
+            storage=lambda: spool.capacity.troubles,
+        )
+        self._follow(lambda _, new: radar.use(new, accounts.tokens.credentials))
+        self._watch(stack, radar.run(), "radar")
+
     def _start_reporter(self, stack: contextlib.AsyncExitStack, reports: Reports) -> None:
         def rules(settings: Settings) -> ReportRules:
             return ReportRules(settings, Policy(settings))
@@ -248,14 +244,14 @@ class Service:
         self._watch(stack, reporter.run(), "reports")
 
     async def _open_sink(self, stack: contextlib.AsyncExitStack, database: Database) -> SinkStore:
-        sink = SinkStore(database, self.settings.database_file.parent, _kept(self.settings), self.clock)
+        sink = SinkStore(database, self.settings.database_file.parent, kept_of(self.settings), self.clock)
         stack.push_async_callback(sink.close)
         await sink.open()
         self._follow(lambda _, new: self._use_sink(sink, new))
         return sink
 
     def _use_sink(self, sink: SinkStore, settings: Settings) -> None:
-        sink.use(_kept(settings))
+        sink.use(kept_of(settings))
         self.faults.enabled = settings.sink.chaos
 
     async def _open_spool(self, stack: contextlib.AsyncExitStack, database: Database) -> Spool:
@@ -346,53 +342,3 @@ class Service:
         while True:
             self.traffic.sample()
             await self.clock.sleep(traffic.EVERY)
-
-    async def _prune(self, spool: Spool, sink: SinkStore) -> None:
-        while True:
-            queue = self._now().queue
-            with contextlib.suppress(StorageError):  # delivery tells of it, and the next hour tries again
-                await spool.prune(queue.keep_sent, queue.keep_failed, limits_of(self._now()))
-                await sink.prune()
-            await self.clock.wait(spool.capacity.crowded, _PRUNE_EVERY)
-            await self.clock.sleep(_PRUNE_BREATH)
-
-
-def _kept(settings: Settings) -> Limits:
-    """How much the sink keeps."""
-    return Limits(settings.sink.keep, settings.sink.max_bytes, settings.sink.max_age)
-
-
-async def serve(
-    settings: Settings,
-    roles: frozenset[str] = ROLES,
-    sandbox: Sequence[str] = (),
-    received: Callable[[], Sequence[Mapping[str, Any]]] | None = None,
-    load: Load | None = None,
-) -> None:
-    """Run until SIGTERM or SIGINT asks to stop; a second one stops at once. SIGHUP reads the configuration again.
-
-    Raises StartError.
-    """
-    service = Service(settings, roles, sandbox, received, load)
-    wishes: set[asyncio.Task[Reading]] = set()
-
-    async def read_again() -> Reading:
-        await service.ready.wait()
-        return await service.reload("SIGHUP")
-
-    def hang_up() -> None:
-        if service.stop_requested.is_set():
-            return
-        wish = asyncio.create_task(read_again(), name="reload")
-        wishes.add(wish)
-        wish.add_done_callback(ended)
-
-    def ended(wish: asyncio.Task[Reading]) -> None:
-        wishes.discard(wish)
-        if not wish.cancelled() and (error := wish.exception()) is not None:
-            log.internal_error("the configuration could not be read again", error)
-
-    signals.obey(service.stop, hang_up)
-    await service.run()
-    if service.failed:
-        raise StartError("a part of the relay failed; the log says which and why")

@@ -21,7 +21,7 @@ class Tokens:
 
     @property
     def first(self) -> Mapping[str, TokenSource]:
-        """The one of each account's first way: what becomes of it tells of the credential that all ways share."""
+        """The source of each account's first way: what becomes of it tells of the credential that all ways share."""
         return {name: next(iter(by_way.values())) for name, by_way in self.sources.items()}
 
     @property
@@ -80,7 +80,7 @@ def tokens_of(
     before: Tokens = NO_TOKENS,
     kept: Collection[str] = (),
 ) -> Tokens:
-    """Those of all accounts that need some; the accounts in `kept` go on with the ones that they had `before`."""
+    """The tokens of all accounts that need some; the accounts in `kept` go on with the ones that they had `before`."""
     wanted = {name: (account, account.oauth) for name, account in settings.accounts.items() if account.oauth}
     return Tokens(
         {

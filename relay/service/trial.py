@@ -12,8 +12,8 @@ from relay.config import Settings
 from relay.sandbox import Sandbox, SandboxSettings, service_account
 from relay.service.errors import StartError
 from relay.service.http_server import serve_http
+from relay.service.process import serve
 from relay.service.reload import Load
-from relay.service.running import serve
 from relay.service.state_folder import make_state_folder
 
 

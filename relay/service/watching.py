@@ -35,7 +35,7 @@ class Watch:
                 log.internal_error("the changed configuration could not be read; it is tried again", error)
 
     async def look(self) -> None:
-        """One look."""
+        """Look at the files once, and read the configuration again if one has changed."""
         now = await asyncio.to_thread(contents, self._reloader.looked)
         if now != self._reloader.looked:
             now = await self._settled(now)

@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from relay import log
+from relay import disk, log
 from relay.model import Body
+from relay.sink.rows import Source
 
 SMALL = 64 * 1024
 """Octets up to which a body is a column."""
@@ -27,6 +28,16 @@ async def whole(body: Body) -> bytes:
     return b"".join([chunk async for chunk in body.chunks()])
 
 
+def of(source: Source, folder: Path) -> bytes:
+    """The body of a message that was kept, from where it is."""
+    if source.body is not None:
+        return source.body
+    try:
+        return (folder / source.id).read_bytes()
+    except FileNotFoundError:
+        return b""  # deleted meanwhile
+
+
 def adopt(found: Path, target: Path) -> None:
     """Give the file `found` the name `target` as well, durably. Raises OSError."""
     try:
@@ -37,30 +48,20 @@ def adopt(found: Path, target: Path) -> None:
         # A file system without links, or one more than it allows.
         with found.open("rb") as origin:
             _write(target, iter(lambda: origin.read(1024 * 1024), b""))
-    _sync_folder(target.parent)
+    disk.sync_folder(target.parent)
 
 
 def write(target: Path, data: bytes) -> None:
     """Write a body, durably. Raises OSError."""
     _write(target, [data])
-    _sync_folder(target.parent)
+    disk.sync_folder(target.parent)
 
 
 def _write(target: Path, pieces: Iterable[bytes]) -> None:
-    with os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    with disk.private(target) as file:
         for piece in pieces:
             file.write(piece)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        disk.sync(file)
 
 
 def make_folder(folder: Path) -> list[str]:

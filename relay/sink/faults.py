@@ -130,7 +130,7 @@ class Faults:
         self._seen = [0] * len(rules)
 
     def reset(self) -> None:
-        """All goes well again."""
+        """Forget all rules and triggers: all goes well again."""
         self.set_rules([])
         self.triggers.update({stage: Trigger(code) for stage, code in DEFAULT_CODES.items()})
 

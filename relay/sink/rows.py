@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay import log
-from relay.database import Connection
+from relay.database import Connection, marks
 from relay.model import Envelope, Origin
 from relay.sink.query import Query
 from relay.sink.summary import Digest, Summary, from_row
@@ -98,9 +98,9 @@ def unparsed(connection: Connection, limit: int) -> list[str]:
 def save_digest(connection: Connection, seq: int, found: Digest) -> None:
     """Write what looking into a message has shown; nothing if it was deleted meanwhile."""
     columns = [*found.texts]
-    marks = ", ".join(f"{column} = ?" for column in columns)
+    texts = ", ".join(f"{column} = ?" for column in columns)
     cursor = connection.execute(
-        f"""UPDATE caught SET parsed = 1, size = ?, facts = ?, warnings = ?, attachments = ?, inlines = ?, {marks}
+        f"""UPDATE caught SET parsed = 1, size = ?, facts = ?, warnings = ?, attachments = ?, inlines = ?, {texts}
             WHERE seq = ?""",  # noqa: S608 (names of columns)
         (
             found.size,
@@ -120,6 +120,20 @@ def save_digest(connection: Connection, seq: int, found: Digest) -> None:
 
 def add_tags(connection: Connection, seq: int, names: Sequence[str]) -> None:
     connection.executemany("INSERT OR IGNORE INTO caught_tag (seq, tag) VALUES (?, ?)", [(seq, tag) for tag in names])
+
+
+def with_files(connection: Connection, names: Sequence[str]) -> set[str]:
+    """Those of `names` that are ids of messages whose body is a file."""
+    found: set[str] = set()
+    for start in range(0, len(names), BATCH):
+        part = names[start : start + BATCH]
+        known = connection.execute(
+            f"""SELECT c.id FROM caught AS c JOIN caught_source AS s ON s.seq = c.seq
+                WHERE c.id IN ({marks(part)}) AND s.body IS NULL""",  # noqa: S608 (only marks)
+            part,
+        ).fetchall()
+        found.update(identifier for (identifier,) in known)
+    return found
 
 
 # --- lists
@@ -161,14 +175,13 @@ def summaries(connection: Connection, seqs: Sequence[int]) -> list[Summary]:
     found: dict[int, Summary] = {}
     for start in range(0, len(seqs), BATCH):
         part = seqs[start : start + BATCH]
-        marks = ", ".join("?" * len(part))
         tags: dict[int, list[str]] = {}
         for seq, tag in connection.execute(
-            f"SELECT seq, tag FROM caught_tag WHERE seq IN ({marks}) ORDER BY tag",  # noqa: S608 (only marks)
+            f"SELECT seq, tag FROM caught_tag WHERE seq IN ({marks(part)}) ORDER BY tag",  # noqa: S608 (only marks)
             part,
         ).fetchall():
             tags.setdefault(seq, []).append(tag)
-        for row in connection.execute(f"SELECT {_SUMMARY} FROM caught WHERE seq IN ({marks})", part).fetchall():  # noqa: S608
+        for row in connection.execute(f"SELECT {_SUMMARY} FROM caught WHERE seq IN ({marks(part)})", part).fetchall():  # noqa: S608
             found[row[0]] = _summary(row, tuple(tags.get(row[0], ())))
     return [found[seq] for seq in seqs if seq in found]
 
@@ -195,8 +208,7 @@ def seq_of(connection: Connection, identifiers: Sequence[str]) -> list[int]:
     found: list[int] = []
     for start in range(0, len(identifiers), BATCH):
         part = identifiers[start : start + BATCH]
-        marks = ", ".join("?" * len(part))
-        rows = connection.execute(f"SELECT seq FROM caught WHERE id IN ({marks})", part).fetchall()  # noqa: S608
+        rows = connection.execute(f"SELECT seq FROM caught WHERE id IN ({marks(part)})", part).fetchall()  # noqa: S608
         found += [seq for (seq,) in rows]
     return found
 
@@ -225,14 +237,13 @@ def delete(connection: Connection, seqs: Sequence[int]) -> list[str]:
     files: list[str] = []
     for start in range(0, len(seqs), BATCH):
         part = seqs[start : start + BATCH]
-        marks = ", ".join("?" * len(part))
         rows = connection.execute(
             f"""SELECT c.id FROM caught AS c JOIN caught_source AS s ON s.seq = c.seq
-                WHERE c.seq IN ({marks}) AND s.body IS NULL""",  # noqa: S608 (only marks)
+                WHERE c.seq IN ({marks(part)}) AND s.body IS NULL""",  # noqa: S608 (only marks)
             part,
         ).fetchall()
         files += [identifier for (identifier,) in rows]
-        connection.execute(f"DELETE FROM caught WHERE seq IN ({marks})", part)  # noqa: S608 (only marks)
+        connection.execute(f"DELETE FROM caught WHERE seq IN ({marks(part)})", part)  # noqa: S608 (only marks)
     return files
 
 
@@ -256,9 +267,8 @@ def set_read(connection: Connection, seqs: Sequence[int], *, read: bool) -> list
     changed: list[str] = []
     for start in range(0, len(seqs), BATCH):
         part = seqs[start : start + BATCH]
-        marks = ", ".join("?" * len(part))
         rows = connection.execute(
-            f"UPDATE caught SET is_read = ? WHERE is_read <> ? AND seq IN ({marks}) RETURNING id",  # noqa: S608
+            f"UPDATE caught SET is_read = ? WHERE is_read <> ? AND seq IN ({marks(part)}) RETURNING id",  # noqa: S608
             (int(read), int(read), *part),
         ).fetchall()
         changed += [identifier for (identifier,) in rows]

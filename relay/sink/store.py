@@ -1,26 +1,25 @@
-"""The sink's store: what sink accounts caught, kept within limits, looked into by a thread, told to who watches.
+"""The sink's store: what sink accounts caught, kept within limits, listed and searched, told to who watches.
 
-A message is on the disk before its sender hears 250, and nobody has looked into it then; a thread does that later, with
-limits, and a list waits for it for a moment. So no mail, however it is made, can keep itself from being kept.
+A message is on the disk before its sender hears 250, and nobody has looked into it then; a thread (`digester`) does
+that later, with limits, and a list waits for it for a moment. So no mail, however it is made, can keep itself from
+being kept.
 """
 
 import asyncio
-import contextlib
-import itertools
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from relay import log
-from relay.database import Connection, Database, StorageError
+from relay.database import Connection, Database
 from relay.model import Body, Clock, Message
 from relay.sink import bodies, rows
+from relay.sink.digester import Digester
 from relay.sink.feed import Event, Feed
 from relay.sink.query import Query
 from relay.sink.rows import Limits, Source
-from relay.sink.summary import Digest, Summary, digest
+from relay.sink.summary import Summary
 
 T = TypeVar("T")
 
@@ -28,12 +27,6 @@ _WINDOW = 5000
 _TEXT_WINDOW = 500
 """Messages that one look of a search takes in, and of one that reads their text; between two looks others may read."""
 _SEARCH_TIME = 10.0
-_CATCH_UP = 2.0
-"""Seconds that a list waits for messages that are still being looked into; less than a stop waits for answers."""
-_RESULTS_WAIT = 0.005
-_TOGETHER = 50
-"""Messages that are looked into at a time; only the small bodies of them are in memory together."""
-_UNREADABLE = "it could not be looked into; its source is as it came"
 
 
 class SearchTooLongError(Exception):
@@ -71,32 +64,27 @@ class SinkStore:
         self._limits = limits
         self._clock = clock or Clock()
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="sink")
-        self._unparsed: dict[str, asyncio.Future[None]] = {}
-        self._new = asyncio.Event()
-        self._parser: asyncio.Task[None] | None = None
         self._count = 0
         self._octets = 0
         self.feed = Feed()
+        self._digester = Digester(database, self._folder, self._threads, self.feed, self._clock)
         self.counters = Counters()
 
     async def open(self) -> None:
         """Make the folder, take up what a crash left. Raises StorageError or OSError."""
         names = await self._in_thread(bodies.make_folder, self._folder)
-        known = await self._database.read(lambda connection: _with_files(connection, names))
+        known = await self._database.read(lambda connection: rows.with_files(connection, names))
         await self._in_thread(bodies.remove, self._folder, [name for name in names if name not in known])
         await self._recount()
         for identifier in await self._database.read(lambda connection: rows.unparsed(connection, 1_000_000)):
-            self._expect(identifier)
-        self._parser = asyncio.create_task(self._parse(), name="sink parser")
+            self._digester.expect(identifier)
+        self._digester.start()
         await self.prune()
 
     async def close(self) -> None:
         """Stop. What nobody has looked into yet is taken up at the next start."""
         self.feed.close()
-        if self._parser is not None:
-            self._parser.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._parser
+        await self._digester.stop()
         self._threads.shutdown()
 
     def use(self, limits: Limits) -> None:
@@ -139,7 +127,7 @@ class SinkStore:
             self._octets += size - gone[1]
             self.counters.accepted += 1
             self.counters.accepted_octets += size
-            self._expect(new.id)
+            self._digester.expect(new.id)
         await self._forget_files(files)
         if gone[0]:
             self.feed.tell("prune")
@@ -154,10 +142,6 @@ class SinkStore:
         old = rows.oldest_beyond(connection, surplus, excess, 0.0)
         lost = sum(summary.size for summary in rows.summaries(connection, old))
         return True, (len(old), lost), rows.delete(connection, old)
-
-    def _expect(self, identifier: str) -> None:
-        self._unparsed.setdefault(identifier, asyncio.get_running_loop().create_future())
-        self._new.set()
 
     async def prune(self) -> None:
         """Delete what is too old, too many or too much."""
@@ -185,65 +169,11 @@ class SinkStore:
     async def _in_thread(self, work: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work, *arguments)
 
-    # --- looking into it
-
-    async def _parse(self) -> None:
-        while True:
-            self._new.clear()
-            while self._unparsed:
-                batch = list(itertools.islice(self._unparsed, _TOGETHER))
-                try:
-                    await self._look_into(batch)
-                except StorageError as error:
-                    log.delivery.storage_trouble(str(error))
-                    await self._clock.sleep(1.0)
-                else:
-                    for identifier in batch:
-                        self._done(identifier)
-            await self._new.wait()
-
-    def _done(self, identifier: str) -> None:
-        future = self._unparsed.pop(identifier, None)
-        if future is not None and not future.done():
-            future.set_result(None)
-
-    async def _look_into(self, batch: Sequence[str]) -> None:
-        """Read, digest and write some messages, each step for all of them: a burst of mail is listed soon."""
-        sources = await self._database.read(
-            lambda connection: [found for each in batch if (found := rows.source(connection, each)) is not None]
-        )
-        digests = await self._in_thread(lambda: [self._digest(source) for source in sources])
-
-        def work(connection: Connection) -> list[Summary]:
-            for source, found in zip(sources, digests, strict=True):
-                rows.save_digest(connection, source.seq, found)
-            return rows.summaries(connection, [source.seq for source in sources])
-
-        for summary in await self._database.write(work, patience=_RESULTS_WAIT):
-            self.feed.tell("new", summary)
-
-    def _digest(self, source: Source) -> Digest:
-        try:
-            return digest(source.headers, self._body(source), source.envelope, source.id)
-        except Exception as error:  # noqa: BLE001 (mail that brings our reading down is listed all the same)
-            log.internal_error(f"{source.id}: the message could not be looked into", error)
-            found = digest(b"", b"", source.envelope, source.id)
-            return replace(found, size=len(source.headers), warnings=[_UNREADABLE])
-
-    def _body(self, source: Source) -> bytes:
-        if source.body is not None:
-            return source.body
-        try:
-            return (self._folder / source.id).read_bytes()
-        except FileNotFoundError:
-            return b""  # deleted meanwhile
+    # --- reading
 
     async def settled(self) -> None:
         """Wait until what has come so far has been looked into, at most some seconds."""
-        if self._unparsed:
-            await asyncio.wait(list(self._unparsed.values()), timeout=_CATCH_UP)
-
-    # --- reading
+        await self._digester.settled()
 
     async def page(self, start: int = 0, limit: int = 50, before: float | None = None) -> Page:
         """A part of all messages, newest first; `limit` 0 is all. `before`: only those that came earlier."""
@@ -337,7 +267,7 @@ class SinkStore:
 
     async def octets(self, source: Source) -> bytes:
         """The whole source as it is shown: what a mailbox would have in front, header block, body."""
-        body = await self._in_thread(self._body, source)
+        body = await self._in_thread(bodies.of, source, self._folder)
         return b"".join((source.front, source.headers, b"\r\n", body))
 
     async def tags(self) -> dict[str, int]:
@@ -366,20 +296,6 @@ class SinkStore:
     async def thread(self, work: Callable[..., T], *arguments: Any) -> T:
         """Do what takes long (reading mail) beside the event loop, not more of it than there are threads."""
         return await self._in_thread(work, *arguments)
-
-
-def _with_files(connection: Connection, names: Sequence[str]) -> set[str]:
-    found: set[str] = set()
-    for start in range(0, len(names), rows.BATCH):
-        part = names[start : start + rows.BATCH]
-        marks = ", ".join("?" * len(part))
-        known = connection.execute(
-            f"""SELECT c.id FROM caught AS c JOIN caught_source AS s ON s.seq = c.seq
-                WHERE c.id IN ({marks}) AND s.body IS NULL""",  # noqa: S608 (only marks)
-            part,
-        ).fetchall()
-        found.update(identifier for (identifier,) in known)
-    return found
 
 
 def _delete_oldest(connection: Connection, surplus: int, excess: int, older_than: float) -> tuple[list[str], int]:

@@ -15,6 +15,8 @@ _LONGEST = 10_000
 """Characters of a value that are decoded."""
 _LONGEST_LIST = 256 * 1024
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+# Newer Pythons find nobody in a field that has one mistake, unless they are asked to.
+_LENIENT = {"strict": False} if getattr(email.utils, "supports_strict_parsing", False) else {}
 
 
 class Person(NamedTuple):
@@ -55,7 +57,7 @@ def people(value: bytes) -> list[Person]:
     """Everybody in an address field. Text in which no address is found is one person's name."""
     text = plain(unicode_of(value[:_LONGEST_LIST]))
     try:
-        pairs = email.utils.getaddresses([text])
+        pairs = email.utils.getaddresses([text], **_LENIENT)
     except (RecursionError, IndexError, ValueError):
         pairs = []
     found = [Person(shown(name), plain(address)) for name, address in pairs if address]

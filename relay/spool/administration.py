@@ -48,7 +48,7 @@ class Administration:
         return await self._database.read(work)
 
     async def newest(self, selection: Selection, limit: int, start: int = 0) -> list[Summary]:
-        """The same without how many there are in all."""
+        """The newest `limit` messages behind the first `start`, the newest first."""
         where, values = condition(selection)
         return await self._database.read(lambda connection: summaries(connection, where, values, limit, start))
 

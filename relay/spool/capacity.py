@@ -50,7 +50,7 @@ class _Left:
 
 
 class Capacity:
-    """One for each queue. `free` tells the free octets of the disk that a folder is on."""
+    """Knows how much room the queue has left. `free` tells the free octets of the disk that a folder is on."""
 
     def __init__(
         self,
@@ -207,7 +207,7 @@ class Arrival:
         self._counted = 0
 
     def grow(self, octets: int) -> str:
-        """It will have so many octets, or has them already; why there is no room for that, "" if there is."""
+        """The message will have so many octets, or has them already; why there is no room for that, "" if there is."""
         more = octets - self._counted
         if more <= 0:
             return ""
@@ -217,7 +217,7 @@ class Arrival:
         return refusal
 
     def end(self) -> None:
-        """It is stored, or forgotten."""
+        """The message is stored, or forgotten."""
         self._capacity.arrive(-self._counted)
         self._counted = 0
 

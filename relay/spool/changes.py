@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from relay.database import Connection
+from relay.database import Connection, marks
 from relay.spool.history import REMOVED
-from relay.spool.selection import marks
 
 HELD = "held by hand: let it go with `relay queue release`"
 _BUSY = "it is being sent right now: try again in a moment"

@@ -7,33 +7,22 @@ between the two leaves the debt, and none leaves it paid twice.
 from dataclasses import dataclass
 from pathlib import Path
 
-from relay.database import Connection
+from relay.database import Connection, marks
 from relay.model import DsnWishes
 from relay.spool import dsn
+from relay.spool.details import RecipientState
 from relay.spool.queues import origin_of
-from relay.spool.selection import marks
 
 DUE, UNTOLD = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class Outstanding:
-    """A recipient that something is to be told of: its state, and the upstream's last reply."""
-
-    address: str
-    state: str
-    code: int
-    status: str
-    text: str
-    hint: str
 
 
 @dataclass(frozen=True, slots=True)
 class Debt:
     """A message whose sender may have to be told something. Times are seconds since the epoch.
 
-    `body` is a small body, `body_file` the path of a large one; both None when it is not kept. `late` says that it is a
-    delay that is to be told, of recipients that are still tried.
+    `recipients` are those that something is to be told of. `body` is a small body, `body_file` the path of a large
+    one; both None when it is not kept. `late` says that it is a delay that is to be told, of recipients that are still
+    tried.
     """
 
     seq: int
@@ -52,7 +41,7 @@ class Debt:
     body: bytes | None
     body_file: Path | None
     body_size: int
-    recipients: tuple[Outstanding, ...]
+    recipients: tuple[RecipientState, ...]
     late: bool = False
 
 
@@ -118,14 +107,14 @@ def debt(connection: Connection, seq: int, bodies: Path, *, is_late: bool) -> De
     )
 
 
-def _outstanding(connection: Connection, seq: int, *, is_late: bool) -> tuple[Outstanding, ...]:
+def _outstanding(connection: Connection, seq: int, *, is_late: bool) -> tuple[RecipientState, ...]:
     states = "state = 'pending'" if is_late else "state <> 'pending' AND told = 0"
     rows = connection.execute(
         f"SELECT address, state, code, status, text, hint FROM recipient WHERE message = ? AND {states}"  # noqa: S608
         " ORDER BY position",
         (seq,),
     )
-    return tuple(Outstanding(*row) for row in rows.fetchall())
+    return tuple(RecipientState(*row) for row in rows.fetchall())
 
 
 class ChangedMeanwhile(Exception):  # noqa: N818 (rolls a report back that is no longer right)

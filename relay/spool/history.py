@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relay.database import Connection
+from relay.database import Connection, marks
 from relay.spool.queues import Queue, origin_of
 
 REMOVED = "its account {} is not in the configuration: put it back, or drop the message"
@@ -150,9 +150,8 @@ def adopted(connection: Connection, names: Sequence[str]) -> set[str]:
     found: set[str] = set()
     for start in range(0, len(names), _BATCH):
         part = names[start : start + _BATCH]
-        marks = ", ".join("?" * len(part))
         rows = connection.execute(
-            f"SELECT id FROM message WHERE id IN ({marks}) AND body_file = 1 AND state <> 'sent'",  # noqa: S608
+            f"SELECT id FROM message WHERE id IN ({marks(part)}) AND body_file = 1 AND state <> 'sent'",  # noqa: S608
             part,
         ).fetchall()
         found.update(identifier for (identifier,) in rows)
@@ -160,15 +159,15 @@ def adopted(connection: Connection, names: Sequence[str]) -> set[str]:
 
 
 def hold_unknown(connection: Connection, accounts: Sequence[str]) -> tuple[int, int]:
-    """Hold the mail of accounts that are not configured, and free what was held for one that is back: how many."""
-    marks = ", ".join("?" * len(accounts))
+    """Hold the mail of accounts that are not configured, and free what was held for one that is back; (held, freed)."""
     freed = connection.execute(
         f"""UPDATE message SET state = 'queued', reason = ''
-            WHERE state = 'held' AND reason = {_REMOVED_SQL} AND account IN ({marks})""",  # noqa: S608 (only marks)
+            WHERE state = 'held' AND reason = {_REMOVED_SQL} AND account IN ({marks(accounts)})""",  # noqa: S608 (only marks)
         (REMOVED, *accounts),
     ).rowcount
     held = connection.execute(
-        f"UPDATE message SET state = 'held', reason = {_REMOVED_SQL} WHERE state = 'queued' AND account NOT IN ({marks})",  # noqa: S608, E501
+        f"""UPDATE message SET state = 'held', reason = {_REMOVED_SQL}
+            WHERE state = 'queued' AND account NOT IN ({marks(accounts)})""",  # noqa: S608 (only marks)
         (REMOVED, *accounts),
     ).rowcount
     return held, freed

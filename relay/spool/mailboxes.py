@@ -29,7 +29,7 @@ class Mailboxes:
         return Queue(submission.account, self.of(submission.account, submission.envelope, submission.origin))
 
     def sorted_in(self, submission: Submission) -> Submission:
-        """The same with its mailbox, and its parts with theirs."""
+        """`submission` with its mailbox, and its parts with theirs."""
         if not self.acting:
             return submission
         parts = tuple(map(self.sorted_in, submission.parts))

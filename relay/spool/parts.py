@@ -6,9 +6,10 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from relay import disk
 from relay.model import MemoryBody
 from relay.spool.rows import Submission
-from relay.spool.upload import FileBody, Upload, sync_folder
+from relay.spool.upload import FileBody, Upload
 
 
 def whole(upload: Upload, submission: Submission) -> list[tuple[str, Submission]]:
@@ -24,7 +25,7 @@ def bodies(upload: Upload, names: Sequence[str]) -> list[MemoryBody | FileBody]:
     for path in paths:
         if path != upload.path:
             _link(upload.path, path)
-    sync_folder(upload.path.parent)
+    disk.sync_folder(upload.path.parent)
     return [FileBody(path, upload.size, upload.dots) for path in paths]
 
 
@@ -41,6 +42,5 @@ def _link(source: Path, target: Path) -> None:
     except OSError:  # a file system without links
         with source.open("rb") as original, target.open("xb") as copy:
             shutil.copyfileobj(original, copy)
-            copy.flush()
-            os.fsync(copy.fileno())
+            disk.sync(copy)
         target.chmod(0o600)

@@ -52,7 +52,7 @@ class Submission:
 
     @property
     def queue(self) -> Queue:
-        """The one that it is put into."""
+        """The queue that it is put into."""
         return Queue(self.account, self.mailbox)
 
     @property
@@ -78,12 +78,12 @@ class Claim:
 
     @property
     def queue(self) -> Queue:
-        """The one that it was taken from."""
+        """The queue that it was taken from."""
         return Queue(self.message.account, self.mailbox)
 
     @classmethod
     def first(cls, seq: int, name: str, submission: Submission, body: MemoryBody | FileBody) -> "Claim":
-        """What has just been written, in its first attempt."""
+        """The claim of a message that has just been written with its first attempt leased (`Lease`)."""
         message = Message(
             id=name,
             account=submission.account,
@@ -102,8 +102,10 @@ class Claim:
 
 
 def weight(size: int) -> int:
-    """The same for a message of this size. Of a body in a file no way reads more at once than the smallest ways take
-    in one request; a larger one goes in pieces (`providers.GRAPH.mime_size`).
+    """Octets of memory that sending a message of this size takes, at most.
+
+    Of a body in a file no way reads more at once than the smallest ways take in one request; a larger one goes in
+    pieces (`providers.GRAPH.mime_size`).
     """
     return min(size, _MOST_AT_ONCE)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from relay.database import Connection
+from relay.database import Connection, marks
 
 STATES = ("queued", "active", "held", "failed", "corrupt", "sent")
 _BY_INDEX = {
@@ -92,11 +92,6 @@ def find(connection: Connection, selection: Selection) -> list[tuple[int, str]]:
             return [(seq, identifier) for seq, identifier in known]
     rows = connection.execute(f"SELECT seq, id FROM message WHERE {where} ORDER BY seq", values).fetchall()  # noqa: S608
     return [(seq, identifier) for seq, identifier in rows]
-
-
-def marks(values: Sequence[Any]) -> str:
-    """A question mark for each value."""
-    return ", ".join("?" * len(values))
 
 
 def _name(name: str) -> Sequence[str]:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from relay import log
+from relay import disk, log
 
 SMALL = 64 * 1024
-"""Up to here a body is a column of its message's row; above, a file is eleven times cheaper (PERFORMANCE.md)."""
+"""Up to here a body is a column of its message's row; above, a file is eleven times cheaper."""
 
 _WRITE = 256 * 1024
 _READ = 256 * 1024
@@ -115,7 +115,7 @@ class Upload:
             await asyncio.shield(asyncio.wrap_future(gone))
 
     def drop(self) -> Future[None] | None:
-        """The same without waiting; the future, if there was a file, tells when that has gone."""
+        """As `discard`, without waiting; the future, if there was a file, tells when that has gone."""
         self._buffer.clear()
         self._pending = 0
         if self._file is None:
@@ -162,17 +162,7 @@ def _written(file: BinaryIO, parts: list[bytes]) -> BinaryIO:
 def _sync(file: BinaryIO, folder: Path) -> None:
     os.fsync(file.fileno())
     file.close()
-    sync_folder(folder)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable. Blocks; raises OSError."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    disk.sync_folder(folder)
 
 
 def remove(paths: Sequence[Path]) -> None:

@@ -17,9 +17,6 @@ from relay.upstream.credentials import without_token
 from relay.upstream.recipients import Addressed, addressed, groups, is_writable, same
 from relay.upstream.trouble import DUPLICATE, AttemptError, Trace
 
-SLOWEST = 32 * 1024
-"""Octets a second: a request that goes slower than this, all in all, is given up."""
-
 
 @dataclass(frozen=True, slots=True)
 class Parcel:

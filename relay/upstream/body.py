@@ -1,8 +1,9 @@
 """Reading a stored body for sending: all of it, or an error; never a part that looks like the whole."""
 
+import contextlib
 from collections.abc import AsyncGenerator
 
-from relay.model import Body, Outcome, Result, Scope
+from relay.model import Body, MemoryBody, Outcome, Result, Scope
 
 
 class ContentError(Exception):
@@ -32,3 +33,11 @@ async def chunks(body: Body) -> AsyncGenerator[bytes, None]:
             await source.aclose()
     if octets != body.size:
         raise ContentError(f"the stored body has {octets:,} octets of {body.size:,}")
+
+
+async def all_of(body: Body) -> bytes:
+    """All of `body`, for one that is known to be small. Raises ContentError."""
+    if isinstance(body, MemoryBody):
+        return body.data
+    async with contextlib.aclosing(chunks(body)) as source:
+        return b"".join([chunk async for chunk in source])

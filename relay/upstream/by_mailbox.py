@@ -1,6 +1,6 @@
 """An account that acts as whoever sends: a way out for each mailbox, opened when its mail comes.
 
-Each mailbox is an identity of its own (DESIGN 7): what its pace, its places and its pauses are is delivery's to keep.
+Each mailbox is an identity of its own: what its pace, its places and its pauses are is delivery's to keep.
 """
 
 from collections import OrderedDict

@@ -5,6 +5,6 @@ from relay.oauth import TokenError
 
 
 def without_token(error: TokenError) -> Result:
-    """No token, no message: whoever's fault it is, it is not this message's (promise 3)."""
+    """No token, no message: whoever's fault it is, it is not this message's (docs/architecture.md, promise 3)."""
     scope = Scope.IDENTITY if error.is_of_user else Scope.ACCOUNT
     return Result(Outcome.DEFERRED, 454, "4.7.0", error.text, scope, error.retry_after, error.hint)

@@ -1,4 +1,4 @@
-"""How many requests an API is asked at a time: for each mailbox, and for each application (PROVIDERS 4.4).
+"""How many requests an API is asked at a time: for each mailbox, and for each application (docs/sources.md).
 
 Graph counts both, whichever account of the relay a request belongs to. So accounts on one mailbox share its places,
 and accounts of one app registration share the application's. An application that is throttled rests as a whole: each

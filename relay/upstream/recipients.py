@@ -1,6 +1,6 @@
 """Whom an API mails: pure decisions about To, Cc and Bcc, for ways out that know no envelope.
 
-Microsoft Graph and the Gmail API mail everybody in To, Cc and Bcc (PROVIDERS 4.2, 5.4). So the copy that is sent names
+Microsoft Graph and the Gmail API mail everybody in To, Cc and Bcc (docs/sources.md). So the copy that is sent names
 exactly the envelope's recipients there: who is in the envelope only becomes Bcc; who is in To or Cc only is moved into
 a field that mails nobody, `X-Addressed-To` or `X-Addressed-Cc`, which keeps what the app wrote for people to read. A
 field that cannot be read without doubt is moved as a whole. Fields whose addresses are all in the envelope stay as they

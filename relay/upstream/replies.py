@@ -82,7 +82,7 @@ class Row:
         )
 
 
-# PROVIDERS 3.5 and 3.8 (High Volume Email).
+# Exchange Online and High Volume Email (docs/sources.md).
 MICROSOFT = (
     Row(SLOWLY_ALL, (450,), ("4.7.3",), ("organization queue quota",)),
     Row(HOLD, (432,)),
@@ -101,7 +101,7 @@ MICROSOFT = (
     Row(HOLD, (), ("5.7.240",)),
 )
 
-# PROVIDERS 5.2 and 5.3.
+# Gmail and Google's SMTP relay (docs/sources.md).
 GOOGLE = (
     Row(LOCKED_OUT, (550,), ("5.4.5",)),
     Row(LOCKED_OUT_ALL, (550,), ("5.7.1",), ("daily smtp relay limit",)),

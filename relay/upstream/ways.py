@@ -1,4 +1,4 @@
-"""An account with several ways: which one carries a message (DESIGN 7).
+"""An account with several ways: which one carries a message.
 
 Decided for each message. A way that would damage it or not carry all of it comes after those that would not; the next
 one is taken when a way cannot take the message (its size, its form) or is refused as such (SMTP AUTH switched off, no

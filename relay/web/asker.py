@@ -1,20 +1,9 @@
-"""What a request tells of who asks: an address, a user name and a password. Both doors of the page go by it."""
+"""The user name and password that a request shows. Both doors of the page go by them."""
 
 import base64
 import binascii
-import ipaddress
 
 from starlette.datastructures import Headers
-
-
-def is_loopback(peer: str) -> bool:
-    """Whether an address is this machine's own."""
-    try:
-        address = ipaddress.ip_address(peer)
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return (mapped or address).is_loopback
 
 
 def credentials(headers: Headers) -> tuple[str, str] | None:

@@ -18,9 +18,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from relay import __version__
+from relay.policy import is_loopback
 from relay.spool.history import Overview
 from relay.web import looks
-from relay.web.asker import is_loopback
 from relay.web.gate import visitor
 from relay.web.stuck import trouble_of
 from relay.web.view import View

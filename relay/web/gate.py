@@ -12,7 +12,8 @@ from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relay import metrics
-from relay.web.asker import credentials, is_loopback
+from relay.policy import is_loopback
+from relay.web.asker import credentials
 from relay.web.view import View
 
 COOKIE = "relay_session"

@@ -1,13 +1,11 @@
 """How values look on a page: times, sizes, states, addresses."""
 
 import re
-import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from markupsafe import Markup, escape
 
-from relay.log import clean, duration
+from relay import log
 
 STATES = {
     "queued": ("waiting", "wait"),
@@ -26,14 +24,9 @@ STATES = {
 """What a state is called, and its tone."""
 
 
-def moment(stamp: float | None) -> str:
-    """Seconds since the epoch as local time."""
-    return "" if stamp is None else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))
-
-
-def machine_time(stamp: float) -> str:
-    """The same for `<time datetime>` (RFC 3339, UTC)."""
-    return datetime.fromtimestamp(stamp, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+def moment(seconds: float | None) -> str:
+    """Seconds since the epoch as local time; "" for None."""
+    return "" if seconds is None else log.moment(seconds)
 
 
 def ago(stamp: float, now: float) -> str:
@@ -45,7 +38,7 @@ def ago(stamp: float, now: float) -> str:
 
 
 def _long(seconds: float) -> str:
-    return duration(seconds) if seconds < 2 * 86400 else f"{int(seconds // 86400)} days"
+    return log.duration(seconds) if seconds < 2 * 86400 else f"{int(seconds // 86400)} days"
 
 
 def size(octets: int) -> str:
@@ -93,10 +86,10 @@ def _element(found: re.Match[str]) -> str:
 
 FILTERS = {
     "ago": ago,
-    "clean": clean,
-    "duration": duration,
+    "clean": log.clean,
+    "duration": log.duration,
     "hint": hint,
-    "machine_time": machine_time,
+    "machine_time": log.stamp,
     "marked": marked,
     "moment": moment,
     "people": people,

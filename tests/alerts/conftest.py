@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,8 @@ from relay.alerts.radar import Credential
 from relay.config import Settings
 from relay.http import HttpClient
 from relay.model import LaneStatus
-from relay.oauth import ConsentStore
+from relay.oauth import ConsentStore, TokenError, TokenSource
+from relay.oauth.access_token import Granted
 from tests.support.clock import FakeClock
 from tests.support.stored import database, store
 from tests.support.web import web
@@ -126,3 +128,40 @@ def lane(identity: str = "microsoft/noreply@contoso.com", **changes: Any) -> Lan
 
 def events(listener: Listener) -> Sequence[str]:
     return [one["event"] for one in listener.heard]
+
+
+def ending(day: str) -> str:
+    return f"{SECRET}client_secret_expires = {day}\n"
+
+
+def after(days: float) -> str:
+    """A moment so many days from the clock's now, as TOML writes it."""
+    return datetime.fromtimestamp(NOW + days * DAY, UTC).isoformat()
+
+
+class Provider:
+    """Gives a token, or refuses with the next of `errors`."""
+
+    def __init__(self, *errors: TokenError) -> None:
+        self.errors = list(errors)
+
+    async def fetch(self) -> Granted:
+        if self.errors:
+            raise self.errors.pop(0)
+        return Granted("token", 3600.0)
+
+
+EXPIRED = TokenError(
+    "office: the token endpoint refused",
+    error="invalid_client",
+    temporary=False,
+    codes=(7000222,),
+    hint="Make a new one.",
+)
+
+
+async def ask(source: TokenSource) -> None:
+    try:
+        await source.get()
+    except TokenError:
+        pass

@@ -13,6 +13,9 @@ import pytest
 
 from benchmarks.control import Facts, Process
 from benchmarks.message import RECIPIENT, SENDER, template
+from tests.support.sasl import xoauth2
+
+USER = "relay@bench.example"
 
 PATIENCE = 30.0
 
@@ -48,16 +51,12 @@ def token(facts: Facts, tls: ssl.SSLContext) -> str:
     return found
 
 
-def xoauth2(bearer: str) -> str:
-    return base64.b64encode(f"user=relay@bench.example\1auth=Bearer {bearer}\1\1".encode()).decode("ascii")
-
-
 @pytest.mark.parametrize("lines", [1, 2])
 def test_messages_are_taken_counted_and_told(
     upstream: Process, facts: Facts, tls: ssl.SSLContext, client: smtplib.SMTP, lines: int
 ) -> None:
     client.starttls(context=tls)
-    response = xoauth2(token(facts, tls))
+    response = xoauth2(USER, token(facts, tls))
     if lines == 1:
         assert client.docmd("AUTH", f"XOAUTH2 {response}")[0] == 235
     else:
@@ -91,7 +90,7 @@ def test_a_new_tally_begins_at_nothing(upstream: Process, facts: Facts) -> None:
 
 def test_a_foreign_token_is_refused(client: smtplib.SMTP, tls: ssl.SSLContext) -> None:
     client.starttls(context=tls)
-    code, challenge = client.docmd("AUTH", f"XOAUTH2 {xoauth2('made-up')}")
+    code, challenge = client.docmd("AUTH", f"XOAUTH2 {xoauth2(USER, 'made-up')}")
     assert (code, json.loads(base64.b64decode(challenge))["status"]) == (334, "401")
     assert client.docmd("")[0] == 535
     assert client.mail(SENDER)[0] == 530
@@ -100,7 +99,7 @@ def test_a_foreign_token_is_refused(client: smtplib.SMTP, tls: ssl.SSLContext) -
 def test_nothing_goes_without_tls_and_login(client: smtplib.SMTP, tls: ssl.SSLContext) -> None:
     client.ehlo()
     assert not client.has_extn("auth")
-    assert client.docmd("AUTH", f"XOAUTH2 {xoauth2('any')}")[0] == 504
+    assert client.docmd("AUTH", f"XOAUTH2 {xoauth2(USER, 'any')}")[0] == 504
     assert client.mail(SENDER)[0] == 530
     assert client.docmd("DATA")[0] == 503
     client.starttls(context=tls)

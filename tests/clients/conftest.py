@@ -40,7 +40,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """The doors: plain without login, and with login under STARTTLS and implicit TLS."""
     folder = tmp_path_factory.mktemp("clients")
     files = server_files(folder)
-    pem = f'certificate = "{files.certificate}"\nkey = "{files.key}"\n'
+    pem = files.toml
     bind = 'bind = ["127.0.0.1:0"]\n'
     with way(folder) as behind:
         path = behind.config(

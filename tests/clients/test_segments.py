@@ -47,7 +47,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     files = server_files(folder)
     people = trustme.CA()
     people.cert_pem.write_to_path(folder / "people.pem")
-    pem = f'certificate = "{files.certificate}"\nkey = "{files.key}"\nclient_ca = "{folder}/people.pem"\n'
+    pem = f'{files.toml}client_ca = "{folder}/people.pem"\n'
     doors = {
         "implicit": 'tls = "implicit"',
         "auto": 'tls = "auto"',

@@ -1,9 +1,9 @@
 """Clients: recognised by login or address, resolved, and never to be mistaken for each other."""
 
-import argon2
 import pytest
 
 from tests.config.conftest import MICROSOFT, SMARTHOST, Configure, Problems, told
+from tests.support.door import QUICK_HASH
 
 SINK = '[accounts.sink]\nprovider = "sink"\n'
 TWO = SMARTHOST + SINK
@@ -25,7 +25,7 @@ def test_a_login_of_another_name(configure: Configure) -> None:
 
 
 def test_a_hash_makes_a_login(configure: Configure) -> None:
-    made = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("hunter2")
+    made = QUICK_HASH.hash("hunter2")
     client = configure(SINK + f"[clients.a]\npassword_hash = '{made}'").clients["a"]
     assert client.login == "a"
     assert client.password_hash is not None

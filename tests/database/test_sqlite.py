@@ -40,7 +40,7 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 async def test_what_was_written_is_there_for_a_second_connection(database: SqliteDatabase, tmp_path: Path) -> None:
     await database.write(add("one"))
-    with sqlite3.connect(tmp_path / "relay.db") as other:
+    with contextlib.closing(sqlite3.connect(tmp_path / "relay.db")) as other:
         assert other.execute("SELECT text FROM note").fetchall() == [("one",)]
 
 
@@ -79,7 +79,7 @@ async def test_durability_is_on(database: SqliteDatabase) -> None:
 async def test_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "relay.db"
     await SqliteDatabase(path).close()
-    with sqlite3.connect(path) as connection:
+    with contextlib.closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA user_version = 99")
     with pytest.raises(StorageError, match=r"relay\.db was written by a newer relay \(schema 99"):
         SqliteDatabase(path)

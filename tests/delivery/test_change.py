@@ -8,7 +8,7 @@ from relay.delivery import Change
 from relay.delivery.fallback import NONE
 from relay.delivery.terms import Terms
 from relay.model import Rate
-from tests.delivery.test_delivery import works
+from tests.delivery.parts import works
 from tests.delivery.test_senders import ANN, BOB, people, senders
 from tests.support.upstream import REVOKED, SENT, ScriptedUpstream
 

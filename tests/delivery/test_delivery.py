@@ -1,94 +1,14 @@
 """Delivery on a real queue, with a turned clock and upstreams that answer as they are told."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from relay.delivery import Delivery, Fallbacks, Terms
-from relay.model import Outcome, Rate, Result
-from relay.spool import Queue, Spool, Summary
+from relay.model import Outcome, Result
+from relay.spool import Queue
+from tests.delivery.parts import works
 from tests.support.clock import FakeClock
-from tests.support.spool import opened, put, submission
+from tests.support.spool import opened
 from tests.support.upstream import BUSY, NO_USER, REVOKED, SENT, ScriptedUpstream
-
-RETRY = (60.0, 300.0)
-
-
-class Works:
-    """A spool and a delivery at work on it."""
-
-    def __init__(self, spool: Spool, delivery: Delivery, clock: FakeClock) -> None:
-        self.spool = spool
-        self.delivery = delivery
-        self.clock = clock
-
-    async def submit(self, *recipients: str, account: str = "office", max_age: float = 432_000.0) -> str:
-        given = submission(*recipients, account=account, now=self.clock.time(), max_age=max_age)
-        return await put(self.spool, given)
-
-    async def turn(self, seconds: float) -> None:
-        """Let time pass, a little at a time, with room for the database's threads."""
-        for _ in range(max(1, int(seconds / 30))):
-            await self.clock.advance(min(seconds, 30))
-            self.delivery.notice(Queue("office"))
-            await self.stillness()
-
-    async def stillness(self) -> None:
-        """Wait until what can happen now has happened, however slow the machine: each step may lead to a write."""
-        for _ in range(5):
-            await self.spool.release([])
-            await self.spool.recent(1)
-            await self.clock.settle()
-
-    async def until_reason(self, reason: str) -> list[Summary]:
-        """Wait for a message that waits for this reason."""
-        async with asyncio.timeout(10):
-            while True:
-                found = [each for each in await self.spool.recent(1000) if each.reason == reason]
-                if found:
-                    return found
-                await asyncio.sleep(0.005)
-
-    async def until(self, state: str, count: int = 1) -> list[Summary]:
-        """Wait until `count` messages are in `state`; time stands still."""
-        async with asyncio.timeout(10):
-            while True:
-                found = [each for each in await self.spool.recent(1000) if each.state == state]
-                if state == "queued":  # after an attempt: before it, there is no reason to wait
-                    found = [each for each in found if each.reason]
-                if len(found) >= count:
-                    return found
-                await asyncio.sleep(0.005)
-
-
-@contextlib.asynccontextmanager
-async def works(
-    folder: Path,
-    drain: float = 5.0,
-    rates: Sequence[Rate] = (),
-    terms: Mapping[str, Terms] | None = None,
-    fallbacks: Fallbacks | None = None,
-    **upstreams: ScriptedUpstream,
-) -> AsyncIterator[Works]:
-    clock = FakeClock()
-    asked = {name: replace((terms or {}).get(name, Terms()), rates=tuple(rates)) for name in upstreams}
-    async with opened(folder, clock) as spool:
-        delivery = Delivery(
-            spool,
-            upstreams,
-            retry=RETRY,
-            terms=asked,
-            fallbacks=fallbacks or Fallbacks({}, lambda _account: lambda message: message),
-            clock=clock,
-            jitter=lambda: 0.5,
-        )
-        task = asyncio.create_task(delivery.run())
-        await asyncio.sleep(0)
-        yield Works(spool, delivery, clock)
-        await delivery.stop(drain)
-        await task
 
 
 async def test_a_message_is_sent_as_soon_as_it_comes(tmp_path: Path) -> None:
@@ -174,7 +94,7 @@ async def test_after_a_pause_one_probe_goes_first(tmp_path: Path) -> None:
 
 
 async def test_never_more_at_once_than_the_identity_allows(tmp_path: Path) -> None:
-    """Two accounts on one mailbox share its concurrency (DESIGN 7)."""
+    """Two accounts on one mailbox share its concurrency."""
     first, second = ScriptedUpstream(SENT), ScriptedUpstream(SENT)
     first.hold()
     second.hold()

@@ -10,7 +10,7 @@ from relay.delivery import Fallbacks
 from relay.model import Outcome, Result, Scope
 from relay.sandbox import Fault
 from relay.spool import Moved, Nobody, Queue, Revise
-from tests.delivery.test_delivery import works
+from tests.delivery.parts import works
 from tests.support.clock import FastClock
 from tests.support.exchange import MAILBOX, account, delivering, sandbox
 from tests.support.spool import opened, put, submission

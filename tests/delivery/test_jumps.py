@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.delivery.test_delivery import works
+from tests.delivery.parts import works
 from tests.support.clock import FakeClock
 from tests.support.upstream import BUSY, REVOKED, SENT, ScriptedUpstream
 

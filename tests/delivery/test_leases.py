@@ -7,7 +7,7 @@ import pytest
 
 from relay.delivery.housekeeping import HOUSEKEEPING
 from relay.spool import LEASE
-from tests.delivery.test_delivery import works
+from tests.delivery.parts import works
 from tests.support.upstream import SENT, ScriptedUpstream
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from relay.delivery.lane import AHEAD
 from relay.spool import Spool
-from tests.delivery.test_delivery import works
+from tests.delivery.parts import works
 from tests.support.upstream import REVOKED, SENT, ScriptedUpstream
 
 

@@ -1,41 +1,14 @@
 """The pace, with the real parts on both sides: queue, SMTP with tokens, and a stand-in Exchange that refuses excess."""
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 
 from relay.config.rates import rate
-from relay.model import Priority
 from relay.sandbox import Fault, Sandbox
-from relay.spool import Spool, Submission
-from tests.delivery.test_delivery import works
+from tests.delivery.parts import USES_OFFICE, fill, works
 from tests.support.clock import FastClock
 from tests.support.exchange import CLIENT, MAILBOX, account, delivering, sandbox
-from tests.support.spool import put, submission
 from tests.support.upstream import REVOKED, SENT, ScriptedUpstream
-
-USES_OFFICE = CLIENT + 'account = "office"\n'
-
-
-async def fill(
-    spool: Spool,
-    count: int,
-    account: str = "office",
-    recipients: int = 1,
-    priority: Priority = "normal",
-    start: int = 0,
-    sender: str = MAILBOX,
-) -> None:
-    """Queue messages, the number of each in its first recipient."""
-    others = [f"also{number}@x.org" for number in range(recipients - 1)]
-
-    def made(number: int) -> Submission:
-        given = submission(
-            f"number{number}@x.org", *others, account=account, sender=sender, now=number / 1000, priority=priority
-        )
-        return replace(given, expires_at=1e12, headers=f"From: {sender}\r\nSubject: Test\r\n".encode())
-
-    await asyncio.gather(*(put(spool, made(number)) for number in range(start, start + count)))
 
 
 def arrived(at: Sandbox) -> list[int]:

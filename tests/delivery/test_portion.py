@@ -12,8 +12,7 @@ from relay.delivery.portion import portion, rest, seen
 from relay.model import Envelope, MemoryBody, Message, Origin, Outcome, Result, Results, Scope
 from relay.upstream.replies import Stage, classify
 from relay.upstream.smtp.reply import ReplyReader
-from tests.delivery.test_delivery import works
-from tests.delivery.test_pace import fill
+from tests.delivery.parts import fill, works
 from tests.support.clock import FastClock
 from tests.support.exchange import CLIENT, account, delivering, sandbox
 from tests.support.upstream import NO_USER, REVOKED, SENT, ScriptedUpstream

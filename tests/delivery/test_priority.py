@@ -10,7 +10,7 @@ from relay.delivery.lane import FAIR_SHARE, Lane
 from relay.delivery.terms import Terms
 from relay.model import Identity, Priority
 from relay.spool import Queue, Spool
-from tests.delivery.test_delivery import works
+from tests.delivery.parts import works
 from tests.support.spool import opened, put, submission
 from tests.support.upstream import SENT, ScriptedUpstream
 

@@ -8,7 +8,7 @@ import pytest
 from relay.model import Clock, LaneStatus
 from relay.sandbox import Fault
 from relay.spool import Queue, Summary
-from tests.delivery.test_pace import USES_OFFICE, fill
+from tests.delivery.parts import USES_OFFICE, fill
 from tests.support.exchange import MAILBOX, AtExchange, account, delivering, sandbox
 
 STORE = "STOREDRV.Submission.Exception"

@@ -16,7 +16,7 @@ from relay.limits import Ledger
 from relay.model import Identity, LaneStatus, Outcome, Rate, Result, Scope
 from relay.spool import Claim, Queue, Spool
 from relay.upstream import ByMailbox, Upstream
-from tests.delivery.test_delivery import RETRY, Works
+from tests.delivery.parts import RETRY, Works
 from tests.support.clock import FakeClock
 from tests.support.spool import put, submission
 from tests.support.upstream import REVOKED, SENT, ScriptedUpstream

@@ -218,7 +218,7 @@ async def test_a_secret_that_ends_soon(practice: Practice) -> None:
 
 async def test_the_relay_itself(practice: Practice, tmp_path: Path) -> None:
     files = server_files(tmp_path)
-    text = f'tls = "starttls"\ncertificate = "{files.certificate}"\nkey = "{files.key}"\n'
+    text = f'tls = "starttls"\n{files.toml}'
     settings = practice.settings(rest=f'[listeners.lan]\nbind = ["127.0.0.1:0"]\n{text}')
     clock = FakeClock(Clock().time())
     assert diagnose_relay(settings, clock=clock).good

@@ -18,10 +18,8 @@ import pytest
 from relay.sandbox import Fault
 from tests.support import certificates
 from tests.support.admin import admin
-from tests.support.process import PATIENCE, RelayProcess, clean_environ, relay, run
+from tests.support.process import PATIENCE, QUIET, RelayProcess, clean_environ, relay, run
 from tests.support.way import connect, message, send, way
-
-QUIET = {"RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0", "RELAY_WEB__BIND": "127.0.0.1:0", "RELAY_LOG__FORMAT": "json"}
 
 
 @pytest.mark.parametrize(

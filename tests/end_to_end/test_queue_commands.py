@@ -1,5 +1,6 @@
 """`relay queue ...` as a person types it, beside a relay that is at work."""
 
+import contextlib
 import json
 import mailbox
 import sqlite3
@@ -142,9 +143,8 @@ def test_without_a_database_of_this_version_nothing_is_touched(tmp_path: Path) -
         assert (code, "there is no database" in output) == (1, True)
         assert not (tmp_path / "state" / "relay.db").exists()
         (tmp_path / "state").mkdir()
-        with sqlite3.connect(tmp_path / "state" / "relay.db") as connection:
+        with contextlib.closing(sqlite3.connect(tmp_path / "state" / "relay.db")) as connection:
             connection.execute("PRAGMA user_version = 99")
-        connection.close()
         code, output = run(tmp_path, "queue", "list", "--config", config)
         assert (code, "written by a newer relay" in output) == (1, True)
         (tmp_path / "state" / "relay.db").write_bytes(b"no database " * 1000)

@@ -9,13 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.process import RelayProcess, relay, run
-
-ENVIRON = {
-    "RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0",
-    "RELAY_WEB__BIND": "127.0.0.1:0",
-    "RELAY_LOG__FORMAT": "json",
-}
+from tests.support.process import QUIET, RelayProcess, relay, run
 
 
 def get(process: RelayProcess, path: str) -> Any:
@@ -31,11 +25,11 @@ def send(process: RelayProcess, subject: str, body: str = "From me\r\n") -> None
 
 
 def test_what_250_was_said_to_is_listed_after_kill_9(tmp_path: Path) -> None:
-    with relay(tmp_path, "serve", environ=ENVIRON) as process:
+    with relay(tmp_path, "serve", environ=QUIET) as process:
         for number in range(20):
             send(process, f"m{number}", "x" * 70_000 + "\r\n" if number == 5 else "x\r\n")
         process.kill()
-    with relay(tmp_path, "serve", environ=ENVIRON) as process:
+    with relay(tmp_path, "serve", environ=QUIET) as process:
         found = get(process, "api/v1/messages?limit=0")
         assert [message["Subject"] for message in found["messages"]] == [f"m{number}" for number in range(19, -1, -1)]
         assert {message["Username"] for message in found["messages"]} == {"anyone"}
@@ -45,7 +39,7 @@ def test_what_250_was_said_to_is_listed_after_kill_9(tmp_path: Path) -> None:
 
 
 def test_a_stop_does_not_wait_for_who_watches(tmp_path: Path) -> None:
-    with relay(tmp_path, "serve", environ=ENVIRON) as process:
+    with relay(tmp_path, "serve", environ=QUIET) as process:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(process.page + "api/events", timeout=20) as stream:
             assert stream.readline() == b"retry: 2000\n"
@@ -57,12 +51,15 @@ def test_a_stop_does_not_wait_for_who_watches(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["maildir", "mbox", "eml"])
 def test_export(tmp_path: Path, form: str) -> None:
     target = tmp_path / "out"
-    with relay(tmp_path, "serve", environ=ENVIRON) as process:
+    with relay(tmp_path, "serve", environ=QUIET) as process:
         send(process, "one")
         send(process, "two")
         send(process, "other")
         code, text = run(tmp_path, "sink", "export", "--format", form, "--query", "-subject:other", str(target))
     assert (code, text) == (0, f"2 messages written to {target}\n")
+    one = tmp_path / "one"
+    told = run(tmp_path, "sink", "export", "--format", form, "--query", "subject:other", str(one))
+    assert told == (0, f"1 message written to {one}\n")
     if form == "eml":
         found = sorted(file.read_bytes() for file in target.glob("*.eml"))
         assert all(octets.endswith(b"\r\n\r\nFrom me\r\n") for octets in found)

@@ -12,7 +12,7 @@ import pytest
 from relay.sandbox import Fault
 from tests.support.admin import admin
 from tests.support.mail_programs import needs
-from tests.support.process import RelayProcess, relay, run
+from tests.support.process import QUIET, RelayProcess, relay, run
 from tests.support.way import Way, added_fields, connect, message, send, way
 
 LOGIN = '[clients.printer]\npassword = "{}"\nsenders = ["*"]\n'
@@ -20,12 +20,7 @@ LOGIN = '[clients.printer]\npassword = "{}"\nsenders = ["*"]\n'
 
 def test_the_sandbox_is_the_first_run(tmp_path: Path) -> None:
     """`relay serve --sandbox` with nothing configured: listening, sending, telling, stopping."""
-    environ = {
-        "RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0",
-        "RELAY_WEB__BIND": "127.0.0.1:0",
-        "RELAY_LOG__FORMAT": "json",
-    }
-    with relay(tmp_path, "serve", "--sandbox", environ=environ) as process:
+    with relay(tmp_path, "serve", "--sandbox", environ=QUIET) as process:
         process.wait_for("started")
         send(process, b"Subject: My first message\r\n\r\nHello\r\n", sender="whoever@anywhere.example")
         sent = process.wait_for("sent")

@@ -1,19 +1,19 @@
 """Header blocks, seen as the relay sees them and as Python's own reader does.
 
-What the policy lets pass has to hold for whoever reads it: the only author is one who may be (promise 4 of DESIGN), and
-no Bcc leaves.
+What the policy lets pass has to hold for whoever reads it: the only author is one who may be (docs/architecture.md,
+promise 4), and no Bcc leaves.
 """
 
 import email
 import email.policy
 import tempfile
 from email.message import Message
-from email.utils import getaddresses
 from pathlib import Path
 
 from relay import config, mime
 from relay.model import Envelope, Origin
 from relay.policy import Policy, Refusal
+from tests.support.stdlib import getaddresses
 
 ALLOWED = "office@x.org"
 _ENVELOPE = Envelope(ALLOWED, ("b@x.org",))

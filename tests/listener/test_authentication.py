@@ -9,9 +9,10 @@ import pytest
 
 from relay.listener.authentication import LONGEST_DELAY, MOST_FAILURES, REMEMBERED, Attempt, PasswordChecker, Verdict
 from tests.support.clock import FakeClock
+from tests.support.door import QUICK_HASH
 
 PASSWORD = 'pässwörd "quoted" <&> % $'
-HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+HASH = QUICK_HASH.hash(PASSWORD)
 
 
 class CountingHasher(argon2.PasswordHasher):

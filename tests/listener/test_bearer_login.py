@@ -14,6 +14,7 @@ from relay.listener.mechanisms import Proof
 from relay.oauth import Bearer
 from relay.oauth.logins import Answer, Verdict
 from tests.support.door import SMARTHOST, Line, door
+from tests.support.sasl import plain
 
 APP = '[clients.app]\nissuer = "https://id.example.com/x"\naudience = "relay"\n'
 TOKEN = "ey.secret.token"
@@ -146,8 +147,7 @@ async def test_passwords_are_no_way_to_be_such_a_client(tmp_path: Path) -> None:
         for login in ("app", "ann@x.org", ""):
             line = await at.knock()
             await line.say("EHLO c")
-            plain = base64.b64encode(f"\0{login}\0{TOKEN}".encode()).decode()
-            assert (await line.say(f"AUTH PLAIN {plain}")).startswith("535"), login
+            assert (await line.say(f"AUTH PLAIN {plain(login, TOKEN)}")).startswith("535"), login
         assert verifier.asked == []
 
 

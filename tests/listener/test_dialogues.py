@@ -15,7 +15,7 @@ async def test_dialogue(tmp_path: Path, caplog: pytest.LogCaptureFixture, file: 
     listener, clients, written = dialogue.parts(file)
     made = certificates.server_files(tmp_path)
     if "tls =" in listener:
-        listener += f'\ncertificate = "{made.certificate}"\nkey = "{made.key}"\n'
+        listener += f"\n{made.toml}"
     async with door(tmp_path, listener, clients or LOCAL) as at:
         await dialogue.play(at, written, caplog, made.authority.client)
 

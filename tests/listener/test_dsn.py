@@ -7,9 +7,7 @@ import pytest
 from relay.listener.dsn import RecipientWishes, Wishes, recipient_wishes
 from relay.listener.paths import BadPath, mail_parameters, parse
 from relay.model import DsnWishes
-from tests.support.door import door
-
-CONTENT = b"From: app@x.org\r\nSubject: x\r\n\r\ntext\r\n"
+from tests.support.door import CONTENT, door
 
 
 def test_the_parameters_of_mail() -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from relay import log
 from relay.log.writing import JsonFormatter, TextFormatter
-from tests.listener.test_session import plain
-from tests.support.door import door
+from tests.support.door import LOGIN, door
+from tests.support.sasl import plain
 
 FILTER = Path(__file__).parents[2] / "packaging" / "fail2ban" / "smtp-oauth-relay.conf"
 HOST = r"(?:::f{4,6}:)?(?P<host>[0-9a-fA-F:.]+)"
@@ -71,7 +71,7 @@ def test_other_lines_ban_nobody(caplog: pytest.LogCaptureFixture, formatter: log
 
 
 async def test_a_refused_login_writes_such_a_line(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    async with door(tmp_path, clients='[clients.printer]\npassword = "secret"\nsenders = ["*"]\n') as at:
+    async with door(tmp_path, clients=LOGIN) as at:
         line = await at.knock()
         await line.say("EHLO c")
         assert (await line.say(f"AUTH PLAIN {plain('printer', 'wrong')}")).startswith("535")

@@ -1,6 +1,5 @@
 """Logins with mailbox passwords at a real listener: what the provider's answer becomes."""
 
-import base64
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from relay.oauth.logins import Answer, Verdict
 from tests.support import certificates
 from tests.support.clock import FakeClock
 from tests.support.door import door
+from tests.support.sasl import plain
 
 PEOPLE = '[clients.people]\nauthenticate = "upstream"\n'
 ACCOUNT = (
@@ -32,16 +32,12 @@ class Provider:
         return self.answer
 
 
-def plain(user: str, password: str) -> str:
-    return "AUTH PLAIN " + base64.b64encode(f"\0{user}\0{password}".encode()).decode()
-
-
 async def test_who_has_logged_in_is_his_mailbox(tmp_path: Path) -> None:
     provider = Provider(Answer(Verdict.RIGHT))
     async with door(tmp_path, clients=PEOPLE, account=ACCOUNT, logins={"office": provider.check}) as at:
         line = await at.knock()
         assert "AUTH PLAIN LOGIN" in await line.say("EHLO c")
-        assert (await line.say(plain("Ann@X.org", "päss"))).startswith("235")
+        assert (await line.say(f"AUTH PLAIN {plain('Ann@X.org', 'päss')}")).startswith("235")
         assert provider.asked == [("ann@x.org", "Ann@X.org", "päss".encode())]
         assert (await line.say("MAIL FROM:<bob@x.org>")).startswith("550 5.7.1")
         await line.begin(sender="Ann@x.org")
@@ -66,7 +62,7 @@ async def test_what_the_client_hears(tmp_path: Path, answer: Answer, reply: str)
     async with door(tmp_path, clients=PEOPLE, account=ACCOUNT, logins={"office": provider.check}) as at:
         line = await at.knock()
         await line.say("EHLO c")
-        heard = await line.say(plain("ann@x.org", "x"))
+        heard = await line.say(f"AUTH PLAIN {plain('ann@x.org', 'x')}")
         assert heard.startswith(reply)
         assert "\n" not in heard
         assert (await line.say("MAIL FROM:<ann@x.org>")).startswith("451" if reply.startswith("454") else "530")
@@ -80,23 +76,23 @@ async def test_what_is_no_mailbox_is_asked_nobody(tmp_path: Path) -> None:
         for login in ("printer", "", "a@b@", "\x01@x.org"):
             line = await at.knock()
             await line.say("EHLO c")
-            assert (await line.say(plain(login, "x"))).startswith("535"), login
+            assert (await line.say(f"AUTH PLAIN {plain(login, 'x')}")).startswith("535"), login
         assert provider.asked == []
 
 
 async def test_where_tls_is_required_nothing_is_taken_before_it(tmp_path: Path) -> None:
     files = certificates.server_files(tmp_path)
-    listener = f'tls = "starttls"\ncertificate = "{files.certificate}"\nkey = "{files.key}"\nrequire_tls = true'
+    listener = f'tls = "starttls"\n{files.toml}require_tls = true'
     provider = Provider(Answer(Verdict.RIGHT))
     async with door(tmp_path, listener, PEOPLE, account=ACCOUNT, logins={"office": provider.check}) as at:
         line = await at.knock()
         await line.say("EHLO c")
-        assert (await line.say(plain("ann@x.org", "x"))).startswith("538")
+        assert (await line.say(f"AUTH PLAIN {plain('ann@x.org', 'x')}")).startswith("538")
         assert provider.asked == []
         assert (await line.say("STARTTLS")).startswith("220")
         await line.start_tls(files.authority.client)
         await line.say("EHLO c")
-        assert (await line.say(plain("ann@x.org", "x"))).startswith("235")
+        assert (await line.say(f"AUTH PLAIN {plain('ann@x.org', 'x')}")).startswith("235")
 
 
 class Stranger:
@@ -127,5 +123,5 @@ async def test_an_address_that_guesses_is_heard_no_more(tmp_path: Path) -> None:
             at.checker.note_failure("ann@x.org", "127.0.0.1")
         line = await at.knock()
         await line.say("EHLO c")
-        assert (await line.say(plain("ann@x.org", "x"))).startswith("454 4.7.0 Too many logins")
+        assert (await line.say(f"AUTH PLAIN {plain('ann@x.org', 'x')}")).startswith("454 4.7.0 Too many logins")
         assert provider.asked == []

@@ -10,9 +10,8 @@ import pytest
 
 from relay.listener import self_signed
 from relay.listener.proxy_header import SIGNATURE_2
-from tests.listener.test_session import CONTENT
 from tests.support import certificates
-from tests.support.door import LOCAL, Line, door
+from tests.support.door import CONTENT, LOCAL, Line, door
 
 FROM_AFAR = '[clients.far]\nnetworks = ["192.0.2.7"]\nsenders = ["*"]\n'
 ONE = b"PROXY TCP4 192.0.2.7 192.0.2.1 56324 25\r\n"
@@ -24,7 +23,7 @@ TRUSTED = 'proxy_protocol = ["127.0.0.1"]\n'
 
 def tls_keys(folder: Path, tls: str, more: str = "") -> tuple[str, certificates.ServerFiles]:
     made = certificates.server_files(folder)
-    return f'tls = "{tls}"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\n{more}\n', made
+    return f'tls = "{tls}"\n{made.toml}{more}\n', made
 
 
 async def connect(port: int, context: ssl.SSLContext | None = None) -> Line:

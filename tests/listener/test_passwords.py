@@ -5,8 +5,8 @@ from pathlib import Path
 import bcrypt
 import pytest
 
-from tests.listener.test_session import plain
 from tests.support.door import QUICK_HASH, door
+from tests.support.sasl import plain
 
 
 def made(password: str, prefix: bytes = b"2b") -> str:

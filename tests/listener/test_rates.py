@@ -3,9 +3,7 @@
 from pathlib import Path
 
 from tests.support.clock import FakeClock
-from tests.support.door import LOCAL, Door, Line, door
-
-CONTENT = b"From: app@x.org\r\nSubject: x\r\n\r\nHello\r\n.\r\n"
+from tests.support.door import CONTENT, LOCAL, Door, Line, door
 
 
 async def send(line: Line, *recipients: str) -> str:
@@ -14,7 +12,7 @@ async def send(line: Line, *recipients: str) -> str:
         reply = await line.say(command)
         if reply[0] not in "23":
             return reply
-    return await line.say(CONTENT)
+    return await line.say(CONTENT + b".\r\n")
 
 
 async def waiting(at: Door) -> list[tuple[tuple[str, ...], float, str]]:
@@ -95,6 +93,6 @@ async def test_sessions_that_began_together_share_the_rate(tmp_path: Path) -> No
         first, second = await at.knock(), await at.knock()
         await first.begin()
         await second.begin()
-        assert (await first.say(CONTENT)).startswith("250")
-        assert (await second.say(CONTENT)).startswith("451 4.7.1")
+        assert (await first.say(CONTENT + b".\r\n")).startswith("250")
+        assert (await second.say(CONTENT + b".\r\n")).startswith("451 4.7.1")
         assert len(await waiting(at)) == 1

@@ -22,7 +22,7 @@ def serial(line: Line) -> int:
 
 
 def keys_of(made: certificates.ServerFiles, tls: str, more: str = "") -> str:
-    return f'tls = "{tls}"\ncertificate = "{made.certificate}"\nkey = "{made.key}"\n{more}\n'
+    return f'tls = "{tls}"\n{made.toml}{more}\n'
 
 
 @pytest.mark.parametrize("tls", ["implicit", "starttls"])

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.listener.test_session import CONTENT, plain
-from tests.support.door import LOCAL, door
+from tests.support.door import CONTENT, LOCAL, door
+from tests.support.sasl import plain
 
 CLIENTS = (
     '[clients.printer]\npassword = "s3cret"\nsenders = ["*"]\n[clients.other]\npassword = "other"\nsenders = ["*"]\n'

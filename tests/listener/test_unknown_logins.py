@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from relay.config import unusable_hash
 from relay.listener import hashes
 from relay.listener.authentication import PasswordChecker
-from tests.listener.test_session import plain
 from tests.support.clock import FakeClock
-from tests.support.door import Door, door
+from tests.support.door import QUICK_HASH, Door, door
+from tests.support.sasl import plain
 
-CHEAP = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 DEARER = argon2.PasswordHasher(time_cost=2, memory_cost=16, parallelism=1, hash_len=24, salt_len=12)
-OLDER = CHEAP.hash("x").replace("argon2id", "argon2i")
+OLDER = QUICK_HASH.hash("x").replace("argon2id", "argon2i")
 
 
 def bcrypted(password: str, cost: int, prefix: str = "2b") -> str:
@@ -38,7 +37,7 @@ class Seen:
 
     def __init__(self) -> None:
         self.costs: list[str] = []
-        self.checker = PasswordChecker(Hurried(), CHEAP, self._verify)
+        self.checker = PasswordChecker(Hurried(), QUICK_HASH, self._verify)
 
     def _verify(self, hasher: argon2.PasswordHasher, hashed: str, password: bytes) -> bool:
         self.costs.append(cost(hashed))
@@ -59,7 +58,7 @@ class Hurried(FakeClock):
 
 
 @pytest.mark.parametrize(
-    "model", [CHEAP.hash("x"), DEARER.hash("x"), OLDER, bcrypted("x", 4), bcrypted("x", 5, "2y")], ids=cost
+    "model", [QUICK_HASH.hash("x"), DEARER.hash("x"), OLDER, bcrypted("x", 4), bcrypted("x", 5, "2y")], ids=cost
 )
 def test_a_hash_of_nothing_is_compared_like_any_other(model: str) -> None:
     made = hashes.nobodys(model)
@@ -71,11 +70,11 @@ def test_a_hash_of_nothing_is_compared_like_any_other(model: str) -> None:
         assert bcrypt.checkpw(b"x", made.encode()) is False
     else:
         with pytest.raises(argon2.exceptions.VerifyMismatchError):
-            CHEAP.verify(made, "x")
+            QUICK_HASH.verify(made, "x")
 
 
 def test_without_a_model_it_is_what_hash_password_makes() -> None:
-    assert cost(hashes.nobodys_default(CHEAP)) == cost(CHEAP.hash("x"))
+    assert cost(hashes.nobodys_default(QUICK_HASH)) == cost(QUICK_HASH.hash("x"))
     assert cost(hashes.nobodys_default(DEARER)) == cost(DEARER.hash("x"))
 
 

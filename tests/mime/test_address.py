@@ -2,13 +2,13 @@
 
 import time
 from email.headerregistry import AddressHeader, HeaderRegistry
-from email.utils import getaddresses
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from relay.mime import addresses, canonical, mailboxes
+from tests.support.stdlib import getaddresses
 
 READABLE = [
     # The value, and the addresses in it. Python's own readers agree on all of these.

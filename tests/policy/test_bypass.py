@@ -6,7 +6,6 @@ sender's address that is not allowed, the check has been walked around.
 
 from email import message_from_bytes, policy
 from email.message import Message
-from email.utils import getaddresses
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from relay.mime import Hop, canonical, edit_sender, prepare, split_headers
 from relay.model import Envelope, Origin
 from relay.policy import Refusal
 from tests.support.clients import MAILBOX, envelope, one
+from tests.support.stdlib import getaddresses
 
 SENDERS = (MAILBOX, "@ok.example")
 FIELDS = ("from", "sender", "resent-from", "resent-sender")

@@ -10,6 +10,7 @@ import httpx2
 
 from relay.sandbox import Sandbox
 from relay.sandbox.tokens import EXCHANGE, GRAPH
+from tests.support.sasl import xoauth2
 
 MAILBOX = "noreply@sandbox.onmicrosoft.com"
 MESSAGE = (
@@ -25,10 +26,6 @@ TAKEN = rf"250 2\.0\.0 OK <AM0PR\w+@AM0PR\w+\.eurprd06\.prod\.outlook\.com> {HOS
 def tls(sandbox: Sandbox) -> ssl.SSLContext:
     """A client's context that trusts this sandbox and nothing else."""
     return ssl.create_default_context(cafile=sandbox.ca_file)
-
-
-def xoauth2(user: str, token: str) -> bytes:
-    return base64.b64encode(f"user={user}\x01auth=Bearer {token}\x01\x01".encode())
 
 
 def exchange_token(sandbox: Sandbox) -> str:
@@ -88,7 +85,7 @@ class RawClient:
     async def sign_in(self, user: str = "", token: str = "") -> str:
         """AUTH XOAUTH2 in one line."""
         user = user or self.sandbox.settings.mailbox
-        return await self.say(b"AUTH XOAUTH2 " + xoauth2(user, token or exchange_token(self.sandbox)))
+        return await self.say(f"AUTH XOAUTH2 {xoauth2(user, token or exchange_token(self.sandbox))}".encode())
 
     async def ready(self) -> None:
         """Everything up to a successful AUTH."""

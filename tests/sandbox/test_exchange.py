@@ -10,7 +10,8 @@ import pytest
 from relay.sandbox import Sandbox
 from relay.sandbox.tokens import EXCHANGE, GRAPH
 from tests.sandbox.conftest import RecordingClock, Start
-from tests.sandbox.raw import MESSAGE, SUFFIX, TAKEN, connected, exchange_token, graph_token, tls, xoauth2
+from tests.sandbox.raw import MESSAGE, SUFFIX, TAKEN, connected, exchange_token, graph_token, tls
+from tests.support.sasl import xoauth2
 
 
 async def test_greeting_and_extensions_before_and_after_tls(sandbox: Sandbox) -> None:
@@ -75,7 +76,7 @@ async def test_two_step_auth_has_an_empty_challenge(sandbox: Sandbox) -> None:
     async with connected(sandbox) as client:
         await client.secure()
         assert await client.say("AUTH XOAUTH2") == "334 "
-        response = xoauth2(sandbox.settings.mailbox, exchange_token(sandbox))
+        response = xoauth2(sandbox.settings.mailbox, exchange_token(sandbox)).encode()
         assert await client.say(response) == "235 2.7.0 Authentication successful"
 
 
@@ -112,7 +113,7 @@ async def test_every_wrong_token_gets_the_same_535(sandbox: Sandbox, user: str, 
     assert callable(token)
     async with connected(sandbox) as client:
         await client.secure()
-        reply = await client.say(b"AUTH XOAUTH2 " + xoauth2(user, token(sandbox)))
+        reply = await client.say(f"AUTH XOAUTH2 {xoauth2(user, token(sandbox))}".encode())
         assert re.fullmatch(r"535 5\.7\.3 Authentication unsuccessful " + SUFFIX, reply)
         mail = await client.say("MAIL FROM:<noreply@sandbox.onmicrosoft.com>")
         assert mail == f"530 5.7.57 Client not authenticated to send mail. Error: {reply}"

@@ -41,6 +41,11 @@ class ServerFiles:
     key: Path
     authority: Authority
 
+    @property
+    def toml(self) -> str:
+        """Both as keys of a configuration."""
+        return f'certificate = "{self.certificate}"\nkey = "{self.key}"\n'
+
 
 def server_files(folder: Path, name: str = "Test") -> ServerFiles:
     """Files for a server called localhost, from a new authority."""

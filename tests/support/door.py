@@ -22,7 +22,9 @@ from tests.support.spool import opened
 
 QUICK_HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 LOCAL = '[clients.local]\nnetworks = ["127.0.0.0/8"]\nsenders = ["*"]\n'
+LOGIN = '[clients.printer]\npassword = "secret"\nsenders = ["*"]\n'
 SMARTHOST = '[accounts.office]\nprovider = "smtp"\nhost = "mail.example"\nmailbox = "office@x.org"\n'
+CONTENT = b"From: app@x.org\r\nSubject: x\r\n\r\nHello\r\n"
 
 
 class Promising(Nobody):

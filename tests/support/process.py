@@ -14,6 +14,12 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 30.0
+QUIET = {
+    "RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0",
+    "RELAY_WEB__BIND": "127.0.0.1:0",
+    "RELAY_LOG__FORMAT": "json",
+}
+"""The environment of a relay that takes ports which nobody has, and whose log is read."""
 
 
 class RelayProcess:

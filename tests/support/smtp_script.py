@@ -39,6 +39,7 @@ TAKE = (
     "CONTENT",
     "S: 250 2.0.0 taken",
 )
+OK = "S: 235 2.7.0 Authentication successful"
 QUIT = ("C: QUIT", "S: 221 2.0.0 bye", "CLOSE")
 
 

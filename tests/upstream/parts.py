@@ -5,13 +5,16 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from relay.config import Account, OAuth, Secret
-from relay.model import Body, Clock, Envelope, Identity, MemoryBody, Message, Origin, Result, Results
+from relay.model import Body, Clock, Envelope, Identity, MemoryBody, Message, Origin, Outcome, Result, Results, Scope
 from relay.oauth import TokenSource
 from relay.oauth.access_token import Granted
 from relay.upstream.smtp import SmtpUpstream
 from tests.support.certificates import Authority
+from tests.support.smtp_script import ScriptedServer
 
 MAILBOX = "office@contoso.com"
+PIPELINED = ["C: MAIL *", "C: RCPT TO:<a@x>", "C: RCPT TO:<b@x>", "C: RCPT TO:<c@x>", "C: DATA"]
+BIG = (b"x" * 998 + b"\r\n") * 2000
 IDENTITY = Identity("smtp", "", "mail.example.com:587", MAILBOX)
 
 
@@ -94,3 +97,24 @@ def only(results: Results) -> Result:
     found = set(results.values())
     assert len(found) == 1
     return found.pop()
+
+
+def refused(result: Result, scope: Scope = Scope.IDENTITY) -> Result:
+    """The same result, which has to be one that waits, and says what to do."""
+    assert result.outcome is Outcome.DEFERRED
+    assert result.scope is scope
+    assert result.hint
+    return result
+
+
+async def sent_to(
+    authority: Authority, *scripts: list[str], to: tuple[str, ...] = ("a@x", "b@x", "c@x"), **changes: float
+) -> dict[str, Result]:
+    """The results of one message when the server answers by `scripts`."""
+    async with (
+        ScriptedServer(*scripts, tls=authority.server()) as server,
+        sending(account(authority, server.port, **changes)) as upstream,
+    ):
+        results = await upstream.send(message(*to))
+    assert set(results) == set(to)
+    return results

@@ -1,4 +1,4 @@
-"""What each answer of Graph means: the table of PROVIDERS 4.7 row by row."""
+"""What each answer of Graph means: row by row (docs/sources.md)."""
 
 import json
 from typing import Any

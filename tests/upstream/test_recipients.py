@@ -4,7 +4,6 @@ import base64
 import ssl
 import tempfile
 from collections.abc import Iterator
-from email.utils import getaddresses
 from pathlib import Path
 
 import httpx2
@@ -16,6 +15,7 @@ from relay import mime
 from relay.sandbox.tokens import GRAPH
 from relay.upstream.recipients import addressed, apart, groups, is_writable, same, written
 from tests.support.sandbox import SandboxThread, sandbox
+from tests.support.stdlib import getaddresses
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every refusal of both APIs that is documented or was seen (PROVIDERS 4.7, 5.4), ordered at the stand-ins."""
+"""Every refusal of both APIs that is documented or was seen (docs/sources.md), ordered at the stand-ins."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""What each reply means: the tables of PROVIDERS 3.5, 3.8, 5.2 and 5.3 row by row, and RFC 5321 for the rest."""
+"""What each reply means: Microsoft's and Google's row by row (docs/sources.md), and RFC 5321 for the rest."""
 
 import pytest
 

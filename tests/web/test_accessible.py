@@ -8,10 +8,9 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from tests.support.browser import chromium, looking, needs_chromium
-from tests.support.process import relay
+from tests.support.process import QUIET, relay
 from tests.web.conftest import Running
-from tests.web.test_entrance import QUIET
-from tests.web.test_mail_page import PAGE, mail, send
+from tests.web.parts import PAGE, mail, send
 
 pytestmark = needs_chromium
 PATHS = ("overview", "queue", "accounts", "accounts/office", "clients", "configuration", "changes", "login")

@@ -14,7 +14,7 @@ from tests.support.browser import chromium, needs_chromium
 from tests.support.certificates import ServerFiles, server_files
 from tests.support.process import PATIENCE, RelayProcess, relay
 from tests.support.way import way
-from tests.web.test_mail_page import PAGE, mail, send
+from tests.web.parts import PAGE, mail, send
 
 BASE = "/mail"  # the least convenient one: a page of ours has that name too
 SINK = '[clients.app]\nnetworks = ["127.0.0.0/8"]\naccount = "sink"\n[accounts.sink]\nprovider = "sink"\n'
@@ -31,7 +31,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> ServerFiles:
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, files: ServerFiles) -> Iterator[RelayProcess]:
     """A relay with a sink and a real account, its page at https://.../mail/."""
-    web = f'base_path = "{BASE}"\ncertificate = "{files.certificate}"\nkey = "{files.key}"\n'
+    web = f'base_path = "{BASE}"\n{files.toml}'
     with way(tmp_path_factory.mktemp("way")) as at:
         config = at.config(clients=SINK + LATER)
         config.write_text(config.read_text().replace("[web]\n", f"[web]\n{web}"))

@@ -5,9 +5,8 @@ from pathlib import Path
 import httpx2
 
 from tests.support.admin import admin
-from tests.support.process import relay
-from tests.web.test_entrance import QUIET
-from tests.web.test_mail_page import mail, send
+from tests.support.process import QUIET, relay
+from tests.web.parts import mail, send
 
 
 def test_pages_and_apis_say_what_is_wrong(tmp_path: Path) -> None:

@@ -10,12 +10,11 @@ from playwright.sync_api import Browser, Route, expect
 
 from tests.support.admin import link
 from tests.support.browser import Tracker, chromium, looking, needs_chromium
-from tests.support.process import RelayProcess, relay
+from tests.support.process import QUIET, RelayProcess, relay
 from tests.support.way import message
 from tests.support.way import send as send_mail
 from tests.web.conftest import Running
-from tests.web.test_entrance import QUIET
-from tests.web.test_mail_page import mail, send
+from tests.web.parts import mail, send
 
 pytestmark = needs_chromium
 

@@ -2,25 +2,15 @@
 
 from pathlib import Path
 
-import argon2
 import httpx2
 import pytest
 
 from tests.support.admin import admin, link
-from tests.support.process import RelayProcess, relay
+from tests.support.process import QUIET, RelayProcess, relay
 from tests.web.conftest import Running
+from tests.web.parts import PASSWORD, hashed
 
-PASSWORD = "correct horse battery"
-QUIET = {
-    "RELAY_LISTENERS__DEFAULT__BIND": "127.0.0.1:0",
-    "RELAY_WEB__BIND": "127.0.0.1:0",
-    "RELAY_LOG__FORMAT": "json",
-}
 PAGES = ["/overview", "/queue", "/queue/x", "/accounts", "/clients", "/configuration", "/changes", "/events"]
-
-
-def hashed(password: str) -> str:
-    return argon2.PasswordHasher(time_cost=1, memory_cost=1024, parallelism=1).hash(password)
 
 
 def anonymous(process: RelayProcess) -> httpx2.Client:

@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.process import PATIENCE, RelayProcess, clean_environ, relay
+from tests.support.process import PATIENCE, QUIET, RelayProcess, clean_environ, relay
 from tests.support.source import ROOT
 from tests.support.way import message, send, way
-from tests.web.test_entrance import PASSWORD, QUIET, hashed
-from tests.web.test_mail_page import PAGE, mail
-from tests.web.test_mail_page import send as send_to_sink
+from tests.web.parts import PAGE, PASSWORD, hashed, mail
+from tests.web.parts import send as send_to_sink
 
 PROGRAM = Path(os.environ.get("SCHEMATHESIS") or ROOT / ".venv" / "fuzz-api" / "bin" / "schemathesis")
 SECONDS = int(os.environ.get("FUZZ_SECONDS") or 8)

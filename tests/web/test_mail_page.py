@@ -1,9 +1,7 @@
 """The sink's mail on the page: the list, the preview, what can be done; and that it keeps its door."""
 
 import re
-import smtplib
 from collections.abc import Iterator
-from email.message import EmailMessage
 from html import unescape
 from pathlib import Path
 
@@ -11,35 +9,8 @@ import httpx2
 import pytest
 
 from relay.web.pages import hostile, texts
-from tests.support.process import PATIENCE, RelayProcess, relay
-from tests.web.test_entrance import QUIET, hashed
-
-PNG = bytes.fromhex(
-    "89504e470d0a1a0a0000000d4948445200000001000000010806000000"
-    "1f15c4890000000d49444154789c6364f8cf500f0003860180 5a34 7d6a0000000049454e44ae426082".replace(" ", "")
-)
-PAGE = """<html><head><meta http-equiv="refresh" content="0; url=http://evil.example/"><base href="http://evil.example/">
-<link rel="dns-prefetch" href="//evil.example"><style>p { color: green }</style></head><body onload="alert(1)">
-<script>alert(1)</script><p>Visible</p><img src="cid:logo"><img src="http://evil.example/pixel.gif">
-<a href="https://example.com/">link</a><svg onload="alert(1)"></svg></body></html>"""
-
-
-def mail(subject: str, html: str = "") -> EmailMessage:
-    made = EmailMessage()
-    made["From"], made["To"], made["Subject"] = "App <app@example.com>", "Kim <kim@example.com>", subject
-    made.set_content(f"Text of {subject}. See https://example.com/a?b=1&c=2.\n")
-    if html:
-        made.add_alternative(html, subtype="html")
-        page = made.get_body(preferencelist=("html",))
-        assert isinstance(page, EmailMessage)
-        page.add_related(PNG, "image", "png", cid="<logo>")
-        made.add_attachment(b"<script>alert(1)</script>", maintype="text", subtype="html", filename='a"b<.html')
-    return made
-
-
-def send(process: RelayProcess, made: EmailMessage) -> None:
-    with smtplib.SMTP("127.0.0.1", process.port, timeout=PATIENCE) as client:
-        client.send_message(made, "app@example.com", ["kim@example.com", "hidden@example.com"])
+from tests.support.process import PATIENCE, QUIET, RelayProcess, relay
+from tests.web.parts import PAGE, hashed, mail, send
 
 
 @pytest.fixture
@@ -84,8 +55,8 @@ def test_every_view_of_a_message(sink: RelayProcess, page: httpx2.Client) -> Non
     delivery = unescape(page.get(f"/mail/{one}", params={"tab": "delivery"}).text)
     assert "hidden@example.com" in delivery
     assert "250 2.1.0" not in delivery
-    said = unescape(page.get(f"/mail/{one}", params={"tab": "conversation"}).text)
-    assert said.index("S: 220 ") < said.index("rcpt TO:<hidden@example.com>") < said.index("S: 354 ")
+    said = unescape(page.get(f"/mail/{one}", params={"tab": "conversation"}).text).lower()
+    assert said.index("s: 220 ") < said.index("rcpt to:<hidden@example.com>") < said.index("s: 354 ")
     assert page.get("/mail/nothing").status_code == 404
 
 

@@ -15,7 +15,7 @@ from benchmarks import crowd
 from benchmarks.pages import SETTINGS
 from relay.pytest_plugin import RelaySink
 from tests.support.process import PATIENCE
-from tests.web.test_entrance import PASSWORD, hashed
+from tests.web.parts import PASSWORD, hashed
 
 COUNT = 50_000
 

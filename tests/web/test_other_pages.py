@@ -32,6 +32,13 @@ def test_an_account_tells_how_it_is_doing(running: Running) -> None:
     assert "Last error" in text
 
 
+def test_test_mail_promises_none_where_no_client_feeds_a_sink(running: Running) -> None:
+    """What is sent by the example that a sink shows would leave through a real account."""
+    text = unescape(running.browser.get("/mail").text)
+    assert "no client's account is a sink" in text
+    assert "curl" not in text
+
+
 def test_no_page_has_a_secret(running: Running) -> None:
     secret = running.at.stand_in.sandbox.settings.client_secret
     pages = ["/", "/queue", "/accounts", "/accounts/office", "/clients", "/configuration?all=yes", "/metrics"]

@@ -7,10 +7,9 @@ from pathlib import Path
 import httpx2
 
 from tests.support.admin import admin
-from tests.support.process import relay
+from tests.support.process import QUIET, relay
 from tests.support.way import message, send
 from tests.web.conftest import Running
-from tests.web.test_entrance import QUIET
 
 
 def test_what_was_received_stands_beside_what_was_accepted(tmp_path: Path) -> None:

@@ -115,8 +115,3 @@ async def named(queue: Administration, names: tuple[str, ...]) -> list[tuple[int
 def instant(stamp: float | None) -> str | None:
     """A time for programs (RFC 3339)."""
     return None if stamp is None else datetime.fromtimestamp(stamp, UTC).isoformat(timespec="milliseconds")
-
-
-def moment(stamp: float) -> str:
-    """A time for people, in local time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(stamp))

@@ -10,9 +10,9 @@ import click
 from relay.cli.common import CONFIG, fail
 from relay.cli.queue.changing import NAMES
 from relay.cli.queue.list import facts
-from relay.cli.queue.selecting import JSON, instant, moment, named, run
+from relay.cli.queue.selecting import JSON, instant, named, run
 from relay.config import Settings
-from relay.log import clean, duration
+from relay.log import clean, duration, moment
 from relay.spool.administration import Administration
 from relay.spool.details import Details, PastAttempt, RecipientState
 

@@ -52,7 +52,7 @@ class OAuth(Table):
     """What each of the account's ways asks for, where the provider presets it: set by the provider, so no form."""
 
     def for_way(self, way: str) -> "OAuth":
-        """The same with the scopes of one way."""
+        """These settings with the scopes of one way."""
         scopes = self.way_scopes.get(way, self.scopes)
         return self if scopes == self.scopes else self.model_copy(update={"scopes": scopes})
 

@@ -62,7 +62,7 @@ class Sink(Table):
 
 
 class Web(Table):
-    """`[web]`: the status page. Without an address there is none."""
+    """`[web]`: the page. Without an address there is none."""
 
     bind: Annotated[tuple[Bind, ...], forms.binds(empty=True)] = (Bind("127.0.0.1", 8025),)
     hosts: Annotated[tuple[str, ...], forms.listing(network.host, empty=True, example='["relay.example.com"]')] = ()

@@ -6,13 +6,13 @@ from urllib.parse import urlsplit
 
 from relay.config.secret import SecretError
 from relay.http import HttpClient, HttpError, HttpResponse
+from relay.http.hostile_json import as_number, as_text, read_object
 from relay.log import clean
 from relay.model import Clock
 from relay.oauth import errors
 from relay.oauth.access_token import Granted
 from relay.oauth.consent.errors import ConsentError
 from relay.oauth.errors import Refused, TokenError
-from relay.oauth.hostile_json import as_number, as_text, read_object
 from relay.oauth.proofs import Proofs
 from relay.oauth.request import ClientAuthentication, Grant, TokenRequest
 

@@ -5,10 +5,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from relay.http import HttpClient, HttpError
+from relay.http.hostile_json import as_number, as_text, read_object
 from relay.log import clean
 from relay.oauth.consent.errors import ConsentError
 from relay.oauth.discovery import Metadata, is_issuer
-from relay.oauth.hostile_json import as_number, as_text, read_object
 from relay.oauth.key_set import KeysError, SigningKey, signing_keys
 from relay.oauth.signed import NotBelievedError, Signed
 

@@ -1,4 +1,4 @@
-"""The Gmail API: mail over HTTPS, where Google's SMTP is blocked (PROVIDERS 5.4).
+"""The Gmail API: mail over HTTPS, where Google's SMTP is blocked (docs/sources.md).
 
 `client` makes requests, `replies` says what answers mean, `upload` sends a message in one piece or in several.
 

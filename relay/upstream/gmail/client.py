@@ -1,20 +1,18 @@
 """Requests to the Gmail API: the token, and what an answer means. `me` is whom the token is for."""
 
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from relay import log
-from relay.http import HttpClient, HttpError, HttpResponse
+from relay.http import HttpClient, HttpResponse
 from relay.model import Clock, Outcome, Result
 from relay.oauth import Token, TokenSource
-from relay.upstream.api import SLOWEST
+from relay.upstream.api_request import ApiRequest, Content, exchange, with_token
 from relay.upstream.gmail.replies import classify, read_error
-from relay.upstream.trouble import AttemptError, Trace
-from relay.upstream.verdicts import UNCERTAIN, doubtful, not_answered
+from relay.upstream.trouble import Trace
+from relay.upstream.verdicts import UNCERTAIN, doubtful
 
 SEND = "gmail/v1/users/me/messages/send"
-Content = bytes | Callable[[], AsyncIterable[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,51 +42,15 @@ class GmailClient:
 
         `final` says that a request which is not answered may have sent the message. Raises AttemptError, TokenError.
         """
-        token = await self.tokens.get()
-        response = await self._once(method, url, headers, content, size, token, final=final, trace=trace)
-        if response.status == 401:
-            fresh = await self.tokens.replace(token)
-            if fresh.value != token.value:
-                response = await self._once(method, url, headers, content, size, fresh, final=final, trace=trace)
-        return response
 
-    async def _once(
-        self,
-        method: str,
-        url: str,
-        headers: Mapping[str, str],
-        content: Content,
-        size: int,
-        token: Token,
-        *,
-        final: bool,
-        trace: Trace | None,
-    ) -> HttpResponse:
-        shown = url.partition("?")[0]
-        if trace is not None:
-            trace(f"> {method} {shown} ({size:,} octets)")
-        sent = {**headers, "content-length": str(size)}
-        if self.knows(url):
-            sent["authorization"] = f"Bearer {token.value}"
-        try:
-            response = await self.http.request(
-                method,
-                url,
-                headers=sent,
-                content=content if isinstance(content, bytes) else content(),
-                timeout=self.timeout + size / SLOWEST,
-            )
-        except HttpError as error:
-            log.upstream.api_unanswered(self.account, f"{method} {shown}", "", error.text)
-            if trace is not None:
-                trace(f"({error.text})")
-            raise AttemptError(not_answered(error, final=final)) from None
-        said = read_error(response.body)
-        reply = f"{response.status} {said.reason} {said.message}".rstrip()
-        log.upstream.api_answered(self.account, f"{method} {shown}", reply, "", "")
-        if trace is not None:
-            trace(f"< {reply}")
-        return response
+        async def once(token: Token) -> HttpResponse:
+            sent = {**headers, "content-length": str(size)}
+            if self.knows(url):
+                sent["authorization"] = f"Bearer {token.value}"
+            request = ApiRequest(self.account, method, url, sent, content, size, self.timeout, final=final, trace=trace)
+            return await exchange(request, self.http, _said)
+
+        return await with_token(self.tokens, once)
 
     def knows(self, url: str) -> bool:
         """Whether the token may be shown at `url`: at the API itself and nowhere else."""
@@ -108,3 +70,9 @@ class GmailClient:
         if final and response.status in (200, *UNCERTAIN) and result.outcome is Outcome.DEFERRED:
             return doubtful(result)
         return result
+
+
+def _said(body: bytes) -> str:
+    """What an answer says of an error, in a line."""
+    error = read_error(body)
+    return f"{error.reason} {error.message}"

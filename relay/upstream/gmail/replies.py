@@ -1,12 +1,11 @@
-"""What an answer of the Gmail API means for the mail: a pure decision, from PROVIDERS 5.4."""
+"""What an answer of the Gmail API means for the mail: a pure decision (docs/sources.md)."""
 
-import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from relay.advice import gmail as advice
+from relay.http.hostile_json import read_object
 from relay.model import Outcome, Result, Scope
 from relay.upstream.verdicts import (
     BAD_CONTENT,
@@ -69,7 +68,7 @@ class GmailError:
 
 def read_error(body: bytes) -> GmailError:
     """What a refusal says: `{"error": {"message", "status", "errors": [{"reason"}]}}`, or anything else."""
-    error = _object(body).get("error")
+    error = (read_object(body) or {}).get("error")
     if not isinstance(error, dict):
         return GmailError("", "")
     errors = error.get("errors")
@@ -81,7 +80,7 @@ def read_error(body: bytes) -> GmailError:
 
 def message_id(body: bytes) -> str:
     """The id of the message that was sent, as Gmail calls it; "" when the answer names none."""
-    return text(_object(body).get("id"))
+    return text((read_object(body) or {}).get("id"))
 
 
 def classify(
@@ -116,11 +115,3 @@ def _until(message: str, now: float) -> float | None:
     except (ValueError, OverflowError):
         return None
     return min(max(until - now, 1.0), _LONGEST)
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        value = json.loads(body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -1,7 +1,7 @@
 """The two forms in which a whole message goes to the Gmail API: in one request, or in a resumable upload.
 
 Both take the message as it is, without base64. A resumable upload says how far it has come when it is asked, and
-whether it is complete: an answer that was lost is asked for again, so that no second copy is sent (PROVIDERS 5.4).
+whether it is complete: an answer that was lost is asked for again, so that no second copy is sent (docs/sources.md).
 """
 
 import itertools

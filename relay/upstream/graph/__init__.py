@@ -1,4 +1,4 @@
-"""Microsoft Graph: mail over HTTPS, where SMTP AUTH is no option (PROVIDERS 4).
+"""Microsoft Graph: mail over HTTPS, where SMTP AUTH is no option (docs/sources.md).
 
 `client` makes requests, `replies` says what answers mean, `plan` chooses the form. `small` sends a message in one
 request, as it is; `json_form` where no copy may be kept; `draft` makes a draft of what does not fit, with its
@@ -15,8 +15,9 @@ from relay.http import HttpClient
 from relay.model import Clock, Identity, Outcome, Result
 from relay.oauth import TokenSource
 from relay.upstream.api import ApiUpstream, Parcel
+from relay.upstream.body import all_of
 from relay.upstream.gates import Gate, Gates
-from relay.upstream.graph import content, plan, replies
+from relay.upstream.graph import plan, replies
 from relay.upstream.graph.client import GraphClient
 from relay.upstream.graph.draft import NOT_PERMITTED, DraftMessage
 from relay.upstream.graph.json_form import as_json
@@ -93,7 +94,7 @@ class GraphUpstream(ApiUpstream):
         if form is not None:
             async with gate.passing():
                 return _told(await send_json(client, parcel, form), form.told)
-        skeleton = whole.headers + b"\r\n" + await content.whole(whole.body)
+        skeleton = whole.headers + b"\r\n" + await all_of(whole.body)
         try:
             return await self._send_draft(client, gate, parcel, Divided(skeleton))
         except AttemptError as error:

@@ -1,21 +1,17 @@
 """Requests to Microsoft Graph for one mailbox: the token, the ids that support asks for, and what an answer means."""
 
 import uuid
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from relay import log
-from relay.http import HttpClient, HttpError, HttpResponse
+from relay.http import HttpClient, HttpResponse
 from relay.model import Outcome, Result, Scope
 from relay.oauth import Token, TokenSource
-from relay.upstream.api import SLOWEST
+from relay.upstream.api_request import ApiRequest, Content, exchange, with_token
 from relay.upstream.graph.replies import classify, read_error
-from relay.upstream.trouble import AttemptError, Trace
-from relay.upstream.verdicts import UNCERTAIN, doubtful, not_answered
-
-Content = bytes | Callable[[], AsyncIterable[bytes]]
-"""What is sent, or what makes it anew for each try."""
+from relay.upstream.trouble import Trace
+from relay.upstream.verdicts import UNCERTAIN, doubtful
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,21 +43,15 @@ class GraphClient:
 
         `final` says that a request which is not answered may have sent the message. Raises AttemptError, TokenError.
         """
-        token = await self.tokens.get()
         fields = {"content-type": content_type} if content_type else {}
         size = len(content) if isinstance(content, bytes) else size
-        url = f"{self.root}/v1.0/users/{quote(self.mailbox or token.user, safe='@')}/{path}"
 
         async def once(token: Token) -> HttpResponse:
+            url = f"{self.root}/v1.0/users/{quote(self.mailbox or token.user, safe='@')}/{path}"
             headers = {"authorization": f"Bearer {token.value}", "content-length": str(size), **fields}
             return await self.exchange(method, url, headers, content, size, final=final, trace=trace)
 
-        response = await once(token)
-        if response.status == 401:
-            fresh = await self.tokens.replace(token)
-            if fresh.value != token.value:
-                response = await once(fresh)
-        return response
+        return await with_token(self.tokens, once)
 
     async def exchange(
         self,
@@ -76,31 +66,11 @@ class GraphClient:
     ) -> HttpResponse:
         """One request with exactly these headers and an id of its own. Raises AttemptError."""
         request_id = str(uuid.uuid4())
-        shown = url.partition("?")[0]
-        if trace is not None:
-            trace(f"> {method} {shown} (client-request-id {request_id}, {size:,} octets)")
-        try:
-            response = await self.http.request(
-                method,
-                url,
-                headers={**headers, "client-request-id": request_id, "prefer": 'IdType="ImmutableId"'},
-                content=content if isinstance(content, bytes) else content(),
-                timeout=self.timeout + size / SLOWEST,
-            )
-        except HttpError as error:
-            log.upstream.api_unanswered(self.account, f"{method} {shown}", request_id, error.text)
-            if trace is not None:
-                trace(f"({error.text})")
-            raise AttemptError(not_answered(error, final=final, about=f"client-request-id {request_id}")) from None
-        said = read_error(response.body)
-        reply = f"{response.status} {said.code} {said.message}".rstrip()
-        log.upstream.api_answered(
-            self.account, f"{method} {shown}", reply, request_id, response.headers.get("request-id", "")
+        sent = {**headers, "client-request-id": request_id, "prefer": 'IdType="ImmutableId"'}
+        request = ApiRequest(
+            self.account, method, url, sent, content, size, self.timeout, id=request_id, final=final, trace=trace
         )
-        if trace is not None:
-            answered = response.headers.get("request-id", "")
-            trace(f"< {reply}{f' (request-id {log.clean(answered)})' if answered else ''}")
-        return response
+        return await exchange(request, self.http, _said)
 
     def judged(self, response: HttpResponse, *, final: bool = True) -> Result:
         """What an answer means; 202 is the only yes of a request that sends."""
@@ -120,3 +90,9 @@ class GraphClient:
         if final and response.status in UNCERTAIN and result.outcome is Outcome.DEFERRED:
             return doubtful(result)
         return result
+
+
+def _said(body: bytes) -> str:
+    """What an answer says of an error, in a line."""
+    error = read_error(body)
+    return f"{error.code} {error.message}"

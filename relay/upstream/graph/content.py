@@ -17,11 +17,6 @@ _TRIPLES = 48 * 1024
 _NO_TEXT = b"Content-Type: text/plain; charset=us-ascii\r\n\r\n"
 
 
-async def whole(body: Body) -> bytes:
-    """All of `body`, for one that is known to be small. Raises ContentError."""
-    return b"".join([chunk async for chunk in chunks(body)])
-
-
 async def scanned(headers: bytes, body: Body) -> Part:
     """The parts of the message. Raises StructureError, ContentError."""
     scanner = Scanner(headers)

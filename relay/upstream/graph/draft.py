@@ -3,7 +3,7 @@
 For what is larger than one request, and for what must leave no copy and would be damaged by JSON. The draft is made
 from MIME, so that header fields, both forms of the text and small parts stay as they are; only what is taken out of it
 is described to Graph anew, with its Content-ID where the text shows it. Needs Mail.ReadWrite besides Mail.Send
-(PROVIDERS 4.3, 4.8). Nothing is sent before the last request; what fails before that is deleted again.
+(docs/sources.md). Nothing is sent before the last request; what fails before that is deleted again.
 """
 
 import asyncio
@@ -17,13 +17,15 @@ from typing import Any
 from relay import mime
 from relay.advice import graph as advice
 from relay.http import HttpResponse
+from relay.http.hostile_json import read_object
 from relay.model import Clock, Outcome, Result, Scope
 from relay.oauth import TokenError
 from relay.providers import GRAPH
 from relay.upstream.api import Parcel
+from relay.upstream.api_request import Content
 from relay.upstream.graph import content
 from relay.upstream.graph.attachment import about, around_content
-from relay.upstream.graph.client import Content, GraphClient
+from relay.upstream.graph.client import GraphClient
 from relay.upstream.graph.layout import Attached
 from relay.upstream.graph.people import recipient_lists
 from relay.upstream.graph.replies import too_large
@@ -86,7 +88,7 @@ class DraftMessage:
         )
         if response.status != 201:
             raise AttemptError(self._failed(response))
-        made = _json(response)
+        made = read_object(response.body) or {}
         draft = f"messages/{made.get('id')}"
         if not isinstance(made.get("id"), str) or not made["id"] or set(made["id"]) & set("/?#"):
             raise _trouble("Graph made a draft and did not say which")
@@ -106,7 +108,7 @@ class DraftMessage:
         response = await self._ask("PATCH", draft, lists)
         if response.status != 200:
             raise AttemptError(self._failed(response))
-        if set(map(same, _addresses(_json(response)))) != set(wanted):
+        if set(map(same, _addresses(read_object(response.body) or {}))) != set(wanted):
             text = "Graph would send the draft to others than the message's recipients (not sent)"
             hint = 'Send such mail by SMTP: via = ["graph", "smtp"]'
             raise AttemptError(Result(Outcome.FAILED, 554, "5.6.3", text, Scope.MESSAGE, hint=hint))
@@ -208,14 +210,6 @@ def _addresses(made: dict[str, Any]) -> list[str]:
             address = person.get("emailAddress", {}).get("address") if isinstance(person, dict) else None
             found.append(address if isinstance(address, str) else "")
     return found
-
-
-def _json(response: HttpResponse) -> dict[str, Any]:
-    try:
-        value = json.loads(response.body)
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
 
 
 def _trouble(text: str) -> AttemptError:

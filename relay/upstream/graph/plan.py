@@ -8,6 +8,7 @@ from relay.mime.recoding import recoded
 from relay.model import Body, MemoryBody, Outcome, Result, Scope
 from relay.providers import GRAPH
 from relay.upstream.api import Parcel
+from relay.upstream.body import all_of
 from relay.upstream.graph import content
 from relay.upstream.graph.layout import Attached, layout, too_much
 from relay.upstream.graph.replies import too_large
@@ -49,7 +50,7 @@ async def small(parcel: Parcel) -> Whole | None:
     if not await content.may_be_garbled(whole.body) or mime.looks_signed(mime.split_headers(whole.headers)):
         return whole
     try:
-        headers, changed = recoded(whole.headers, await content.whole(whole.body))
+        headers, changed = recoded(whole.headers, await all_of(whole.body))
     except StructureError:
         return whole
     whole = Whole(headers, MemoryBody.of(changed))

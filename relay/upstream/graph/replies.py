@@ -1,12 +1,12 @@
-"""What an answer of Microsoft Graph means for the mail: a pure decision, from PROVIDERS 4.7.
+"""What an answer of Microsoft Graph means for the mail: a pure decision (docs/sources.md).
 
 A result carries the SMTP code that says the same, because everything behind it - log, page, reports - speaks SMTP.
 """
 
-import json
 from dataclasses import dataclass
 
 from relay.advice import graph as advice
+from relay.http.hostile_json import read_object
 from relay.log import clean
 from relay.model import Outcome, Result, Scope
 from relay.upstream.verdicts import (
@@ -92,11 +92,7 @@ class GraphError:
 
 def read_error(body: bytes) -> GraphError:
     """What the body of a refusal says: `{"error": {"code", "message", "innerError": {...}}}`, or anything else."""
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        return GraphError("", "")
-    error = answer.get("error") if isinstance(answer, dict) else None
+    error = (read_object(body) or {}).get("error")
     codes: list[str] = []
     messages: list[str] = []
     while isinstance(error, dict) and len(codes) < _DEEPEST:

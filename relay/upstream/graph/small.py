@@ -1,4 +1,4 @@
-"""A message that fits into one request: as MIME, in base64, to `sendMail` (PROVIDERS 4.1)."""
+"""A message that fits into one request: as MIME, in base64, to `sendMail` (docs/sources.md)."""
 
 import base64
 from collections.abc import AsyncIterator

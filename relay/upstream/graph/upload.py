@@ -1,11 +1,10 @@
-"""One attachment to Graph in an upload session: piece by piece, resumed where a connection broke (PROVIDERS 4.8).
+"""One attachment to Graph in an upload session: piece by piece, resumed where a connection broke (docs/sources.md).
 
 The session's address carries its own authorisation: no token goes there, and the part behind the `?` is in no log. The
 answers name their keys in two ways, `nextExpectedRanges: ["0-"]` and `NextExpectedRanges: ["2097152"]`.
 """
 
 import contextlib
-import json
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from relay.http import HttpResponse
+from relay.http.hostile_json import read_object
 from relay.model import Clock, Outcome, Result, Scope
 from relay.providers import GRAPH
 from relay.upstream.graph.client import GraphClient
@@ -134,11 +134,7 @@ def _expected(answer: HttpResponse) -> int | None:
 
 def _keys(answer: HttpResponse) -> dict[str, Any]:
     """The JSON object in an answer, its keys in lower case."""
-    try:
-        value = json.loads(answer.body)
-    except (ValueError, RecursionError):
-        return {}
-    return {key.lower(): one for key, one in value.items()} if isinstance(value, dict) else {}
+    return {key.lower(): one for key, one in (read_object(answer.body) or {}).items()}
 
 
 def _trouble(text: str) -> AttemptError:

@@ -218,7 +218,7 @@ class Connector:
 
 
 class _Progress:
-    """How far it has come."""
+    """How far the way to a session has come."""
 
     __slots__ = ("stage",)
 

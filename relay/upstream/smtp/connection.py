@@ -67,14 +67,14 @@ class Connection:
         self.tidy = True
         return True
 
-    async def quit(self, seconds: float = QUIT_SECONDS) -> None:
-        """Leave politely (RFC 5321 4.1.1.10), but within about `seconds`."""
+    async def quit(self) -> None:
+        """Leave politely (RFC 5321 4.1.1.10), but within some seconds."""
         try:
             if self.alive:
-                await self.ask(b"QUIT", seconds)
+                await self.ask(b"QUIT", QUIT_SECONDS)
         except BrokenError:
             pass  # the server has closed already, or does not care
-        await self.wire.close(seconds)
+        await self.wire.close(QUIT_SECONDS)
 
     def abort(self, reason: str) -> None:
         """Close at once: nothing can be said any more that would be understood."""

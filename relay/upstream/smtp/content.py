@@ -4,10 +4,7 @@ A body is stored as it goes over the wire, except that its dots are not doubled;
 any, and when there are none its octets are handed on as they are.
 """
 
-import contextlib
-
-from relay.model import Body, MemoryBody, Message
-from relay.upstream.body import chunks
+from relay.model import Message
 
 SMALL = 64 * 1024
 """Octets of a message that is sent in one write."""
@@ -47,11 +44,3 @@ class Stuffing:
 def _doubled(text: bytes, begins_line: bool) -> bytes:
     doubled = text.replace(b"\n.", b"\n..")
     return b"." + doubled if begins_line and text.startswith(b".") else doubled
-
-
-async def whole(body: Body) -> bytes:
-    """All of a small body. Raises ContentError."""
-    if isinstance(body, MemoryBody):
-        return body.data
-    async with contextlib.aclosing(chunks(body)) as source:
-        return b"".join([chunk async for chunk in source])

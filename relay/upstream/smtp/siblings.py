@@ -36,7 +36,7 @@ class Siblings:
         self._pools[pool] = size
 
     def leave(self, pool: KeepsConnections) -> None:
-        """It keeps nothing any more."""
+        """`pool` keeps no connection any more, and has no share."""
         self._pools.pop(pool, None)
 
     @contextlib.contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from relay.model import Message, Outcome, Result, Results
-from relay.upstream.body import ContentError, chunks
+from relay.upstream.body import ContentError, all_of, chunks
 from relay.upstream.replies import Stage
 from relay.upstream.smtp import content, dsn, limits
 from relay.upstream.smtp.connection import Connection
@@ -147,7 +147,7 @@ class Transaction:
         try:
             head = content.head(self._message)
             if len(head) + stored.size <= content.SMALL:
-                data = stuffing.stuffed(await content.whole(stored))
+                data = stuffing.stuffed(await all_of(stored))
                 self._wire.write(b"".join((head, data, stuffing.end)), replies=1)
                 self.stage = Stage.END
             else:

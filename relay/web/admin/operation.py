@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from relay.alerts.alert import stamp
 from relay.database import StorageError
+from relay.log import stamp
 from relay.web.sink.asking import Refused
 
 ROOT = "/api/admin"

@@ -20,7 +20,6 @@ from relay.web.sink import asking
 from relay.web.sink.asking import Refused
 from relay.web.view import View
 
-_LISTENER = "api"
 _MOST_RECIPIENTS = 1000
 
 

@@ -143,8 +143,3 @@ def _verdict(
     if lane is not None and (lane.active or lane.last_sent_at):
         return "good", "sending" if lane.active else "works"
     return "quiet", "ready"
-
-
-def in_need(found: Sequence[AccountState]) -> list[AccountState]:
-    """Those that somebody has to look at."""
-    return [one for one in found if one.tone in ("bad", "wait")]

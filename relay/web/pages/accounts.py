@@ -6,9 +6,9 @@ from starlette.routing import BaseRoute, Route
 
 from relay.config import Settings
 from relay.oauth import TokenError
+from relay.policy import is_loopback
 from relay.spool.selection import Selection
 from relay.web import tasks
-from relay.web.asker import is_loopback
 from relay.web.frame import Frame
 from relay.web.gate import visitor
 from relay.web.jobs import Jobs, TooManyJobsError

@@ -100,7 +100,15 @@ class Mail:
             width=WIDTHS.get(query.get("width", ""), "full"),
             with_remote=query.get("remote", "") == "1",
             tabs=TABS,
+            is_fed=self._is_fed(),
             **more,
+        )
+
+    def _is_fed(self) -> bool:
+        """Whether what a client sends can come here."""
+        settings = self._frame.view.settings()
+        return any(
+            settings.accounts[name].provider == "sink" for client in settings.clients.values() for name in client.uses
         )
 
     async def _page(self, text: str, number: int) -> Page:

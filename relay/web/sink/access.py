@@ -7,7 +7,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from relay.web.asker import credentials, is_loopback
+from relay.policy import is_loopback
+from relay.web.asker import credentials
 from relay.web.sink.plane import Plane
 
 PREFIXES = ("/api/v1/", "/api/events", "/view/", "/mail")

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-import argon2
 import httpx2
 import pytest
 
 from relay import config
 from relay.service.sink_plane import names_of
+from tests.support.door import QUICK_HASH
 from tests.web.sink.conftest import Api, mail, served
 
-HASH = argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash("secret")
+HASH = QUICK_HASH.hash("secret")
 
 
 @pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "192.0.2.7", ""])
