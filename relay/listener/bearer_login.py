@@ -3,10 +3,9 @@
 from typing import TYPE_CHECKING
 
 from relay import log
-from relay.listener.login_reply import TOO_MANY, accept, postpone, refuse
+from relay.listener.login_reply import accept, postpone, refuse, turned_away
 from relay.listener.mechanisms import Proof
 from relay.listener.reception import Parts
-from relay.listener.secrecy import ENCRYPT_FIRST, may_be_read
 from relay.oauth.logins import Answer, Verdict
 
 if TYPE_CHECKING:
@@ -15,11 +14,7 @@ if TYPE_CHECKING:
 
 async def decide(session: "LoginSession", parts: Parts, proof: Proof) -> None:
     """Answer a shown token: the first client whose token it is, is the session's."""
-    if may_be_read(session):
-        session.push(ENCRYPT_FIRST)
-        return
-    if parts.checker.is_barred(session.peer):
-        postpone(session, TOO_MANY)
+    if turned_away(session, parts):
         return
     clients = parts.policy.clients_with_tokens(parts.name, session.peer)
     answers: list[Answer] = []

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from relay import log
 from relay.listener import mechanisms
+from relay.listener.reception import Parts
+from relay.listener.secrecy import ENCRYPT_FIRST, may_be_read
 from relay.policy import ClientPolicy
 
 if TYPE_CHECKING:
@@ -27,6 +29,17 @@ def postpone(session: "LoginSession", why: str = "Temporary authentication failu
     """Nobody can say now whether the login is right: the session goes on as nobody."""
     session.login_later = True
     session.push(f"454 4.7.0 {why}, please try again later")
+
+
+def turned_away(session: "LoginSession", parts: Parts) -> bool:
+    """Answer a login that nobody is to be asked about: others could read it, or too many from there were wrong."""
+    if may_be_read(session):
+        session.push(ENCRYPT_FIRST)
+    elif parts.checker.is_barred(session.peer):
+        postpone(session, TOO_MANY)
+    else:
+        return False
+    return True
 
 
 def refuse(

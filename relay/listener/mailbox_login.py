@@ -3,9 +3,8 @@
 from typing import TYPE_CHECKING
 
 from relay import log, mime
-from relay.listener.login_reply import TOO_MANY, accept, postpone, refuse
+from relay.listener.login_reply import accept, postpone, refuse, turned_away
 from relay.listener.reception import Parts
-from relay.listener.secrecy import ENCRYPT_FIRST, may_be_read
 from relay.oauth.logins import Verdict
 from relay.policy import ClientPolicy
 from relay.policy.patterns import fold
@@ -16,11 +15,7 @@ if TYPE_CHECKING:
 
 async def decide(session: "LoginSession", parts: Parts, client: ClientPolicy, login: str, password: bytes) -> None:
     """Answer the login of one of the client's users; when it is right, the session is that user's."""
-    if may_be_read(session):
-        session.push(ENCRYPT_FIRST)
-        return
-    if parts.checker.is_barred(session.peer):
-        postpone(session, TOO_MANY)
+    if turned_away(session, parts):
         return
     mailbox = _mailbox(login)
     if mailbox is None:

@@ -26,12 +26,12 @@ Value = TypeVar("Value")
 
 
 def grant(oauth: OAuthSettings, clock: Clock) -> Grant:
-    """Raises ValueError for settings that a checked configuration cannot have."""
+    """The grant of `oauth`. Raises ValueError for settings that a checked configuration cannot have."""
     return _chosen(_GRANTS, oauth.grant, "grant")(oauth, clock)
 
 
 def proofs(account: str, oauth: OAuthSettings, clock: Clock) -> Proofs:
-    """How the client of `account` proves who it is. Raises ValueError as above."""
+    """How the client of `account` proves who it is. Raises ValueError as `grant`."""
     if oauth.grant == "jwt_bearer":
         return Proofs(account, NoAuthentication())
     method = oauth.token_endpoint_auth_method
@@ -43,7 +43,7 @@ def proofs(account: str, oauth: OAuthSettings, clock: Clock) -> Proofs:
 
 
 def only_scope(oauth: OAuthSettings) -> str:
-    """The scope, where there can be one only. Raises ValueError as above."""
+    """The scope, where there can be one only. Raises ValueError as `grant`."""
     if len(oauth.scopes) != 1:
         raise ValueError("scopes: exactly one is needed")
     return oauth.scopes[0]
@@ -68,12 +68,12 @@ def renewable(oauth: OAuthSettings) -> tuple[str, ...]:
 
 
 def client_id(oauth: OAuthSettings) -> Secret:
-    """Raises ValueError as above."""
+    """The client id, which is there. Raises ValueError as `grant`."""
     return _need(oauth.client_id, "client_id")
 
 
 def token_endpoint(oauth: OAuthSettings) -> str:
-    """The address that is written or preset. Raises ValueError as above."""
+    """The address that is written or preset. Raises ValueError as `grant`."""
     return _need(oauth.token_endpoint, "token_endpoint")
 
 

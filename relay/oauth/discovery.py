@@ -52,7 +52,7 @@ class Discovery:
         self._turn = asyncio.Lock()
 
     async def token_endpoint(self) -> str:
-        """Raises TokenError."""
+        """The token endpoint that the provider names. Raises TokenError."""
         return (await self.metadata()).token_endpoint
 
     async def metadata(self) -> Metadata:

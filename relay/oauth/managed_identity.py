@@ -3,7 +3,6 @@
 The service is on this machine or beside it, so it is never asked through a proxy, and mostly without TLS.
 """
 
-import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,6 +16,7 @@ from relay.model import Clock
 from relay.oauth import azure_host, errors
 from relay.oauth.access_token import Granted
 from relay.oauth.azure_host import Arc, Service, UnsupportedError
+from relay.oauth.request import is_private
 from relay.oauth.response import parse
 
 _DEFAULT = "/.default"
@@ -75,7 +75,7 @@ class ManagedIdentity:
             service = azure_host.service(self._environ, self._arc)
         except UnsupportedError as error:
             raise errors.no_identity(self._account, str(error)) from None
-        if not _stays_near(service.url):
+        if not is_private(service.url, to_neighbours=True):
             raise errors.no_identity(self._account, f"{service.name} would be asked without TLS on another network")
         if self._client_id is not None and not service.client_id:
             key = f"accounts.{self._account}.oauth.managed_identity_client_id"
@@ -117,14 +117,3 @@ def _with_refresh(granted: Granted) -> Granted:
     if granted.refresh_in is None and granted.lifetime >= _LONG:
         return replace(granted, refresh_in=granted.lifetime / 2)
     return granted
-
-
-def _stays_near(url: str) -> bool:
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if parts.scheme == "https" or host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return False

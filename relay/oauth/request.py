@@ -26,7 +26,7 @@ Address = str | Callable[[], Awaitable[str]]
 
 
 async def located(address: Address) -> str:
-    """Where it is now. Raises TokenError."""
+    """The address of the token endpoint as it is now. Raises TokenError."""
     return address if isinstance(address, str) else await address()
 
 
@@ -157,13 +157,17 @@ def _of_client(answer: Refused) -> Refused:
     return replace(answer, error="invalid_client", description=words.strip(), hint="")
 
 
-def is_private(url: str) -> bool:
-    """Whether what is sent to `url` stays unread: by TLS, or because it does not leave this machine."""
+def is_private(url: str, *, to_neighbours: bool = False) -> bool:
+    """Whether what is sent to `url` stays unread: by TLS, or because it does not leave this machine.
+
+    With `to_neighbours` it may also go to an address of a private network.
+    """
     parts = urlsplit(url)
     host = parts.hostname or ""
     if parts.scheme == "https" or host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        address = ipaddress.ip_address(host)
     except ValueError:
         return False
+    return address.is_private if to_neighbours else address.is_loopback

@@ -157,7 +157,7 @@ def counts(connection: Connection) -> tuple[int, int]:
 
 
 def counts_before(connection: Connection, before: float) -> tuple[int, int]:
-    """The same for those that came before a moment."""
+    """How many messages came before a moment, and how many of those are unread."""
     total, unread = connection.execute(
         "SELECT count(*), coalesce(sum(is_read = 0), 0) FROM caught WHERE received_at < ?", (before,)
     ).fetchone()

@@ -188,7 +188,7 @@ class SinkStore:
         return await self._database.read(work)
 
     async def search(self, query: Query, start: int = 0, limit: int = 50) -> Page:
-        """The same for the messages that match. Raises SearchTooLongError."""
+        """A part of the messages that match, newest first. Raises SearchTooLongError."""
         await self.settled()
         matching = await self.matching(query)
 

@@ -65,13 +65,13 @@ def build(
     families: Families | None = None,
     gates: Gates | None = None,
 ) -> Upstream:
-    """The upstream of account `name`; opens nothing yet. `sink_log` is `[sink] log`: "summary" or "full";
-    `keeper` is where the mail of a sink is kept.
+    """The upstream of account `name`; opens nothing yet. Raises ValueError where the tokens that it needs are missing,
+    which a checked configuration cannot have.
 
     `tokens` has the source for each way that needs one, `mailboxes` gives the tokens of an account that acts as whoever
-    sends. `families` hold all accounts with one identity to one number of connections; `gates`
-    counts the requests of all accounts together; without them this one counts its own. Raises ValueError where such
-    tokens are missing, which a checked configuration cannot have.
+    sends. `families` hold all accounts with one identity to one number of connections, and `gates` count the requests
+    of all accounts together; without them this one counts its own. `sink_log` is `[sink] log`: "summary" or "full";
+    `keeper` is where the mail of a sink is kept.
     """
     who = identity(name, account)
     if account.acts_as_sender:

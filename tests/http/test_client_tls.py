@@ -7,26 +7,21 @@ from pathlib import Path
 
 from relay.http import DefaultSettings, HttpClient
 from tests.http.parts import failing, hello
-from tests.support.web import Authority, talking, web
-
-
-def trusting(tmp_path: Path, authority: Authority) -> DefaultSettings:
-    file = tmp_path / "ca.pem"
-    authority.ca.cert_pem.write_to_path(file)
-    return DefaultSettings(ca_file=file)
+from tests.support.certificates import Authority
+from tests.support.web import talking, web
 
 
 async def test_the_configured_authority_is_trusted(tmp_path: Path) -> None:
-    authority = Authority()
-    client = HttpClient(trusting(tmp_path, authority))
+    authority = Authority.make(tmp_path)
+    client = HttpClient(DefaultSettings(ca_file=authority.file))
     async with web(hello, tls=authority.server()) as port:
         assert (await client.request("GET", f"https://localhost:{port}/")).body == b"hello"
         await client.close()
 
 
 async def test_another_authority_is_not(tmp_path: Path) -> None:
-    client = HttpClient(trusting(tmp_path, Authority()))
-    async with web(hello, tls=Authority().server()) as port:
+    client = HttpClient(DefaultSettings(ca_file=Authority.make(tmp_path).file))
+    async with web(hello, tls=Authority.make(tmp_path, "Other").server()) as port:
         error = await failing(client, f"https://localhost:{port}/")
     await client.close()
     assert (error.kind, error.sent) == ("tls", False)
@@ -35,8 +30,8 @@ async def test_another_authority_is_not(tmp_path: Path) -> None:
 
 
 async def test_another_name_is_not(tmp_path: Path) -> None:
-    authority = Authority()
-    client = HttpClient(trusting(tmp_path, authority))
+    authority = Authority.make(tmp_path)
+    client = HttpClient(DefaultSettings(ca_file=authority.file))
     async with web(hello, tls=authority.server("elsewhere.test")) as port:
         by_name = await failing(client, f"https://localhost:{port}/")
         by_address = await failing(client, f"https://127.0.0.1:{port}/")
@@ -46,11 +41,11 @@ async def test_another_name_is_not(tmp_path: Path) -> None:
 
 
 async def test_an_expired_certificate_is_not(tmp_path: Path) -> None:
-    authority = Authority()
+    authority = Authority.make(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     before, after = (dt.datetime(year, 1, 1, tzinfo=dt.UTC) for year in (2001, 2002))
     authority.ca.issue_cert("localhost", not_before=before, not_after=after).configure_cert(context)
-    client = HttpClient(trusting(tmp_path, authority))
+    client = HttpClient(DefaultSettings(ca_file=authority.file))
     async with web(hello, tls=context) as port:
         error = await failing(client, f"https://localhost:{port}/")
     await client.close()
@@ -89,8 +84,8 @@ async def test_a_ca_file_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 async def test_the_authorities_are_read_once(tmp_path: Path) -> None:
-    authority = Authority()
-    settings = trusting(tmp_path, authority)
+    authority = Authority.make(tmp_path)
+    settings = DefaultSettings(ca_file=authority.file)
     client = HttpClient(settings)
     async with web(hello, tls=authority.server()) as port:
         await client.request("GET", f"https://localhost:{port}/")

@@ -5,11 +5,11 @@ import gzip
 from pathlib import Path
 
 import pytest
-import trustme
 
 from relay.http import DefaultSettings, HttpClient, HttpError
 from tests.http.parts import SECRET, failing, hello
-from tests.support.web import Authority, saying, talking, web
+from tests.support.certificates import Authority
+from tests.support.web import saying, talking, web
 
 
 async def test_a_name_that_does_not_exist(http: HttpClient) -> None:
@@ -183,9 +183,7 @@ async def test_an_answer_before_the_content_has_been_read(http: HttpClient) -> N
 
 
 async def test_tls_that_breaks_in_mid_answer(tmp_path: Path) -> None:
-    authority = Authority(trustme.CA())
-    file = tmp_path / "ca.pem"
-    authority.ca.cert_pem.write_to_path(file)
+    authority = Authority.make(tmp_path)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -193,7 +191,7 @@ async def test_tls_that_breaks_in_mid_answer(tmp_path: Path) -> None:
         await writer.drain()
         writer.transport.abort()
 
-    client = HttpClient(DefaultSettings(ca_file=file))
+    client = HttpClient(DefaultSettings(ca_file=authority.file))
     async with talking(talk, tls=authority.server()) as port:
         error = await failing(client, f"https://localhost:{port}/")
     await client.close()

@@ -11,7 +11,8 @@ from starlette.responses import PlainTextResponse, Response
 
 from relay.config.secret import Secret
 from relay.http import DefaultSettings, HttpClient, HttpError, HttpResponse
-from tests.support.web import NAME, Authority, Proxy, saying, talking, web
+from tests.support.certificates import Authority
+from tests.support.web import NAME, Proxy, saying, talking, web
 
 PASSWORD = "pr0xy:p@ss %ü"
 ENCODED = "pr0xy%3Ap%40ss%20%25%C3%BC"
@@ -30,21 +31,19 @@ def no_proxies_around(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def authority() -> Authority:
-    return Authority()
+def authority(tmp_path: Path) -> Authority:
+    return Authority.make(tmp_path)
 
 
 @pytest.fixture
 async def target(authority: Authority) -> AsyncIterator[int]:
-    async with web(hello, tls=authority.server()) as port:
+    async with web(hello, tls=authority.server(NAME, "127.0.0.1", "localhost")) as port:
         yield port
 
 
 @pytest.fixture
-def ca_file(authority: Authority, tmp_path: Path) -> Path:
-    file = tmp_path / "ca.pem"
-    authority.ca.cert_pem.write_to_path(file)
-    return file
+def ca_file(authority: Authority) -> Path:
+    return authority.file
 
 
 async def get(settings: DefaultSettings, url: str = URL) -> HttpResponse:

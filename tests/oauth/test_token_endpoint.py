@@ -20,8 +20,9 @@ from relay.http import DefaultSettings, HttpClient
 from relay.oauth import TokenError, TokenSource, source
 from relay.oauth.client_secret import ClientSecretBasic, ClientSecretPost
 from relay.oauth.request import TokenRequest
+from tests.support.certificates import Authority
 from tests.support.clock import FakeClock
-from tests.support.web import Authority, web
+from tests.support.web import web
 
 ODD = [
     "plain",
@@ -195,12 +196,10 @@ class TestRequest:
         assert len(server.forms) == 1
 
     async def test_tls_with_the_configured_authority(self, server: Server, clock: FakeClock, tmp_path: Path) -> None:
-        authority = Authority()
-        file = tmp_path / "ca.pem"
-        authority.ca.cert_pem.write_to_path(file)
+        authority = Authority.make(tmp_path)
         async with web(server.answer, tls=authority.server()) as port:
             url = f"https://localhost:{port}/token"
-            http = HttpClient(DefaultSettings(ca_file=file))
+            http = HttpClient(DefaultSettings(ca_file=authority.file))
             assert (await source("office", settings_of(url), http, clock).get()).value == "token-1"
             await http.close()
             plain = HttpClient()

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from relay.sandbox import FederatedCredential, Sandbox
 from tests.sandbox.conftest import RecordingClock, Start, client_of
-from tests.sandbox.test_entra import CLIENT, FORM, SECRET, check_error, path
+from tests.sandbox.token_requests import CLIENT, FORM, SECRET, check_error, path
 from tests.support.keys import certificate, certificate_pem, public_pem, rsa_key
 
 KEY, STRANGER = rsa_key(), rsa_key(1)

@@ -1,20 +1,16 @@
 """The token endpoint: Entra's answers, in status, form and words."""
 
 import base64
-import json
-import re
 from typing import Any
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 import httpx2
 import pytest
 
 from relay.sandbox import Fault, Sandbox
 from tests.sandbox.conftest import RecordingClock, Start, client_of
+from tests.sandbox.token_requests import CLIENT, EXCHANGE, FORM, SECRET, check_error, claims, path
 
-CLIENT = "5a4d0b0c-0000-4000-8000-000000000001"
-SECRET = "sandbox-secret"
-EXCHANGE = "https://outlook.office365.com/.default"
 WRONG_SECRET = (
     "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the"
     f" client secret ID, for a secret added to app '{CLIENT}'."
@@ -37,24 +33,12 @@ NO_TENANT = (
     " the correct cloud. Check with your subscription administrator, this may happen if there are no active"
     " subscriptions for the tenant."
 )
-GUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
-FORM = {"client_id": CLIENT, "client_secret": SECRET, "grant_type": "client_credentials", "scope": EXCHANGE}
-
-
-def path(sandbox: Sandbox) -> str:
-    return urlsplit(sandbox.token_endpoint).path
 
 
 async def ask(http: httpx2.AsyncClient, sandbox: Sandbox, **changes: Any) -> httpx2.Response:
     """A token request with parameters replaced, or left out where the change is None."""
     form = {name: value for name, value in (FORM | changes).items() if value is not None}
     return await http.post(path(sandbox), data=form)
-
-
-def claims(token: str) -> dict[str, Any]:
-    body = token.split(".")[1]
-    decoded: dict[str, Any] = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
-    return decoded
 
 
 @pytest.mark.parametrize(
@@ -182,18 +166,6 @@ async def test_errors(
 ) -> None:
     answer = await ask(http, web, **changes)
     check_error(answer, status, error, number, text)
-
-
-def check_error(answer: httpx2.Response, status: int, error: str, number: int, text: str) -> None:
-    body = answer.json()
-    assert (answer.status_code, body["error"], body["error_codes"]) == (status, error, [number])
-    head, trace, correlation, stamp = body["error_description"].split("\r\n")
-    assert head == f"AADSTS{number}: {text}"
-    assert (trace, correlation) == (f"Trace ID: {body['trace_id']}", f"Correlation ID: {body['correlation_id']}")
-    assert stamp == f"Timestamp: {body['timestamp']}"
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ", body["timestamp"])
-    assert re.fullmatch(GUID, body["trace_id"])
-    assert body["error_uri"] == f"https://login.microsoftonline.com/error?code={number}"
 
 
 @pytest.mark.parametrize(

@@ -14,12 +14,12 @@ from relay.sandbox.settings import MIB, object_id
 from relay.sandbox.tokens import EXCHANGE, GRAPH
 from tests.sandbox.conftest import RecordingClock, Start, client_of
 from tests.sandbox.raw import MAILBOX, exchange_token, graph_token, send_by_graph, tls
+from tests.sandbox.token_requests import GUID
 
 MESSAGE = (
     f"From: No Reply <{MAILBOX}>\r\nTo: a@x.org, B <b@x.org>\r\nCc: c@x.org\r\nBcc: d@x.org, A@X.org\r\n"
     "Subject: Hello\r\nMessage-ID: <old@app>\r\nX-App: crm\r\nAuto-Submitted: auto-generated\r\n\r\n.Hi\r\n"
 ).encode()
-GUID = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 
 
 def check_error(answer: httpx2.Response, status: int, code: str, message: str) -> None:

@@ -13,8 +13,8 @@ import pytest
 from relay.sandbox import Fault, FaultError, Sandbox
 from tests.sandbox.conftest import RecordingClock, Start, client_of
 from tests.sandbox.raw import MESSAGE, connected
+from tests.sandbox.token_requests import CLIENT
 
-CLIENT = "5a4d0b0c-0000-4000-8000-000000000001"
 MAILBOX = "noreply@sandbox.onmicrosoft.com"
 SEND = "https://outlook.office.com/SMTP.Send"
 # RFC 7636 appendix B.

@@ -9,7 +9,7 @@ import pytest
 from relay.sandbox import Sandbox
 from tests.sandbox.conftest import Start, client_of
 from tests.sandbox.raw import MESSAGE, connected
-from tests.sandbox.test_entra import CLIENT, SECRET, claims, path
+from tests.sandbox.token_requests import CLIENT, SECRET, claims, path
 
 USER, OTHER = "noreply@sandbox.onmicrosoft.com", "ann@sandbox.onmicrosoft.com"
 SMTP, GRAPH = "https://outlook.office.com/SMTP.Send", "https://graph.microsoft.com/Mail.Send"

@@ -65,6 +65,17 @@ class FakeClock(Clock):
             await asyncio.sleep(0)
 
 
+class QuickClock(FakeClock):
+    """Waits for nothing, and counts it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+
+
 class FastClock(Clock):
     """Real time, `factor` times as fast: for tests of which both sides have a clock and hours pass."""
 

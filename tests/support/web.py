@@ -8,7 +8,6 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 
-import trustme
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,18 +21,6 @@ Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 NAME = "login.test"
 """A name that no resolver knows: only the proxy below finds it."""
-
-
-@dataclass
-class Authority:
-    """A certificate authority for one test, and the servers' contexts that it vouches for."""
-
-    ca: trustme.CA = field(default_factory=trustme.CA)
-
-    def server(self, *names: str) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.ca.issue_cert(*(names or ("127.0.0.1", "localhost", NAME))).configure_cert(context)
-        return context
 
 
 @contextlib.asynccontextmanager

@@ -8,6 +8,7 @@ from relay.config import Account, OAuth, Secret
 from relay.model import Body, Clock, Envelope, Identity, MemoryBody, Message, Origin, Outcome, Result, Results, Scope
 from relay.oauth import TokenSource
 from relay.oauth.access_token import Granted
+from relay.sandbox import Sandbox
 from relay.upstream.smtp import SmtpUpstream
 from tests.support.certificates import Authority
 from tests.support.smtp_script import ScriptedServer
@@ -54,6 +55,20 @@ def account(authority: Authority, port: int, **changes: Any) -> Account:
 
 
 OAUTH = OAuth(client_id=Secret("id"), client_secret=Secret("secret"), token_endpoint="https://login.example.com/token")
+
+
+SMTP_SCOPE = "https://outlook.office365.com/.default"
+GRAPH_SCOPE = "https://graph.microsoft.com/.default"
+
+
+def known_at(sandbox: Sandbox, scope: str, secret: str = "") -> OAuth:
+    """The application that `sandbox` knows, or one with another secret."""
+    return OAuth(
+        client_id=Secret(sandbox.settings.client_id),
+        client_secret=Secret(secret or sandbox.settings.client_secret),
+        token_endpoint=sandbox.token_endpoint,
+        scopes=(scope,),
+    )
 
 
 class Tokens:

@@ -16,7 +16,7 @@ from relay.sandbox import Fault, Sandbox, SandboxSettings, ServiceAccount
 from relay.service import serve_http
 from relay.upstream.gmail import GmailUpstream, addresses_first
 from relay.upstream.gmail.replies import classify, read_error
-from tests.support.clock import FakeClock
+from tests.support.clock import QuickClock
 from tests.support.keys import public_pem, rsa_key, service_account
 from tests.support.large import MAILBOX, as_message, content_of, scan_to_mail
 from tests.upstream.parts import message, only
@@ -26,17 +26,6 @@ EMAIL, KEY_ID = "relay@project.iam.gserviceaccount.com", "key-1"
 SCOPE = "https://www.googleapis.com/auth/gmail.send"
 MB = 1_000_000
 HEAD = f"From: {MAILBOX}\r\n".encode()
-
-
-class QuickClock(FakeClock):
-    """Waits for nothing, and counts it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slept: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
 
 @contextlib.asynccontextmanager

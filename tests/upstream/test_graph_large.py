@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from relay import oauth
-from relay.config import Account, OAuth, Secret
+from relay.config import Account
 from relay.http import DefaultSettings, HttpClient
 from relay.model import Clock, Identity, Outcome, Result, Scope
 from relay.sandbox import Fault, Sandbox, SandboxSettings
@@ -21,27 +21,16 @@ from relay.upstream.api import Parcel
 from relay.upstream.graph import GraphUpstream, plan
 from relay.upstream.recipients import addressed
 from tests.support.certificates import Authority
-from tests.support.clock import FakeClock
+from tests.support.clock import QuickClock
 from tests.support.large import MAILBOX, as_message, content_of, noise, scan_to_mail
 from tests.support.web import web
-from tests.upstream.parts import OAUTH, Tokens, only
+from tests.upstream.parts import GRAPH_SCOPE, OAUTH, Tokens, known_at, only
 
 SENT, LATER, NEVER = Outcome.SENT, Outcome.DEFERRED, Outcome.FAILED
 MB = 1_000_000
 CHUNK = 3_276_800
 PLAIN_URL = '{"uploadUrl": "http://localhost/upload?authtoken=x"}'
 DENIED = '{"error": {"code": "ErrorAccessDenied", "message": "Access is denied. Check credentials and try again."}}'
-
-
-class QuickClock(FakeClock):
-    """Waits for nothing, and counts it."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.slept: list[float] = []
-
-    async def sleep(self, seconds: float) -> None:
-        self.slept.append(seconds)
 
 
 @contextlib.asynccontextmanager
@@ -59,12 +48,7 @@ async def graph(sandbox: Sandbox, clock: Clock | None = None, **changes: Any) ->
         via=("graph",),
         tenant=sandbox.settings.tenant,
         mail_endpoint=sandbox.graph_endpoint,
-        oauth=OAuth(
-            client_id=Secret(sandbox.settings.client_id),
-            client_secret=Secret(sandbox.settings.client_secret),
-            token_endpoint=sandbox.token_endpoint,
-            scopes=("https://graph.microsoft.com/.default",),
-        ),
+        oauth=known_at(sandbox, GRAPH_SCOPE),
         **values,
     )
     http = HttpClient(DefaultSettings(ca_file=sandbox.ca_file))

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 
 from relay import oauth, upstream
-from relay.config import Account, Http, OAuth, Secret
+from relay.config import Account, Http
 from relay.http import HttpClient
 from relay.model import Clock
 from relay.oauth import TokenSource
 from relay.oauth.access_token import Granted
 from relay.sandbox import Fault, Sandbox, SandboxSettings
 from relay.service import serve_http
+from tests.upstream.parts import GRAPH_SCOPE, SMTP_SCOPE, known_at
 
 
 class Case:
@@ -26,13 +27,8 @@ class Case:
     async def probe(self, tokens: TokenSource | None = None, **changes: object) -> bool:
         settings = self.sandbox.settings
         graph = changes.get("via") == ("graph",)
-        scope = "https://graph.microsoft.com/.default" if graph else "https://outlook.office365.com/.default"
-        table = OAuth(
-            client_id=Secret(settings.client_id),
-            client_secret=Secret(settings.client_secret),
-            token_endpoint=self.sandbox.token_endpoint,
-            scopes=(scope,),
-        )
+        scope = GRAPH_SCOPE if graph else SMTP_SCOPE
+        table = known_at(self.sandbox, scope)
         values: dict[str, object] = {
             "provider": "microsoft",
             "mailbox": settings.mailbox,

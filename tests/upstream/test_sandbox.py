@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from relay import oauth, upstream
-from relay.config import Account, OAuth, Secret
+from relay.config import Account
 from relay.http import DefaultSettings, HttpClient
 from relay.model import Clock, Message, Outcome, Scope
 from relay.sandbox import Fault, Sandbox, SandboxSettings
 from relay.service import serve_http
 from relay.upstream import Upstream
-from tests.upstream.parts import message, only
+from tests.upstream.parts import GRAPH_SCOPE, SMTP_SCOPE, known_at, message, only
 
 MAILBOX = "noreply@sandbox.onmicrosoft.com"
 HEADERS = f"From: {MAILBOX}\r\nTo: ann@example.com\r\nSubject: Invoice\r\nMessage-ID: <mine@erp>\r\n".encode()
@@ -31,7 +31,7 @@ async def sandbox(tmp_path: Path) -> AsyncIterator[Sandbox]:
 @contextlib.asynccontextmanager
 async def way_out(sandbox: Sandbox, via: str = "smtp", secret: str = "") -> AsyncIterator[Upstream]:
     """An account at `sandbox`, as a configuration would make it."""
-    scope = "https://outlook.office365.com/.default" if via == "smtp" else "https://graph.microsoft.com/.default"
+    scope = SMTP_SCOPE if via == "smtp" else GRAPH_SCOPE
     account = Account(
         provider="microsoft",
         via=("smtp",) if via == "smtp" else ("graph",),
@@ -43,12 +43,7 @@ async def way_out(sandbox: Sandbox, via: str = "smtp", secret: str = "") -> Asyn
         ca_file=sandbox.ca_file,
         mail_endpoint=sandbox.graph_endpoint,
         concurrency=2,
-        oauth=OAuth(
-            client_id=Secret(sandbox.settings.client_id),
-            client_secret=Secret(secret or sandbox.settings.client_secret),
-            token_endpoint=sandbox.token_endpoint,
-            scopes=(scope,),
-        ),
+        oauth=known_at(sandbox, scope, secret),
     )
     clock, http = Clock(), HttpClient(DefaultSettings(ca_file=sandbox.ca_file))
     assert account.oauth is not None

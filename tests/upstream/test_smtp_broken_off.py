@@ -11,7 +11,6 @@ from tests.support.smtp_script import QUIT, ScriptedServer, mail, session
 from tests.upstream.parts import BIG, PIPELINED, account, message, only, sending, sent_to
 
 SENT, LATER, NEVER = Outcome.SENT, Outcome.DEFERRED, Outcome.FAILED
-
 DUPLICATE = "may be a duplicate"
 
 

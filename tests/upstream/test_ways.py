@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from relay import oauth, upstream
-from relay.config import Account, OAuth, Secret, words
+from relay.config import Account, words
 from relay.http import DefaultSettings, HttpClient
 from relay.model import Clock, Identity, Message, Outcome, Result, Results, Scope
 from relay.sandbox import Fault, Sandbox, SandboxSettings
@@ -20,7 +20,7 @@ from relay.upstream.ways import WaysUpstream
 from tests.support.clock import FakeClock
 from tests.support.large import MAILBOX, as_message, scan_to_mail
 from tests.support.upstream import ScriptedUpstream
-from tests.upstream.parts import message, only
+from tests.upstream.parts import GRAPH_SCOPE, SMTP_SCOPE, known_at, message, only
 
 SENT, LATER, NEVER = Outcome.SENT, Outcome.DEFERRED, Outcome.FAILED
 OK = Result(SENT, 250, "2.0.0", "OK")
@@ -123,8 +123,8 @@ async def office(folder: Path, *via: words.Way, **changes: Any) -> AsyncIterator
     values: dict[str, Any] = {"messages_per_minute": None, "graph_roles": ("Mail.Send",), **changes}
     async with Sandbox(SandboxSettings(folder=folder / "sandbox", **values), serve_http) as sandbox:
         scopes: dict[str, tuple[str, ...]] = {
-            "smtp": ("https://outlook.office365.com/.default",),
-            "graph": ("https://graph.microsoft.com/.default",),
+            "smtp": (SMTP_SCOPE,),
+            "graph": (GRAPH_SCOPE,),
         }
         account = Account(
             provider="microsoft",
@@ -137,13 +137,7 @@ async def office(folder: Path, *via: words.Way, **changes: Any) -> AsyncIterator
             ca_file=sandbox.ca_file,
             mail_endpoint=sandbox.graph_endpoint,
             concurrency=2,
-            oauth=OAuth(
-                client_id=Secret(sandbox.settings.client_id),
-                client_secret=Secret(sandbox.settings.client_secret),
-                token_endpoint=sandbox.token_endpoint,
-                scopes=scopes[via[0]],
-                way_scopes=scopes,
-            ),
+            oauth=known_at(sandbox, *scopes[via[0]]).model_copy(update={"way_scopes": scopes}),
         )
         clock, http = Clock(), HttpClient(DefaultSettings(ca_file=sandbox.ca_file))
         assert account.oauth is not None

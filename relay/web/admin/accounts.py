@@ -6,6 +6,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from relay.oauth import TokenError
+from relay.spool.trouble import LastTrouble
 from relay.web import tasks
 from relay.web.admin.operation import ROOT, Operation, moment
 from relay.web.gate import visitor
@@ -165,14 +166,7 @@ def account(one: AccountState) -> dict[str, Any]:
         "mailbox": one.account.mailbox,
         "verdict": one.verdict,
         "grant": oauth.grant if oauth is not None else None,
-        "token": {
-            "state": one.token,
-            "expires_at": moment(one.token_until),
-            "error": one.token_error or None,
-            "hint": one.token_hint or None,
-        }
-        if oauth is not None
-        else None,
+        "token": _token(one) if oauth is not None else None,
         "signed_in": {"user": one.consent.user, "at": moment(one.consent.obtained_at), "state": one.consent.state}
         if one.consent is not None
         else None,
@@ -184,16 +178,23 @@ def account(one: AccountState) -> dict[str, Any]:
             for each in one.paused
         ],
         "last_sent_at": moment(lane.last_sent_at) if lane is not None else None,
-        "last_error": {
-            "at": moment(one.last.at),
-            "message": one.last.id,
-            "reply": one.last.reply,
-            "hint": one.last.hint,
-        }
-        if one.last is not None
-        else None,
+        "last_error": _last_error(one.last) if one.last is not None else None,
         "runs_out": [{"what": each.subject, "at": moment(each.until), "action": each.action} for each in one.deadlines],
         "clients": list(one.clients),
         "waiting": one.waiting,
         "failed": one.failed,
     }
+
+
+def _token(one: AccountState) -> dict[str, Any]:
+    """What is known of the token, which itself is never shown."""
+    return {
+        "state": one.token,
+        "expires_at": moment(one.token_until),
+        "error": one.token_error or None,
+        "hint": one.token_hint or None,
+    }
+
+
+def _last_error(last: LastTrouble) -> dict[str, Any]:
+    return {"at": moment(last.at), "message": last.id, "reply": last.reply, "hint": last.hint}
