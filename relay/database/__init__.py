@@ -59,6 +59,8 @@ class Database(Protocol):
 
     now: str
     """The database's own clock in seconds since the epoch, as SQL: the one that all who share it go by."""
+    identity: str
+    """What tells it from every other database, also under another name and as a copy; "" while it has none."""
 
     def write(self, work: Callable[[Connection], T], *, patience: float = 0.0) -> Awaitable[T]:
         """Run `work` in a transaction; what is returned ends once it is durable, with the result of `work`.

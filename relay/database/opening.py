@@ -1,5 +1,6 @@
 """A connection to the file, and the schema in it: made, brought up to date, or refused."""
 
+import secrets
 import sqlite3
 from importlib import resources
 from pathlib import Path
@@ -47,6 +48,8 @@ def prepare(connection: sqlite3.Connection, path: Path, *, migrate: bool) -> Non
         )
     for number, sql in enumerate(steps[version:], version + 1):
         connection.executescript(f"BEGIN IMMEDIATE;\n{sql}\nPRAGMA user_version = {number};\nCOMMIT;")
+    if migrate and not connection.execute("PRAGMA application_id").fetchone()[0]:
+        connection.execute(f"PRAGMA application_id = {1 + secrets.randbelow(2**31 - 1)}")
 
 
 def _migrations() -> list[str]:

@@ -87,8 +87,9 @@ class SqliteDatabase(Database):
             prepare(self._writer, path, migrate=migrate)
             self._reader = opened.enter_context(contextlib.closing(connect(path)))
             self._glancer = opened.enter_context(contextlib.closing(connect(path)))
+            self._file = OpenedFile(path)
+            self.identity = str(self._writer.execute("PRAGMA application_id").fetchone()[0] or "")
             opened.pop_all()
-        self._file = OpenedFile(path)
         # Another process that holds the file must not stop the event loop: then the thread waits for it.
         self._writer.execute("PRAGMA busy_timeout = 0")
         self._reads = ThreadPoolExecutor(1, thread_name_prefix="database-read")
@@ -194,7 +195,7 @@ class SqliteDatabase(Database):
     def _begin(self) -> None:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-        except sqlite3.OperationalError:
+        except sqlite3.Error:  # mostly another process that is writing; a damaged file is told of there, too
             self._in_thread(self._wait_and_begin, self._run)
         else:
             self._run(None)

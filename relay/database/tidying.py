@@ -4,9 +4,11 @@ import sqlite3
 from pathlib import Path
 
 from relay.database import Connection
-from relay.database.opening import LARGEST_LOG
+from relay.database.opening import BUSY_SECONDS, LARGEST_LOG
 from relay.database.sqlite_errors import told
 
+_BUSY = 0.1
+"""Seconds that shortening the log may hold up the mail."""
 _TIDY_PAGES = 500
 """2 MiB at a time: more would hold up the mail."""
 SPARE_PAGES = 2000
@@ -28,12 +30,18 @@ def vacuum(connection: Connection) -> int:
 def shorten_log(connection: sqlite3.Connection, path: Path) -> None:
     """Write what is in the log into the file `path`, and shorten the log if it has grown beyond its measure.
 
-    That needs a moment without a writer: who wants to write meanwhile waits in its thread, not on the loop.
+    That needs a moment without a writer, and without a reader of old pages: a backup that takes minutes, for which a
+    log grows most of all. Nobody can write while it is waited for, so the next time has to do then.
     """
     log = path.with_name(f"{path.name}-wal")
     with told(path):
-        if log.exists() and log.stat().st_size > LARGEST_LOG:
+        if not log.exists() or log.stat().st_size <= LARGEST_LOG:
+            return
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY * 1000:.0f}")
+        try:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
 
 
 def rewrite_version(connection: Connection) -> None:

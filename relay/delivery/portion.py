@@ -8,8 +8,11 @@ of them the results are on the disk, so that a crash sends nothing again to thos
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
+from relay import log
 from relay.delivery.schedule import Verdict, judge
 from relay.model import Message, Outcome, Result, Results, Scope
+from relay.upstream import Upstream
+from relay.upstream.copies import first_copy
 
 # Gmail's relay takes one domain in a transaction (docs/sources.md).
 _WORDS = ("too many recipients", "multiple destination domains")
@@ -25,6 +28,18 @@ def portion(message: Message, largest: int | None, asked: Collection[str] = ()) 
         return message
     recipients = tuple(address for address in everybody if address not in asked)[:largest]
     if not recipients or len(recipients) == len(everybody):
+        return message
+    return replace(message, envelope=replace(message.envelope, recipients=recipients))
+
+
+def in_one_go(upstream: Upstream, message: Message) -> Message:
+    """The message for those whom one copy reaches, where the upstream makes several of it."""
+    try:
+        recipients = first_copy(upstream, message)
+    except Exception as error:  # noqa: BLE001 (the attempt meets it, too, and has a result for it)
+        log.internal_error(f"{message.id}: nobody knows in how many copies it goes", error)
+        return message
+    if len(recipients) == len(message.envelope.recipients):
         return message
     return replace(message, envelope=replace(message.envelope, recipients=recipients))
 
@@ -63,9 +78,10 @@ class Rounds:
     def __init__(self) -> None:
         self._asked: dict[str, Results] = {}
 
-    def next(self, message: Message, largest: int | None) -> Message:
-        """The message for those whose turn it is now."""
-        return portion(message, largest, self._asked.get(message.id, ()))
+    def next(self, message: Message, largest: int | None, upstream: Upstream | None = None) -> Message:
+        """The message for those whose turn it is now, and whom `upstream` serves together."""
+        now = portion(message, largest, self._asked.get(message.id, ()))
+        return now if upstream is None or len(now.envelope.recipients) == 1 else in_one_go(upstream, now)
 
     def judge(
         self, message: Message, results: Results, *, now: float, retry: Sequence[float], jitter: float

@@ -73,7 +73,7 @@ class Worker:
 
     def _begin(self, lane: Lane, claim: Claim) -> None:
         """Start the attempt whose place is taken."""
-        message = self._rounds.next(claim.message, lane.largest)
+        message = self._rounds.next(claim.message, lane.largest, lane.upstreams[claim.message.account])
         if lane.pace is not None:
             lane.pace.begin(len(message.envelope.recipients))
         way = Way(lane, lane.upstreams[message.account], lane.pace)

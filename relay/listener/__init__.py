@@ -76,6 +76,8 @@ class Server:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self._inside: ServerTls | None = None
+        """What STARTTLS needs, where it is offered."""
         self._begin: Callable[[], asyncio.Protocol] | None = None
         """What is made for the next connection."""
         self._sessions: set[VisitorSession] = set()
@@ -108,7 +110,8 @@ class Server:
         But for that of a client in `shut_out`: it ends as soon as no message is under way.
         """
         self._parts = parts
-        self._begin = self._factory(parts, tls)
+        self._inside = tls if parts.settings.tls in ("starttls", "auto") else None
+        self._begin = self._factory(tls)
         for session in list(self._sessions):
             session.follow(parts, shut_out)
 
@@ -127,13 +130,13 @@ class Server:
         assert self._begin is not None  # noqa: S101 (`use()` comes before `listen()`)
         return self._begin()
 
-    def _factory(self, parts: Parts, tls: ServerTls | None) -> Callable[[], asyncio.Protocol]:
+    def _factory(self, tls: ServerTls | None) -> Callable[[], asyncio.Protocol]:
         """What is made for each connection: its session at once where nothing can come in front of it."""
-        settings = parts.settings
-        inside = tls if settings.tls in ("starttls", "auto") else None
+        settings = self._parts.settings
 
         def begin(peername: Peername | None = None) -> SubmissionSession:
-            return SubmissionSession(self, parts, inside, peername)
+            # Of this moment: they may have changed while a PROXY header or a TLS handshake was waited for.
+            return SubmissionSession(self, self._parts, self._inside, peername)
 
         if settings.tls in ("off", "starttls") and not settings.proxy_protocol:
             return begin
@@ -218,6 +221,8 @@ class Server:
                     await asyncio.sleep(0.01)
         for session in list(self._sessions):
             session.goodbye()
+        while any(session.committing for session in self._sessions):
+            await asyncio.sleep(0.01)
 
     def hasten(self) -> None:
         """Do not wait for anybody when stopping."""

@@ -109,8 +109,8 @@ class Reception:
         self._held = 0
         """Octets of memory that are accounted for."""
         self._hold()
-        self._handed_over = False
-        """Its commit has begun: the upload is the spool's."""
+        self.handed_over = False
+        """Its commit has begun: the upload is the spool's, and a reply is certain."""
 
     @property
     def done(self) -> bool:
@@ -178,8 +178,10 @@ class Reception:
             raise
         finally:
             self._spilling = False
-            if self._held:  # else the client has gone meanwhile
+            if self._held:
                 self._hold()
+            else:
+                self._upload.drop()  # the client has gone meanwhile, perhaps too late to break this off
 
     def finish(self) -> Coroutine[Any, Any, str]:
         """Decide and begin the commit, now; what is returned waits for the reply to the end of the data."""
@@ -196,7 +198,7 @@ class Reception:
             return self._refused()
         submission = self._submission(self._decisions)
         self._subject = submission.subject
-        self._handed_over = True
+        self.handed_over = True
         spool = self._parts.spool
         if self._client.reply != "delivered" or submission.is_held:
             return self._reply(spool.put(self._upload, submission))
@@ -208,8 +210,12 @@ class Reception:
         """The client has gone: forget the message, unless its commit has begun, and what its reply would have been."""
         self.leave()
         self._parts.spool.unwatch(self._upload.id)
-        if not (self._handed_over or self._spilling):
+        if not (self.handed_over or self._spilling):
             self._upload.drop()
+
+    def answer_soon(self) -> None:
+        """Wait for the commit and for nothing after it."""
+        self._parts.spool.answer_soon(self._upload.id)
 
     def _refuse(self, refusal: Refusal) -> None:
         """Refuse the message, unless it has been refused: the first reason stays."""

@@ -55,6 +55,18 @@ class SubmissionSession(LoginSession):
         """A message is being received or committed: a stop waits for it."""
         return self._reception is not None
 
+    @property
+    def committing(self) -> bool:
+        """A message is being committed, or its delivery waited for: its reply comes by itself."""
+        return self._reception is not None and self._reception.handed_over
+
+    def goodbye(self) -> None:
+        """After that reply: who heard 421 in its place would send again what is safe."""
+        if self._reception is not None and self.committing:
+            self._reception.answer_soon()
+        else:
+            super().goodbye()
+
     # --- commands
 
     def smtp_HELO(self, name: str) -> None:
@@ -137,18 +149,6 @@ class SubmissionSession(LoginSession):
             self.envelope.smtp_utf8 = parameters.smtputf8
             self._wishes = Wishes(parameters.ret, parameters.envid)
         return refusal
-
-    def _stranger(self) -> Refusal:
-        if self.login_later:
-            return Refusal(451, "4.7.0", "The login could not be checked, please try again later")
-        if self._parts.policy.offers_login(self._parts.name) and not self.may_login and self._server_tls is not None:
-            return Refusal(530, "5.7.0", "Must issue a STARTTLS command first, then log in")
-        if self.login_refused:
-            return Refusal(530, "5.7.0", "Authentication required: the login was refused")
-        if self.may_login:
-            return Refusal(530, "5.7.0", "Authentication required")
-        text = f"No client of this relay has the address {self.peer}: add it to clients.NAME.networks"
-        return Refusal(550, "5.7.1", text)
 
     def _is_told(self) -> bool:
         """Whether the log tells of this refusal: a client that tries a hundred thousand addresses does not fill it."""

@@ -107,6 +107,11 @@ class VisitorSession(CommandSession):
         raise NotImplementedError
 
     @property
+    def committing(self) -> bool:
+        """The last octet of a message has come: a stop waits for its reply, however long that takes."""
+        raise NotImplementedError
+
+    @property
     def _is_sending(self) -> bool:
         """A message has been begun."""
         return self.busy or self.envelope.mail_from is not None
@@ -131,6 +136,19 @@ class VisitorSession(CommandSession):
         """AUTH is offered here and now."""
         offered = self._parts.policy.offers_login(self._parts.name)
         return offered and bool(self.tls or not self._parts.settings.require_tls)
+
+    def _stranger(self) -> Refusal:
+        """Why nobody whom we know is speaking, and what would change that."""
+        if self.login_later:
+            return Refusal(451, "4.7.0", "The login could not be checked, please try again later")
+        if self._parts.policy.offers_login(self._parts.name) and not self.may_login and self._server_tls is not None:
+            return Refusal(530, "5.7.0", "Must issue a STARTTLS command first, then log in")
+        if self.login_refused:
+            return Refusal(530, "5.7.0", "Authentication required: the login was refused")
+        if self.may_login:
+            return Refusal(530, "5.7.0", "Authentication required")
+        text = f"No client of this relay has the address {self.peer}: add it to clients.NAME.networks"
+        return Refusal(550, "5.7.1", text)
 
     def note_refused_login(self, login: str, reason: str) -> None:
         """For the counters and the page."""

@@ -52,6 +52,20 @@ def storage_readable() -> None:
     event(logging.WARNING, "storage_restored", "the queue can be read again")
 
 
+def file_left(error: OSError) -> None:
+    reason = error.strerror or str(error)
+    text = f"{error.filename}: cannot be deleted, and no message needs it any more: {reason}. Delete it by hand"
+    event(logging.WARNING, "file_left", text, file=str(error.filename), reason=reason)
+
+
+def bodies_of_another(folder: str, mark: str) -> None:
+    text = (
+        f"{folder} holds large messages of another database, too, or did: nothing is tidied up there. If only the one "
+        f"in use is ever to be used again, delete {mark} and start the relay anew"
+    )
+    event(logging.WARNING, "bodies_of_another", text, folder=folder, mark=mark)
+
+
 def clock_moved(seconds: float, messages: int) -> None:
     way = "forward" if seconds > 0 else "back"
     moved = f"the times of {messages} waiting messages were moved with it"

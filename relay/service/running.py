@@ -153,11 +153,12 @@ class Service:
             shown = self._shown(spool, queue, delivery, store, accounts, reports)
             await self._start_web(stack, sink, shown)
         if "delivery" in self.roles:
-            self._start_radar(stack, spool, delivery, store, accounts, http)
             self._start_delivery(stack, delivery, store, accounts)
             self._start_reporter(stack, reports)
         if "listener" in self.roles:
             await self._open_doors(stack, spool, accounts, http)
+        if "delivery" in self.roles:  # not before the listeners have made the certificates that it looks at
+            self._start_radar(stack, spool, delivery, store, accounts, http)
         self.reloader.parts.append(held := QueuePart(spool, self.clock, self._now))
         self._watch(stack, held.run(), "held mail")
         return database

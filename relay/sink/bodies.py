@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from relay import disk
+from relay import disk, log
 from relay.model import Body
 from relay.sink.rows import Source
 
@@ -71,6 +71,9 @@ def make_folder(folder: Path) -> list[str]:
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
-    """Delete those files of the folder that are there."""
+    """Delete those files of the folder that are there: one that stays costs room and harms no mail."""
     for name in names:
-        (folder / name).unlink(missing_ok=True)
+        try:
+            (folder / name).unlink(missing_ok=True)
+        except OSError as error:
+            log.spool.file_left(error)

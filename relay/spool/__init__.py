@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from relay import log, metrics
 from relay.database import Connection, Database
 from relay.model import Clock, MemoryBody, Results
-from relay.spool import capacity, debts, diversion, dsn, due, endings, history, parts, queues, rows
+from relay.spool import belonging, capacity, debts, diversion, dsn, due, endings, history, parts, queues, rows
 from relay.spool.capacity import Limits
 from relay.spool.courier import Courier, Nobody
 from relay.spool.diversion import Moved, Revise
@@ -79,7 +79,10 @@ class Spool(Housekeeping):
         self._bodies.mkdir(mode=0o700, exist_ok=True)
         await self._write(rows.recover)
         await self.heal()
-        names = await asyncio.to_thread(lambda: [path.name for path in self._bodies.iterdir()])
+        if not await asyncio.to_thread(belonging.belong_to, self._bodies, self._database.identity):
+            log.spool.bodies_of_another(str(self._bodies), str(belonging.mark_of(self._bodies)))
+            return
+        names = await asyncio.to_thread(lambda: [path.name for path in self._bodies.iterdir() if path.is_file()])
         adopted = await self._database.read(lambda connection: history.adopted(connection, names))
         await self._unlink([name for name in names if name not in adopted])
 
@@ -212,6 +215,10 @@ class Spool(Housekeeping):
         """The client has been told what there was to tell, or has gone: what is left is a report's business."""
         self._waiting.end(message_id)
         self.owed.set()
+
+    def answer_soon(self, message_id: str) -> None:
+        """Who waits for this message's results need not wait any longer."""
+        self._waiting.give_up(message_id)
 
     def is_watched(self, message_id: str) -> bool:
         return message_id in self._waiting

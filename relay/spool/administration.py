@@ -22,6 +22,7 @@ from relay.spool.history import Overview, Summary, overview, summaries
 from relay.spool.selection import Selection, condition, find
 from relay.spool.stuck import Stuck, stuck
 from relay.spool.trouble import LastTrouble, last_trouble
+from relay.spool.upload import remove
 
 _AGES_LAST = 20.0
 """Times what it took to count them: every waiting message is looked at."""
@@ -118,16 +119,12 @@ class Administration:
             part = seqs[start : start + _BATCH]
             now = self._clock.time()
             changed = await self._database.write(partial(change, seqs=part, now=now))
-            await asyncio.to_thread(self._unlink, changed.files)
+            await asyncio.to_thread(remove, [self._bodies / name for name in changed.files])
             done += changed.done
             left |= changed.left
             if progress is not None:
                 progress(len(part))
         return Changed(tuple(done), left)
-
-    def _unlink(self, names: Sequence[str]) -> None:
-        for name in names:
-            (self._bodies / name).unlink(missing_ok=True)
 
 
 def _any_active(connection: Connection) -> bool:

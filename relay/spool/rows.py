@@ -276,9 +276,14 @@ def to_claim(row: Sequence[Any], recipients: tuple[str, ...], bodies: Path) -> C
 
 def _body(data: Any, path: Path | None, size: int, dots: int) -> Body:
     if path is not None:
-        found = path.stat().st_size if path.exists() else -1
+        try:
+            found = path.stat().st_size
+        except FileNotFoundError:
+            raise DamagedRow(f"{path} is missing") from None
+        except OSError:
+            found = size  # trouble with the disk or with rights, which may pass: whoever reads the body tells of it
         if found != size:
-            raise DamagedRow(f"its body {path} has {found} of {size} octets" if found >= 0 else f"{path} is missing")
+            raise DamagedRow(f"its body {path} has {found} of {size} octets")
         return FileBody(path, size, dots)
     if not isinstance(data, bytes) or len(data) != size:
         raise DamagedRow("its body has not the size that was written")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from relay import disk
+from relay import disk, log
 
 SMALL = 64 * 1024
 """Up to here a body is a column of its message's row; above, a file is eleven times cheaper."""
@@ -133,13 +133,25 @@ class Upload:
         except asyncio.CancelledError:
             # The thread goes on: without its file, `discard` would leave that behind.
             await asyncio.wait({written})
-            self._file = written.result()
+            if written.exception() is None:
+                self._file = written.result()
             raise
 
 
 def _append(file: BinaryIO | None, path: Path, parts: list[bytes]) -> BinaryIO:
-    if file is None:
-        file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+    if file is not None:
+        return _written(file, parts)
+    file = os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0)
+    try:
+        return _written(file, parts)
+    except BaseException:
+        # Nobody else knows of it: each message that a full disk refuses would make it fuller.
+        file.close()
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _written(file: BinaryIO, parts: list[bytes]) -> BinaryIO:
     for part in parts:
         view = memoryview(part)
         while view:
@@ -154,6 +166,9 @@ def _sync(file: BinaryIO, folder: Path) -> None:
 
 
 def remove(paths: Sequence[Path]) -> None:
-    """Delete body files. Blocks."""
+    """Delete body files that no message needs any more: one that stays costs room and harms no mail. Blocks."""
     for path in paths:
-        path.unlink(missing_ok=True)
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            log.spool.file_left(error)

@@ -47,6 +47,11 @@ class Waiting:
         self._joined[parts[0][0]] = tuple(name for name, _ in parts)
         _settle_together(futures, together)
 
+    def give_up(self, name: str) -> None:
+        """Whoever waits for the results of this message gets none."""
+        if (future := self.of(name)) is not None and not future.done():
+            future.set_result({})
+
     def nothing_soon(self, applies: Callable[[Queue], bool]) -> None:
         """The queues that this applies to go nowhere for a while: who waits for a result of theirs need not."""
         for queue, future in list(self._futures.values()):

@@ -53,10 +53,7 @@ class ApiUpstream(ABC):
 
     async def send(self, message: Message, trace: Trace | None = None) -> Results:
         """Send `message`: a result for each recipient, whatever happens."""
-        people: dict[str, list[str]] = {}
-        for recipient in message.envelope.recipients:
-            if is_safe(recipient) and is_writable(recipient):
-                people.setdefault(same(recipient), []).append(recipient)
+        people = people_of(message)
         results: Results = dict.fromkeys(message.envelope.recipients, self._not_writable())
         everybody = [spellings[0] for spellings in people.values()]
         result = None
@@ -119,6 +116,15 @@ class ApiUpstream(ABC):
             key = f"accounts.{self._name}.max_message_size"
             text = f"the message has {size:,} octets; {key} allows {own:,} (not sent)"
             raise AttemptError(Result(Outcome.FAILED, 552, "5.3.4", text, Scope.MESSAGE, hint=f"Raise {key}"))
+
+
+def people_of(message: Message) -> dict[str, list[str]]:
+    """The recipients whose addresses can stand in a field, each with the ways in which the envelope spells it."""
+    people: dict[str, list[str]] = {}
+    for recipient in message.envelope.recipients:
+        if is_safe(recipient) and is_writable(recipient):
+            people.setdefault(same(recipient), []).append(recipient)
+    return people
 
 
 def _not_asked(result: Result) -> Result:

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from relay.config.mailbox_users import ActsAs
 from relay.model import Identity, Message, Outcome, Result, Results, Scope
+from relay.upstream.copies import first_copy
 from relay.upstream.trouble import Trace
 
 MOST_OPEN = 64
@@ -75,16 +76,25 @@ class ByMailbox:
         finally:
             one.active -= 1
 
+    def first_copy(self, message: Message) -> tuple[str, ...]:
+        """As the way of its mailbox has it."""
+        mailbox = self._acts_as.mailbox(message.envelope.sender, message.origin.login)
+        return first_copy(self._way_of(mailbox).way, message) if mailbox else message.envelope.recipients
+
     async def close(self) -> None:
         """Leave every server politely."""
         while self._ways:
             _, one = self._ways.popitem()
             await one.way.close()
 
-    async def _opened(self, mailbox: str) -> _Open:
+    def _way_of(self, mailbox: str) -> _Open:
         one = self._ways.get(mailbox)
         if one is None:
             one = self._ways[mailbox] = _Open(self._make(mailbox))
+        return one
+
+    async def _opened(self, mailbox: str) -> _Open:
+        one = self._way_of(mailbox)
         self._ways.move_to_end(mailbox)
         one.active += 1  # it is not for closing while another one is waited for
         try:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from relay import log
 from relay.model import Identity, Message, Results
 from relay.upstream.by_mailbox import ByMailbox, Way
+from relay.upstream.copies import first_copy
 from relay.upstream.trouble import Trace
 
 if TYPE_CHECKING:
@@ -35,6 +36,10 @@ class _OverheardWay:
                 trace(line)
 
         return await self._way.send(message, heard)
+
+    def first_copy(self, message: Message) -> tuple[str, ...]:
+        """As the way has it."""
+        return first_copy(self._way, message)
 
     async def close(self) -> None:
         await self._way.close()

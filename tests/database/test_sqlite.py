@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pytest
 from relay.database import Connection, StorageError
 from relay.database.lock import LockFile
 from relay.database.sqlite import SqliteDatabase
+from tests.support.process import PATIENCE
 
 
 def count(connection: Connection) -> int:
@@ -152,3 +154,37 @@ async def test_a_quick_read_sees_what_was_committed_and_waits_for_nothing(databa
     assert await database.read(count, quick=True) == 0
     await writing
     assert await database.read(count, quick=True) == 1
+
+
+async def test_a_file_that_is_damaged_while_it_is_open_is_an_error_and_not_a_wait(tmp_path: Path) -> None:
+    path = tmp_path / "relay.db"
+    database = SqliteDatabase(path)
+    await database.write(lambda connection: connection.execute("CREATE TABLE note (text TEXT)"))
+    with contextlib.closing(sqlite3.connect(path)) as other:  # what a command writes makes the relay look again
+        other.execute("PRAGMA user_version = 8")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    with path.open("r+b") as file:
+        file.write(b"no database any more")
+    for _ in range(2):
+        with pytest.raises(StorageError, match=r"relay\.db"):
+            async with asyncio.timeout(PATIENCE):
+                await database.write(add("lost"))
+    await database.close()
+
+
+async def test_a_long_reader_does_not_stop_the_mail_when_the_log_has_grown(
+    database: SqliteDatabase, tmp_path: Path
+) -> None:
+    log = tmp_path / "relay.db-wal"
+    large = "INSERT INTO note VALUES (zeroblob(70000000))"
+    with contextlib.closing(sqlite3.connect(tmp_path / "relay.db", isolation_level=None)) as backup:
+        backup.execute("BEGIN")
+        assert count(backup) == 0
+        await database.write(lambda connection: connection.execute(large))
+        grown = log.stat().st_size
+        began = time.monotonic()
+        assert not await database.tidy()
+        assert time.monotonic() - began < PATIENCE / 3  # SQLite itself would wait as long as for a writer: 30 seconds
+        assert log.stat().st_size == grown
+    assert not await database.tidy()
+    assert log.stat().st_size < grown

@@ -1,5 +1,6 @@
 """Long lists of recipients: cut to what one transaction takes, and nobody gets it twice."""
 
+import asyncio
 from pathlib import Path
 
 import hypothesis.strategies as st
@@ -141,3 +142,47 @@ async def test_what_exchange_takes_only_in_part_goes_on_at_once(tmp_path: Path) 
         assert [len(one.recipients) for one in running.received] == [3, 3, 2]
         everybody = [address for one in running.received for address in one.recipients]
         assert len(set(everybody)) == len(everybody) == 8
+
+
+class OneEach(ScriptedUpstream):
+    """Makes a copy of its own for each recipient, as the Gmail API does for those whom nobody is to see."""
+
+    def first_copy(self, message: Message) -> tuple[str, ...]:
+        return message.envelope.recipients[:1]
+
+
+class Lost(ScriptedUpstream):
+    """Does not find its way about a message."""
+
+    def first_copy(self, message: Message) -> tuple[str, ...]:
+        raise LookupError(message.id)
+
+
+async def test_a_way_that_cannot_say_is_tried_with_everybody(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    upstream = Lost(SENT)
+    async with works(tmp_path, office=upstream) as at:
+        await at.submit("a@x.org", "b@x.org")
+        await at.until("sent")
+    assert [message.envelope.recipients for message in upstream.seen] == [("a@x.org", "b@x.org")]
+    assert "in how many copies" in caplog.text
+
+
+async def test_what_goes_in_several_copies_is_written_down_after_each(tmp_path: Path) -> None:
+    people = [f"r{number}@x.org" for number in range(5)]
+    before, after = OneEach(SENT, NO_USER, SENT), OneEach(SENT)
+
+    async def until_seen(upstream: OneEach, count: int) -> None:
+        async with asyncio.timeout(10):
+            while len(upstream.seen) < count:
+                if len(upstream.seen) == count - 1 and not upstream.running:
+                    upstream.hold()
+                await asyncio.sleep(0)
+
+    async with works(tmp_path, drain=0.0, office=before) as at:
+        await at.submit(*people)
+        await until_seen(before, 3)  # the relay is stopped while the third copy is on its way
+    async with works(tmp_path, office=after) as at:
+        (done,) = await at.until("failed")
+        assert done.attempts == 2
+    assert [message.envelope.recipients for message in before.seen] == [(one,) for one in people[:3]]
+    assert [message.envelope.recipients for message in after.seen] == [(one,) for one in people[2:]]

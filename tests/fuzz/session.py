@@ -226,7 +226,7 @@ class Sessions:
     async def _talk(self, name: str, pieces: Sequence[bytes]) -> bytes:
         line = _Line()
         server = self._servers[name]
-        begin = server._factory(server._parts, None)
+        begin = server._factory(None)
         session = cast("Any", begin())
         session.connection_made(line)
         for piece in pieces:

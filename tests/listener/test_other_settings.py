@@ -1,12 +1,14 @@
 """A listener that goes on with other settings: what becomes of the sessions that it has."""
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 
 from relay import config
 from relay.listener.reception import Parts
 from relay.policy import Policy
-from tests.support.door import LOCAL, SMARTHOST, Door, door
+from tests.support.door import LOCAL, SMARTHOST, Door, Line, door
+from tests.support.process import PATIENCE
 
 LOGIN = '[clients.app]\npassword = "x"\nsenders = ["*"]\n'
 
@@ -82,3 +84,21 @@ async def test_limits_hold_from_now_on(tmp_path: Path) -> None:
         refused = await at.knock()
         assert await refused.hear() == ""
         assert (await stays.say("NOOP")).startswith("250")
+
+
+async def test_a_connection_that_had_not_come_to_its_session_meets_the_new_rules(tmp_path: Path) -> None:
+    proxied = 'proxy_protocol = ["127.0.0.1"]\n'
+    async with door(tmp_path, proxied) as at:
+        reader, writer = await asyncio.open_connection("127.0.0.1", at.port)
+        writer.write(b"PROXY ")
+        async with asyncio.timeout(PATIENCE):
+            while not at.server._openings:
+                await asyncio.sleep(0)
+        changed(at, tmp_path, LOCAL.replace('"*"', '"only@x.org"'), proxied)
+        writer.write(b"TCP4 127.0.0.1 127.0.0.1 1 2\r\n")
+        line = Line(reader, writer)
+        assert (await line.hear()).startswith("220")
+        assert (await line.say("EHLO c")).startswith("250")
+        assert (await line.say("MAIL FROM:<app@x.org>")).startswith("550")
+        line.close()
+        await writer.wait_closed()

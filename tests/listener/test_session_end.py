@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import sqlite3
 from pathlib import Path
 
 from relay.model import Outcome, Result
@@ -151,3 +152,34 @@ def test_a_client_that_never_reads_is_not_read_either(tmp_path: Path) -> None:
                 return sent
 
     assert asyncio.run(flood()) < 50_000_000
+
+
+async def test_a_stop_answers_250_for_what_is_safe_and_421_for_nothing_else(tmp_path: Path) -> None:
+    async with door(tmp_path, clients=LOCAL + 'reply = "delivered"\nreply_timeout = "1h"\n') as at:
+        waiting, sending = await at.knock(), await at.knock()
+        await waiting.begin()
+        waiting.writer.write(CONTENT + b".\r\n")
+        await sending.begin()
+        while not await at.spool.heads(["office"]):
+            await asyncio.sleep(0.01)
+        await at.server.stop(0.05)
+        assert (await waiting.hear()).startswith("250 2.0.0 Queued as "), "a 421 would bring the message a second time"
+        assert (await waiting.hear()).startswith("421 4.3.2")
+        assert (await sending.hear()).startswith("421 4.3.2")
+
+
+async def test_a_stop_waits_for_a_commit_however_long_that_takes(tmp_path: Path) -> None:
+    async with door(tmp_path) as at:
+        line = await at.knock()
+        await line.begin()
+        with contextlib.closing(sqlite3.connect(tmp_path / "relay.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            line.writer.write(CONTENT + b".\r\n")
+            async with asyncio.timeout(5):
+                while not any(session.committing for session in at.server._sessions):
+                    await asyncio.sleep(0.01)
+            stop = asyncio.create_task(at.server.stop(0.05))
+            await asyncio.sleep(0.1)
+        assert (await line.hear()).startswith("250 2.0.0 Queued as ")
+        await stop
+        assert len(await at.taken()) == 1

@@ -29,6 +29,7 @@ class Wrapped(Database):
     def __init__(self, inner: Database) -> None:
         self.inner = inner
         self.now = inner.now
+        self.identity = inner.identity
         self.before = 0
         """How many of the next writes fail without having been made."""
         self.after: int | None = None

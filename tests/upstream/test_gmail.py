@@ -97,6 +97,27 @@ async def test_nobody_sees_who_is_hidden(tmp_path: Path) -> None:
     assert b"X-Addressed-To: ann@example.com" in copies[1].raw
 
 
+async def test_who_is_served_by_the_first_copy(tmp_path: Path) -> None:
+    """Delivery asks, and has each copy written down before the next."""
+    headers = HEAD + b"To: ann@example.com\r\nCc: list@example.com\r\n"
+    unwritable = "a b@example.com"
+    async with gmail(tmp_path) as (_, upstream):
+
+        def first(*people: str) -> tuple[str, ...]:
+            return upstream.first_copy(message(*people, headers=headers, sender=MAILBOX))
+
+        assert first("secret@example.com", "ann@example.com", "LIST@example.com") == (
+            "ann@example.com",
+            "LIST@example.com",
+        )
+        assert first("secret@example.com", "Secret@Example.com", "other@example.com", unwritable) == (
+            "secret@example.com",
+            "Secret@Example.com",
+            unwritable,
+        )
+        assert first(unwritable) == (unwritable,)
+
+
 async def test_addresses_stand_in_front_of_the_content(tmp_path: Path) -> None:
     block = b"From: a@b.c\r\nMIME-Version: 1.0\r\nContent-Type: text/plain\r\nTo: a@x\r\nSubject: x\r\n"
     assert addresses_first(block) == (

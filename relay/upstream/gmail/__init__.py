@@ -12,11 +12,11 @@ from relay.config import Account
 from relay.http import HttpClient
 from relay.model import Clock, Identity, Message, Outcome, Result, Scope
 from relay.oauth import TokenSource
-from relay.upstream.api import ApiUpstream, Parcel
+from relay.upstream.api import ApiUpstream, Parcel, people_of
 from relay.upstream.gates import Gates
 from relay.upstream.gmail.client import GmailClient
 from relay.upstream.gmail.upload import Resumable, multipart
-from relay.upstream.recipients import apart
+from relay.upstream.recipients import apart, same
 from relay.upstream.trouble import AttemptError
 
 MOST_RECIPIENTS = providers.GMAIL.recipients_per_message
@@ -45,6 +45,13 @@ class GmailUpstream(ApiUpstream):
 
     def _copies(self, message: Message, people: list[str]) -> list[list[str]]:
         return apart(message.headers, people, self._most)
+
+    def first_copy(self, message: Message) -> tuple[str, ...]:
+        """Those recipients with whom the first copy is over."""
+        people = people_of(message)
+        copies = self._copies(message, [spellings[0] for spellings in people.values()])
+        later = {spelling for copy in copies[1:] for one in copy for spelling in people[same(one)]}
+        return tuple(one for one in message.envelope.recipients if one not in later)
 
     async def _deliver(self, parcel: Parcel) -> Result:
         headers = addresses_first(parcel.headers)
