@@ -165,7 +165,7 @@ def test_a_state_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     code, output = run(tmp_path, "serve", environ=QUIET | {"RELAY_STATE_FOLDER": str(tmp_path / "file" / "state")})
     assert code == 1
-    assert "state folder" in output
+    assert "cannot be used: Not a directory. Set state_folder to" in output
     assert "Traceback" not in output
 
 
