@@ -6,7 +6,7 @@ from pathlib import Path
 
 from relay.database.sqlite import SqliteDatabase
 from relay.model import Clock, DsnWishes, Envelope, Origin, Priority
-from relay.spool import Limits, Spool, Submission
+from relay.spool import Claim, Limits, Queue, Spool, Submission
 from relay.spool.capacity import NONE
 
 HEADERS = b"From: app@example.com\r\nTo: a@example.org\r\nSubject: Test\r\n"
@@ -54,3 +54,12 @@ async def put(spool: Spool, given: Submission, body: bytes = b"Hello\r\n") -> st
     await upload.write(body, body.count(b"\n.") + body.startswith(b"."))
     await spool.put(upload, given)
     return upload.id
+
+
+async def content(claim: Claim) -> bytes:
+    return b"".join([chunk async for chunk in claim.message.body.chunks()])
+
+
+async def claim_one(spool: Spool) -> Claim:
+    (claimed,) = await spool.claim([Queue("office")], 1)
+    return claimed
