@@ -21,10 +21,24 @@ _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: no letter that re
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 
 
-def new_id(now: float) -> str:
-    """A name for a message: 16 letters and digits that sort by time (milliseconds, then 32 random bits)."""
-    number = (int(now * 1000) & 0xFFFFFFFFFFFF) << 32 | _random.getrandbits(32)
-    return "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -10, -10)])
+class _Names:
+    """Names for messages. Those of one millisecond count on from a random number: no two of them are the same."""
+
+    __slots__ = ("_moment", "_number")
+
+    def __init__(self) -> None:
+        self._moment = self._number = -1
+
+    def new(self, now: float) -> str:
+        """A name for a message: 16 letters and digits that sort by time (milliseconds, then 32 bits)."""
+        moment = int(now * 1000) & 0xFFFFFFFFFFFF
+        self._number = self._number + 1 if moment == self._moment else _random.getrandbits(32)
+        self._moment = moment
+        number = moment << 32 | self._number & 0xFFFFFFFF
+        return "".join([_PAIRS[number >> shift & 1023] for shift in range(70, -10, -10)])
+
+
+new_id = _Names().new
 
 
 @dataclass(frozen=True, slots=True)
