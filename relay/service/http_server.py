@@ -24,9 +24,14 @@ class _HttpServer(uvicorn.Server):
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop listening with nobody left in the door, then as uvicorn has it."""
+        """Stop listening with nobody left in the door, then as uvicorn has it; at the end nobody is connected."""
         await stop_listening(self.servers)
         await super().shutdown(sockets)
+        # Whose request took longer than that has been cancelled. His connection uvicorn leaves open.
+        for connection in tuple(self.server_state.connections):
+            if connection.transport is not None:
+                connection.transport.abort()
+        await asyncio.sleep(0)  # a transport tells its protocol, and closes its socket, in the turn behind
 
 
 class _Dated:

@@ -1,19 +1,23 @@
-"""Servers that stop in the moment a connection comes in leave none behind."""
+"""Servers that stop leave no connection behind: none that comes in at that moment, none that asks for ever."""
 
 import asyncio
 import contextlib
 import gc
 import socket
+import ssl
 import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from pathlib import Path
 
 import pytest
 from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
 
 from relay.http.closing import stop_listening
 from relay.oauth.consent.loopback import Loopback
 from relay.service import serve_http
+from tests.support.certificates import Authority
 
 Address = tuple[str, int]
 
@@ -60,3 +64,25 @@ async def test_a_connection_at_the_last_moment(
             await asyncio.sleep(0)
         gc.collect()
     assert [str(each.message) for each in warned if "unclosed" in str(each.message)] == []
+
+
+async def test_a_request_that_outlasts_the_end_is_cut_off(tmp_path: Path) -> None:
+    """Also where the other side has TLS, and does not answer that this is the end of it."""
+
+    async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+        asked.set_result(scope["extensions"]["relay.transport"])
+        await asyncio.Event().wait()
+
+    def ask(address: Address) -> ssl.SSLSocket:
+        client = authority.client.wrap_socket(socket.create_connection(address), server_hostname="localhost")
+        client.sendall(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return client
+
+    authority = Authority.make(tmp_path)
+    asked: asyncio.Future[asyncio.Transport] = asyncio.get_running_loop().create_future()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        async with serve_http(endless, [listening], tls=authority.server("localhost")):
+            client = await asyncio.to_thread(ask, listening.getsockname())
+            connection = (await asked).get_extra_info("socket")
+    with client:
+        assert connection.fileno() == -1, "nobody would close it once the event loop has ended"
