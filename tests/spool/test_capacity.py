@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from relay.model import Outcome, Result
 from relay.spool import Limits, Queue, Settled, Spool
 from relay.spool.capacity import Capacity
 from tests.support.clock import FakeClock
+from tests.support.process import PATIENCE
 from tests.support.spool import HEADERS, opened, put, submission
 
 SENT = Result(Outcome.SENT, 250, "2.0.0", "OK")
@@ -146,19 +148,23 @@ async def test_trouble_is_told_once_and_ends_when_something_can_be_written(
 async def test_it_looks_once_a_second_and_less_often_when_that_takes_long(tmp_path: Path) -> None:
     clock = FakeClock()
     looks: list[float] = []
+    answers = threading.Event()
 
     def free(_folder: Path) -> int:
         looks.append(clock.now)
         if len(looks) > 2:
-            clock.now += 10  # a slow network disk
+            answers.wait(PATIENCE)  # a slow network disk
         return 10**12
 
     async with opened(tmp_path) as spool:
         capacity = Capacity(spool._database, tmp_path, Limits(min_free_disk=1), clock, free)
         task = asyncio.create_task(capacity.run())
-        for _ in range(300):
+        for _ in range(10_000):
             await clock.advance(1)
             await asyncio.sleep(0.002)
+            if len(looks) == 3 and not answers.is_set():
+                await clock.advance(10)
+                answers.set()
             if len(looks) >= 4:
                 break
         task.cancel()
