@@ -134,10 +134,10 @@ def test_the_api_has_a_pace_of_its_own(configure: Configure) -> None:
 def test_what_is_of_smtp_only(problems: Problems) -> None:
     found = problems(HEAD + 'via = ["gmail-api"]\nwrite_timeout = "1m"\nconnect_timeout = "1m"\n' + OAUTH)
     for key in ("write_timeout", "connect_timeout"):
-        told(found, f"accounts.gmail.{key}", 'via = ["gmail-api"], which sends by HTTPS')
+        assert told(found, f"accounts.gmail.{key}", 'via = ["gmail-api"], which sends by HTTPS')
 
 
 @pytest.mark.parametrize("version", ["/gmail/v1", "/gmail/v1/", "/v1.0", "/beta/"])
 def test_an_endpoint_with_a_version(problems: Problems, version: str) -> None:
     found = problems(f'{HEAD}via = ["gmail-api"]\nmail_endpoint = "https://api.example.com{version}"\n{OAUTH}')
-    told(found, "accounts.gmail.mail_endpoint", 'write "https://api.example.com"')
+    assert told(found, "accounts.gmail.mail_endpoint", 'write "https://api.example.com"')
